@@ -1,0 +1,153 @@
+"""A part by its name: techniques, metrics, readers, models, floors and tasks.
+
+A part is a file in its room's folder; the file's name is the part's name; the function of that name is its factory;
+the module docstring is its manual page; ``NEEDS`` names the heavy packages it imports, as ``{"package": "extra"}``.
+Names, pages and needs are read from the syntax tree, so listing parts imports none of them. Other packages add
+parts through the entry-point group ``sharpen.<kind>``; a part may also be a file of the user's own, named by path.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sharpen.errors import MissingExtra, PluginError, UserError
+
+ROOMS = {
+    "task": "tasks",
+    "metric": "metrics",
+    "reader": "data/readers",
+    "model": "models",
+    "technique": "techniques",
+    "floor": "floors",
+}
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part as listed: where it comes from (``sharpen``, a distribution, or a file) and its manual page."""
+
+    kind: str
+    name: str
+    origin: str
+    path: Path | None
+    module: str
+
+    @property
+    def page(self) -> str:
+        """The module docstring."""
+        return ast.get_docstring(_tree(self.path)) or "" if self.path else ""
+
+    @property
+    def summary(self) -> str:
+        """The first line of the page."""
+        return self.page.partition("\n")[0]
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Heavy packages and the extra that installs each."""
+        for node in _tree(self.path).body if self.path else []:
+            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "NEEDS" for t in node.targets):
+                return dict(ast.literal_eval(node.value))
+        return {}
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _is_part(path: Path) -> bool:
+    """A file is a part when it defines the function of its own name; other files are the room's private helpers."""
+    return any(isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == path.stem for n in _tree(path).body)
+
+
+@cache
+def all_parts(kind: str) -> dict[str, Part]:
+    """Return the parts of one kind by name, ours first, then those of other installed packages."""
+    room = ROOMS[kind]
+    module = "sharpen." + room.replace("/", ".")
+    found = {
+        path.stem: Part(kind, path.stem, "sharpen", path, f"{module}.{path.stem}")
+        for path in sorted((HERE / room).glob("*.py"))
+        if not path.stem.startswith("_") and _is_part(path)
+    }
+    for point in entry_points(group=f"sharpen.{kind}"):
+        origin = point.dist.name if point.dist else "another package"
+        found.setdefault(point.name, Part(kind, point.name, origin, None, point.value))
+    return found
+
+
+def find(kind: str, name: str, base: Path | None = None) -> Part:
+    """Return the part called ``name`` (hyphens and underscores are alike), or the user's own file of that path.
+
+    Raises:
+        UserError: there is none; the sentence lists the nearest names.
+    """
+    if name.endswith(".py"):
+        path = ((base or Path()) / name).resolve()
+        if not path.is_file():
+            raise UserError(f"there is no file {name}.", do=f"Paths of a {kind} are relative to the use-case file.")
+        try:
+            ok = _is_part(path)
+        except SyntaxError as e:
+            raise UserError(f"{e.msg}.", f"{name}, line {e.lineno}", "Mend the file.") from None
+        if not ok:
+            raise UserError(f"{name} has no function {path.stem}.", do="A part's factory has the name of its file.")
+        return Part(kind, path.stem, str(path), path, "")
+    known = all_parts(kind)
+    key = name.replace("-", "_")
+    if key not in known:
+        near = get_close_matches(key, known, n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
+        raise UserError(f"there is no {kind} called {name!r}.", do=hint)
+    return known[key]
+
+
+def missing(part: Part) -> tuple[str, str] | None:
+    """Return the first package that the part needs and that is not installed, with its extra; None if all are."""
+    for package, extra in part.needs.items():
+        if importlib.util.find_spec(package) is None:
+            return package, extra
+    return None
+
+
+def module(part: Part) -> ModuleType:
+    """Import the part's module.
+
+    Raises:
+        MissingExtra: one of its packages is not installed.
+        PluginError: a part that is not ours failed to import.
+    """
+    lack = missing(part)
+    if lack:
+        raise MissingExtra(f"{part.kind} {part.name}", *lack)
+    try:
+        if part.module:
+            return importlib.import_module(part.module.partition(":")[0])
+        spec = importlib.util.spec_from_file_location(part.name, str(part.path))
+        assert spec and spec.loader  # a path that ends in .py always has both
+        loaded = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded)
+        return loaded
+    except Exception as e:
+        if part.origin == "sharpen":
+            raise
+        raise PluginError(f"{part.kind} {part.name}", part.origin, e) from e
+
+
+def factory(kind: str, name: str, base: Path | None = None) -> Callable[..., Any]:
+    """Return the function that makes the part."""
+    part = find(kind, name, base)
+    made: Callable[..., Any] = getattr(module(part), part.name)
+    return made

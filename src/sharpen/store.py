@@ -1,0 +1,112 @@
+"""Artefacts by content: the only code that turns a ref such as ``adapter:3f2a…`` into a path.
+
+A folder is written under a temporary name, hashed, and renamed into place, so a kill or a full disk leaves either
+the whole artefact or none. What is stored is never changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sharpen.errors import UserError
+from sharpen.types import Ref
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file, read in pieces."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def hash_folder(folder: Path) -> str:
+    """Return one sha256 over the relative names and contents of all files below ``folder``."""
+    h = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        h.update(f"{path.relative_to(folder).as_posix()}\0{hash_file(path)}\n".encode())
+    return h.hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write ``path`` whole or not at all: yields a temporary file that takes its place when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as f:
+            os.fsync(f.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+class Store:
+    """A folder of artefacts, ``<root>/<kind>/<sha256>/``."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).resolve()
+
+    def keep(self, kind: str, fill: Callable[[Path], None]) -> Ref:
+        """Let ``fill`` write into an empty folder, then store that folder by its content and return its ref."""
+        parent = self.root / kind
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
+        try:
+            fill(temporary)
+            name = hash_folder(temporary)
+            final = parent / name
+            if not final.exists():
+                temporary.rename(final)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return f"{kind}:{name}"
+
+    def has(self, ref: Ref) -> bool:
+        """Whether the artefact is here."""
+        kind, _, name = ref.partition(":")
+        return (self.root / kind / name).is_dir()
+
+    def path(self, ref: Ref) -> Path:
+        """Return the folder of an artefact.
+
+        Raises:
+            UserError: the store does not hold it.
+        """
+        if not self.has(ref):
+            raise UserError(
+                f"the store has no {ref}.", str(self.root), "Run the study again; it rebuilds what is missing."
+            )
+        kind, _, name = ref.partition(":")
+        return self.root / kind / name
+
+    def verify(self, ref: Ref) -> bool:
+        """Whether the artefact's content still is what its name says."""
+        return hash_folder(self.path(ref)) == ref.partition(":")[2]
+
+    def refs(self) -> Iterator[Ref]:
+        """All artefacts here."""
+        for folder in sorted(self.root.glob("*/*")):
+            if folder.is_dir() and len(folder.name) == 64:
+                yield f"{folder.parent.name}:{folder.name}"
+
+    def gc(self, keep: Iterable[Ref]) -> list[Ref]:
+        """Delete the artefacts that ``keep`` does not name; return what was deleted."""
+        wanted = set(keep)
+        gone = [ref for ref in self.refs() if ref not in wanted]
+        for ref in gone:
+            shutil.rmtree(self.path(ref))
+        return gone
