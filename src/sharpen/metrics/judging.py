@@ -1,0 +1,77 @@
+"""What all metrics share: a judge of one answer made into a batch judge, and the default aggregate.
+
+A metric that is a mean of its values needs nothing more. One that is not (macro-F1) gives every score ``stats`` that
+may be added up, and ``aggregate_stats``, which turns sums of them into the metric; resampling then is a matrix product.
+A score without a value still carries the ``stats`` of a wrong answer, because a decision counts it as wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sharpen.types import Answer, Example, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def mean_aggregate(scores: Sequence[Score], weights: Sequence[float] | None = None) -> float:
+    """Return the weighted mean of the judged values; NaN where nothing was judged or all weight is 0."""
+    weights = [1.0] * len(scores) if weights is None else weights
+    total = sum(w for s, w in zip(scores, weights, strict=True) if s.value is not None)
+    if not total:
+        return float("nan")
+    return sum(w * s.value for s, w in zip(scores, weights, strict=True) if s.value is not None) / total
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A metric that judges answers one by one and whose aggregate is a mean.
+
+    ``bounds`` are the least and greatest possible value; ``aggregate_stats`` is None because the mean needs none.
+    """
+
+    name: str
+    judge: Callable[[Example, Answer], Score]
+    higher_is_better: bool = True
+    bounds: tuple[float, float] = (0.0, 1.0)
+    aggregate_stats: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Score]:
+        """Judge each answer; one that failed (``Answer.error``) is not judged, which is not 0."""
+        return [
+            Score(None, f"no answer: {a.error}") if a.error else self.judge(e, a)
+            for e, a in zip(examples, answers, strict=True)
+        ]
+
+    def aggregate(self, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float:
+        """Return the weighted mean of the judged values."""
+        return mean_aggregate(scores, weights)
+
+
+def against_targets(similarity: Callable[[str, str], float]) -> Callable[[Example, Answer], Score]:
+    """Judge by ``similarity(answer, target)``, the best over the example's targets."""
+
+    def judge(example: Example, answer: Answer) -> Score:
+        if not example.targets:
+            return Score(None, "the example has no reference")
+        return Score(best(similarity(answer.text, t) for t in example.targets), "" if answer.text else "empty answer")
+
+    return judge
+
+
+def best(values: Iterable[float]) -> float:
+    """Return the greatest value, stopping at a perfect one."""
+    most = 0.0
+    for value in values:
+        most = max(most, value)
+        if most >= 1.0:
+            break
+    return most
+
+
+def worst(metric: Judge) -> float:
+    """Return the value that an answer which could not be judged counts for in a decision."""
+    return metric.bounds[0] if metric.higher_is_better else metric.bounds[1]

@@ -1,0 +1,72 @@
+"""The one tolerant reading of a raw reply, the same for every arm.
+
+A model that knows the answer may still write ``**Answer:** "Paris"`` and go on to explain. What is taken off: code
+fences, Markdown marks around the text, prefixes such as ``Answer:``, quotes around the whole, and, where one line is
+asked for, everything after the first line. Nothing inside the answer is touched, so an answer never becomes better
+than what was said. Where nothing is left the result is empty, and is counted apart as not parsed.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PREFIX = re.compile(
+    r"(?:(?:final|short|the|best|correct)\s+)*(?:answer|response|reply|output|class|label|category|intent|summary)"
+    r"(?:\s+is)?\s*[:=]\s*|(?:assistant|a)\s*:\s+",
+    re.I,
+)
+_FENCE = re.compile(r"```[\w+-]*[ \t]*\n?(.*?)(?:\n?```|\Z)", re.S)
+_HEADING = re.compile(r"(?:#{1,6}|>|[-*+•])\s+")
+_PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "`": "`", "**": "**", "__": "__", "*": "*"}
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S | re.I)
+
+
+def parse(text: str, one_line: bool = True) -> str:
+    """Return the answer in a raw reply; empty where there is none.
+
+    Args:
+        text: what the model wrote.
+        one_line: the answer is a line (short answers, classes); False keeps all lines (summaries, letters).
+
+    Reading twice changes nothing: ``parse(parse(t)) == parse(t)``.
+    """
+    while True:
+        read = _once(text, one_line)
+        if read == text:
+            return read
+        text = read
+
+
+def _once(text: str, one_line: bool) -> str:
+    text = _THOUGHT.sub("", text).strip()
+    fence = _FENCE.match(text)
+    if fence:
+        text = fence[1].strip() or text[fence.end() :].strip()
+    if one_line:
+        text = _first_line(text)
+        text = _HEADING.sub("", text, count=1) if _HEADING.match(text) else text
+    text = _unwrap(text.strip())
+    prefix = _PREFIX.match(text)
+    # `**Answer:** x` keeps the closing marks of its bold prefix in front of the answer.
+    bold = re.match(r"(\*\*|__)([^*_\n]{1,40}:)\s*\1\s*", text)
+    if bold and _PREFIX.fullmatch(bold[2] + " "):
+        return text[bold.end() :].strip()
+    return text[prefix.end() :].strip() if prefix else text
+
+
+def _first_line(text: str) -> str:
+    """The first line that says something: a line that is only a prefix leads to the next one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in lines:
+        bare = line.strip("*_#> `")
+        if bare and not _PREFIX.fullmatch(bare + " "):
+            return line
+    return ""
+
+
+def _unwrap(text: str) -> str:
+    for left, right in _PAIRS.items():
+        inside = text[len(left) : -len(right)]
+        if len(text) > len(left + right) and text.startswith(left) and text.endswith(right) and right not in inside:
+            return inside.strip()
+    return "" if text in _PAIRS or text in ("``", '""', "''", "****") else text

@@ -1,0 +1,26 @@
+"""How many words answer and reference share, as the harmonic mean of precision and recall.
+
+Words after SQuAD's normalisation, counted with their repetitions; the best over all references (Rajpurkar et al. 2016,
+``evaluate-v1.1.py``). As there, two texts of which nothing is left after normalisation share nothing: 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sharpen.metrics.judging import Judge, against_targets
+from sharpen.metrics.normalising import normalise
+
+
+def token_f1() -> Judge:
+    """Return the metric; scores are from 0 to 1."""
+    return Judge("token_f1", against_targets(_f1))
+
+
+def _f1(answer: str, target: str) -> float:
+    said, wanted = normalise(answer).split(), normalise(target).split()
+    same = sum((Counter(said) & Counter(wanted)).values())
+    if not same:
+        return 0.0
+    precision, recall = same / len(said), same / len(wanted)
+    return 2 * precision * recall / (precision + recall)
