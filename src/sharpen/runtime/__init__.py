@@ -1,0 +1,14 @@
+"""The one answer path: what a program asks of its engines, and in which order.
+
+:func:`answering` does no input or output. It is a generator that yields requests and is sent their results; the two
+drivers, :func:`batch` (thousands at once) and :func:`answer` (one, for serving), carry them out.
+"""
+
+from __future__ import annotations
+
+from sharpen.runtime.answering import adjusted, answering, compose
+from sharpen.runtime.cache import Answers, answer_all
+from sharpen.runtime.drivers import answer, batch, prompts
+from sharpen.runtime.engines import Engines
+
+__all__ = ["Answers", "Engines", "adjusted", "answer", "answer_all", "answering", "batch", "compose", "prompts"]

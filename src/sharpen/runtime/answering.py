@@ -1,0 +1,161 @@
+"""From a program and a question to an answer, as a generator of requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from sharpen.metrics import parse
+from sharpen.types import (
+    Answer,
+    Completion,
+    Decoding,
+    Demo,
+    Example,
+    Generate,
+    Likelihoods,
+    Message,
+    Passage,
+    Prompt,
+    Rank,
+    Request,
+    Search,
+    System,
+)
+
+NEAR = 0.8  # share of common words from which a worked example counts as the question itself
+
+
+def answering(program: System, example: Example) -> Generator[Request, Any, Answer]:
+    """Yield requests, be sent their results, and return the answer."""
+    passages: tuple[Passage, ...] = ()
+    if program.retriever is not None:
+        r = program.retriever
+        passages = yield Search(r.index, example.question, r.k, r.how, example.gold if r.how == "gold" else ())
+    demos = program.demos
+    if program.shots is not None:
+        s = program.shots
+        # A few more than wanted, because the question's own entry and its near-duplicates are left out.
+        found: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
+        demos = (*demos, *nearest(found, example, s.k))
+    messages = compose(program.prompt, example.messages, demos, _ordered(program, passages))
+    decoding = program.decoding
+    if decoding.choices and not decoding.by_text:
+        ranked: Likelihoods = yield Rank(program.model, program.adapters, messages, decoding.choices)
+        return _chosen(decoding, ranked, passages)
+    completion: Completion = yield Generate(program.model, program.adapters, messages, decoding)
+    text = parse(completion.text, decoding.one_line)
+    if decoding.choices:
+        text = written_choice(text, decoding.choices)
+    return Answer(
+        text=text,
+        raw=completion.text,
+        passages=passages,
+        citations=tuple(p.id for p in passages),
+        completions=(completion,),
+        seconds=completion.seconds,
+        finish=completion.finish,
+        error=completion.error,
+    )
+
+
+def compose(
+    prompt: Prompt, messages: Sequence[Message], demos: Sequence[Demo] = (), passages: Sequence[Passage] = ()
+) -> tuple[Message, ...]:
+    """Put a conversation as the prompt says: instruction, worked examples, earlier turns, the question.
+
+    The instruction comes first and the passages before the question, so that prompts begin alike wherever they can:
+    engines and training compute a common beginning once.
+    """
+    own = " ".join(m.content for m in messages if m.role == "system")
+    instruction = "\n".join(x for x in (prompt.instruction, own) if x)
+    turns = [Message("system", instruction)] if instruction else []
+    for demo in demos:
+        turns.append(Message("user", _put(prompt, demo.question, demo.passages)))
+        turns.append(Message("assistant", demo.answer))
+    rest = [m for m in messages if m.role != "system"]
+    turns.extend(rest[:-1])
+    if rest:
+        last = rest[-1]
+        turns.append(Message(last.role, _put(prompt, last.content, passages)) if last.role == "user" else last)
+    return tuple(turns)
+
+
+def _put(prompt: Prompt, question: str, passages: Sequence[Passage]) -> str:
+    if not passages:
+        return _fill(prompt.template, {"question": question})
+    texts = (_fill(prompt.passage_template, {"text": p.text, "n": str(n)}) for n, p in enumerate(passages, 1))
+    return _fill(prompt.context_template, {"context": "\n\n".join(texts), "question": question})
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    """Replace ``{name}`` in one pass, so that braces inside a question or a passage stay text."""
+    return re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), template)
+
+
+def _ordered(program: System, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+    assert program.retriever is not None or not passages
+    return passages[::-1] if program.retriever is not None and program.retriever.best_last else passages
+
+
+def nearest(found: Sequence[Passage], example: Example, k: int) -> tuple[Demo, ...]:
+    """Turn found training questions into worked examples, nearest last, without the question itself."""
+    mine = set(example.question.lower().split())
+    demos = []
+    for passage in found:
+        theirs = set(passage.text.lower().split())
+        alike = len(mine & theirs) / (len(mine | theirs) or 1)
+        if passage.id != example.id and alike < NEAR:
+            demos.append(Demo(passage.text, str(passage.meta.get("answer", "")), example_id=passage.id))
+    return tuple(reversed(demos[:k]))
+
+
+def written_choice(text: str, choices: Sequence[str]) -> str:
+    """Return the choice that a text names: the whole of it, or the only one that stands in it; else nothing."""
+
+    def plain(s: str) -> str:
+        return " ".join(re.findall(r"\w+", s.lower().replace("_", " ")))
+
+    said = plain(text)
+    exact = [c for c in choices if plain(c) == said]
+    if exact:
+        return exact[0]
+    held = [c for c in choices if re.search(rf"\b{re.escape(plain(c))}\b", said)]
+    # Of "card" and "card arrival", both in the text, the longer one is meant.
+    longest = [c for c in held if not any(c != o and plain(c) in plain(o) for o in held)]
+    return longest[0] if len(longest) == 1 else ""
+
+
+def adjusted(decoding: Decoding, logprobs: Sequence[float], tokens: Sequence[int]) -> list[float]:
+    """Apply the decoding's length and prior rule to log-likelihoods of its choices."""
+    priors = decoding.priors or (0.0,) * len(logprobs)
+    return [
+        logprob / (max(n, 1) if decoding.per_token else 1) - decoding.prior_weight * prior
+        for logprob, n, prior in zip(logprobs, tokens, priors, strict=True)
+    ]
+
+
+def _chosen(decoding: Decoding, ranked: Likelihoods, passages: tuple[Passage, ...]) -> Answer:
+    if ranked.error:
+        return Answer("", passages=passages, finish="error", error=ranked.error)
+    scores = adjusted(decoding, ranked.logprobs, ranked.tokens)
+    best = max(range(len(scores)), key=scores.__getitem__)
+    # The completion keeps what the model said of each choice (sums and lengths), so that another rule can be tried on
+    # dev without asking again.
+    said = Completion(
+        decoding.choices[best],
+        tokens=ranked.tokens,
+        logprobs=ranked.logprobs,
+        prompt_tokens=ranked.prompt_tokens,
+        seconds=ranked.seconds,
+    )
+    return Answer(
+        text=decoding.choices[best],
+        raw=decoding.choices[best],
+        label_scores=dict(zip(decoding.choices, scores, strict=True)),
+        passages=passages,
+        citations=tuple(p.id for p in passages),
+        completions=(said,),
+        seconds=ranked.seconds,
+    )

@@ -1,0 +1,114 @@
+"""The two drivers of the answer path, and the prompts that training learns from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from sharpen.runtime.answering import answering
+from sharpen.runtime.engines import Engines
+from sharpen.types import Answer, Completion, Example, Generate, Likelihoods, Message, Passage, Rank, Search, System
+
+Run = Generator[Any, Any, Answer]
+
+
+def batch(program: System, examples: Sequence[Example], engines: Engines) -> Iterator[tuple[int, Answer]]:
+    """Answer many questions; yield ``(position, answer)`` as they finish.
+
+    Requests of one kind to one engine become one batched call.
+    """
+    runs: dict[int, Run] = {i: answering(program, e) for i, e in enumerate(examples)}
+    waiting: dict[int, Any] = {}
+    for i, run in runs.items():
+        waiting[i] = next(run)  # a program always asks at least one thing
+    while waiting:
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for i, request in waiting.items():
+            groups[_key(request)].append(i)
+        # Searches first: they are cheap, and what they lead to joins the model calls of the same round.
+        key = min(groups, key=lambda k: (k[0] is not Search, len(groups[k])))
+        members = groups[key]
+        for position, result in _carry_out([waiting[i] for i in members], engines):
+            i = members[position]
+            try:
+                waiting[i] = runs[i].send(result)
+            except StopIteration as stop:
+                del waiting[i], runs[i]
+                yield i, stop.value
+
+
+def _key(request: Any) -> tuple[Any, ...]:
+    if isinstance(request, Search):
+        return Search, request.index, request.k, request.how
+    return type(request), request.model, request.adapters
+
+
+def _carry_out(requests: list[Any], engines: Engines) -> Iterator[tuple[int, Any]]:
+    """Carry out requests of one kind to one engine."""
+    first = requests[0]
+    if isinstance(first, Search):
+        yield from enumerate(_search(requests, engines))
+        return
+    model = engines.model(first.model, first.adapters)
+    yield from model.generate(requests) if isinstance(first, Generate) else model.score(requests)
+
+
+def _search(requests: Sequence[Search], engines: Engines) -> list[tuple[Passage, ...]]:
+    first = requests[0]
+    index = engines.index(first.index)
+    if first.how == "gold":
+        return [index.covering(r.gold, first.k) for r in requests]
+    return index.search([r.query for r in requests], first.k, first.how)
+
+
+async def answer(
+    program: System, example: Example, engines: Engines, on_request: Callable[[Any], None] | None = None
+) -> Answer:
+    """Answer one question without blocking the event loop; engines work in a thread."""
+    run = answering(program, example)
+    request = next(run)
+    while True:
+        if on_request:
+            on_request(request)
+        result = await asyncio.to_thread(lambda r=request: next(_carry_out([r], engines))[1])
+        try:
+            request = run.send(result)
+        except StopIteration as stop:
+            done: Answer = stop.value
+            return done
+
+
+def prompts(
+    program: System,
+    examples: Sequence[Example],
+    engines: Engines,
+    passages: Callable[[Example, tuple[Passage, ...]], tuple[Passage, ...]] | None = None,
+) -> list[tuple[Message, ...]]:
+    """Return the messages that each question's first model call sees: what training has to learn from.
+
+    ``passages`` may change what was found for an example (training puts the gold passage among distractors).
+    """
+    runs: list[Run] = [answering(program, e) for e in examples]
+    waiting = {i: next(run) for i, run in enumerate(runs)}
+    done: dict[int, tuple[Message, ...]] = {}
+    while waiting:
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for i, request in waiting.items():
+            if isinstance(request, Generate | Rank):
+                done[i] = request.messages
+            else:
+                groups[_key(request)].append(i)
+        following: dict[int, Any] = {}
+        for members in groups.values():
+            for i, found in zip(members, _search([waiting[i] for i in members], engines), strict=True):
+                own = program.retriever is not None and waiting[i].index == program.retriever.index
+                following[i] = runs[i].send(passages(examples[i], found) if passages and own else found)
+        waiting = following
+    for run in runs:
+        run.close()
+    return [done[i] for i in range(len(examples))]
+
+
+__all__ = ["Completion", "Likelihoods", "answer", "batch", "prompts"]

@@ -1,0 +1,70 @@
+"""The opened models and indexes that requests are sent to."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sharpen.store import Store
+from sharpen.types import Model, Ref
+
+if TYPE_CHECKING:
+    from sharpen.retrieval import Index
+
+Opener = Callable[[str, Sequence[Path]], Model]
+
+
+class Engines:
+    """Opens models and indexes when they are first asked for.
+
+    At most ``held`` models stay in memory, the least recently used one is let go: arms come one after the other, and
+    each tuned arm is a set of weights of its own.
+    """
+
+    def __init__(self, store: Store, opener: Opener, embedder: Callable[[], Any] | None = None, held: int = 2) -> None:
+        self.store = store
+        self.held = held
+        self._opener = opener
+        self._embedder = embedder
+        self._embedding: Any = None
+        self._models: OrderedDict[tuple[str, tuple[Ref, ...]], Model] = OrderedDict()
+        self._indexes: dict[Ref, Index] = {}
+        self._identities: dict[str, str] = {}
+
+    def model(self, ref: str, adapters: tuple[Ref, ...] = ()) -> Model:
+        """Return the model with these adapters, opening it if need be."""
+        key = (ref, adapters)
+        if key not in self._models:
+            while len(self._models) >= self.held:
+                self._models.popitem(last=False)
+            self._models[key] = self._opener(ref, [self.store.path(a) for a in adapters])
+        self._models.move_to_end(key)
+        return self._models[key]
+
+    def identity(self, ref: str) -> str:
+        """The identity of the model without adapters; a program's fingerprint names those."""
+        if ref not in self._identities:
+            self._identities[ref] = self.model(ref).identity
+        return self._identities[ref]
+
+    def release(self) -> None:
+        """Let all models go, for instance before training needs the memory."""
+        self._models.clear()
+
+    def index(self, ref: Ref) -> Index:
+        """Return an index of the store."""
+        from sharpen.retrieval import load_index
+
+        if ref not in self._indexes:
+            self._indexes[ref] = load_index(self.store.path(ref), self.embed)
+        return self._indexes[ref]
+
+    def embed(self, texts: Sequence[str], query: bool = False) -> Any:
+        """Return unit vectors, float32 ``[len(texts), dimensions]``."""
+        if self._embedding is None:
+            if self._embedder is None:
+                raise RuntimeError("no embedding model was given to these engines")
+            self._embedding = self._embedder()
+        return self._embedding.embed(texts, query=query)

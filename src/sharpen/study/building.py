@@ -1,0 +1,124 @@
+"""Build arms on train and dev: walk the sum of techniques from left to right, each step once ever."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sharpen import parts
+from sharpen.config import Arm, UseCase, arm_name, parse_sum
+from sharpen.errors import PluginError, UserError
+from sharpen.store import hash_file, write_text
+from sharpen.study.ranking import settle
+from sharpen.techniques import Bench, open_technique, why_not
+from sharpen.types import System, digest, plain, restore
+
+
+@dataclass(frozen=True)
+class Built:
+    """An arm that is ready to be asked, or the reason why it is not.
+
+    ``status``: built, given (answers from elsewhere), or not available.
+    """
+
+    name: str
+    does: str
+    status: str
+    program: System | None = None
+    seconds: float = 0.0
+    why: str = ""
+    answers: str | None = None
+    trained: bool = False
+    notes: tuple[Mapping[str, Any], ...] = ()
+
+
+class Builder:
+    """Builds arms; steps that two arms share are built once, and a step that was built before is not built again."""
+
+    def __init__(self, use_case: UseCase, base: Path, bench: Bench, data_key: str) -> None:
+        self.use_case = use_case
+        self.base = base
+        self.bench = bench
+        self.data_key = data_key
+
+    def arm(self, arm: Arm, seed: int = 0) -> Built:
+        """Build one arm."""
+        name = arm_name(arm)
+        if arm.answers:
+            return Built(name, "given answers", "given", answers=arm.answers)
+        model = arm.model or self.use_case.model
+        steps = parse_sum(arm.does)
+        program = self.bench.first(model)
+        seconds, notes, trained = 0.0, [], False
+        for step, options in steps:
+            can = self.bench.engines.model(program.model, program.adapters).can
+            reason = why_not(step, program, self.bench.task, can, self.base)
+            if reason:
+                return Built(name, arm.does, "not available", why=f"{step}: {reason}.")
+            part = parts.find("technique", step, self.base)
+            trained = trained or bool(getattr(parts.module(part), "TRAINS", False))
+            program, took, said = self._step(program, part, options, seed)
+            seconds += took
+            notes += said
+        program, took, said = self._cached(
+            ["settle", program.fingerprint, seed], lambda bench: settle(program, bench), seed
+        )
+        return Built(name, arm.does, "built", program, seconds + took, trained=trained, notes=(*notes, *said))
+
+    def _step(
+        self, program: System, part: parts.Part, options: Mapping[str, Any], seed: int
+    ) -> tuple[System, float, list[Mapping[str, Any]]]:
+        technique = open_technique(str(part.path) if not part.module else part.name, options, self.base)
+        own = hash_file(part.path) if part.path else part.module
+        key = [part.name, own, dict(options), program.fingerprint, self.bench.counts, seed]
+
+        def improve(bench: Bench) -> System:
+            try:
+                return technique(program, bench)
+            except (UserError, MemoryError, OSError):
+                raise
+            except Exception as e:
+                if part.origin == "sharpen":
+                    raise
+                raise PluginError(f"technique {part.name}", part.origin, e) from e
+
+        return self._cached(key, improve, seed)
+
+    def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:
+        identity = self.bench.engines.identity(self.use_case.model)
+        name = digest([*map(plain, key), self.data_key, identity, self.bench.seed])
+        path = self.bench.store.root / "built" / f"{name}.json"
+        if path.exists():
+            known = json.loads(path.read_text(encoding="utf-8"))
+            program: System = restore(known["program"])
+            if all(self.bench.store.has(ref) for ref in refs(program)):
+                return program, known["seconds"], known["notes"]
+        notes: list[Mapping[str, Any]] = []
+        bench = replace(
+            self.bench,
+            seed=self.bench.seed + 1000 * seed,
+            note=lambda kind, facts: notes.append({"note": kind, **facts}),
+            work=self.bench.store.root / "work" / name,
+        )
+        start = time.perf_counter()
+        program = improve(bench)
+        seconds = time.perf_counter() - start
+        for note in notes:
+            # A training that was interrupted says how long all of it took.
+            seconds = max(seconds, float(note.get("seconds", 0) or 0))
+        record = {"program": plain(program), "seconds": seconds, "notes": notes}
+        write_text(path, json.dumps(record, ensure_ascii=False))
+        return program, seconds, notes
+
+
+def refs(program: System) -> list[str]:
+    """All artefacts that a program needs."""
+    found = list(program.adapters)
+    found += [program.head] if program.head else []
+    found += [program.retriever.index] if program.retriever else []
+    found += [program.shots.index] if program.shots else []
+    return found

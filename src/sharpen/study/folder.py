@@ -1,0 +1,94 @@
+"""A run's folder: its lock, its settings, its events. Whatever is written there is whole or not there at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sharpen.config import UseCase
+from sharpen.errors import UserError
+from sharpen.store import write_text
+
+
+class RunFolder:
+    """``config.yaml``, ``environment.json``, ``events.jsonl``, ``arms/<name>/``, ``report.json``, ``report.html``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; a second run of the same study is refused, not mixed in."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as e:
+            raise UserError(f"cannot be written: {e.strerror}.", str(self.path), "Choose another place: --out") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise UserError("another process is running this study.", str(self.path), "Wait for it, or use --out.") from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def adopt(self, use_case: UseCase, base: Path) -> None:
+        """Write the settings, or see that a folder that has some has the same."""
+        text = yaml.safe_dump(
+            {"base": str(base), "use_case": use_case.model_dump(mode="json")}, sort_keys=False, allow_unicode=True
+        )
+        config = self.path / "config.yaml"
+        if config.exists() and config.read_text(encoding="utf-8") != text:
+            before = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("use_case", {})
+            changed = [k for k, v in use_case.model_dump(mode="json").items() if before.get(k) != v] or ["its place"]
+            raise UserError(
+                f"holds a study with other settings ({', '.join(changed)}).",
+                str(self.path),
+                "Use --out for another folder; answers that are the same are reused from the store.",
+            )
+        write_text(config, text)
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Append an event; each is one line, written at once."""
+        line = json.dumps({"time": round(time.time(), 3), "event": kind, **facts}, ensure_ascii=False, default=str)
+        with (self.path / "events.jsonl").open("a", encoding="utf-8") as f:
+            f.write(line + "\n")
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """All events, or those of one kind; a line that a kill cut short is left out."""
+        path = self.path / "events.jsonl"
+        found = []
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if kind is None or event.get("event") == kind:
+                found.append(event)
+        return found
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file whole."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file of the folder; None if it is not there."""
+        path = self.path / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def arm_folder(name: str) -> str:
+    """A folder name for an arm: its own, with what file systems dislike replaced."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name.replace(" + ", "+").replace("+", "__"))[:80]

@@ -1,0 +1,52 @@
+"""How long one answer takes and how much memory the process then holds: one at a time, warm, never from a cache."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sharpen.runtime import Engines, batch
+from sharpen.types import Example, System
+
+QUESTIONS = 30
+
+
+def measure(program: System, questions: Sequence[Example], engines: Engines) -> dict[str, Any]:
+    """Ask up to 30 questions one after the other; training questions, which no arm was asked before.
+
+    Returns:
+        ``p50_seconds``, ``p95_seconds``, ``mean_seconds``, ``tokens``: prompt and generated tokens an answer,
+        ``prompt_tokens``, ``completion_tokens``, ``memory_gb``: resident memory now (1e9 bytes), ``n``.
+    """
+    asked = [e.blind() for e in questions[: QUESTIONS + 2]]
+    times, prompt, generated = [], 0, 0
+    for i, example in enumerate(asked):
+        start = time.perf_counter()
+        _, answer = next(batch(program, [example], engines))
+        if i >= min(2, len(asked) - 1):  # the first two warm the engine up
+            times.append(time.perf_counter() - start)
+            prompt += sum(c.prompt_tokens for c in answer.completions)
+            generated += sum(c.completion_tokens for c in answer.completions)
+    times.sort()
+    n = len(times)
+    return {
+        "n": n,
+        "mean_seconds": sum(times) / n if n else None,
+        "p50_seconds": times[n // 2] if n else None,
+        "p95_seconds": times[min(n - 1, int(0.95 * n))] if n else None,
+        "prompt_tokens": prompt / n if n else None,
+        "completion_tokens": generated / n if n else None,
+        "memory_gb": resident_gb(),
+    }
+
+
+def resident_gb() -> float | None:
+    """Resident memory of this process, in 1e9 bytes; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+    except (OSError, ValueError):
+        return None

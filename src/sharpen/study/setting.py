@@ -1,0 +1,114 @@
+"""What a study works with, opened once: the use case, its data, its engines and its bench."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sharpen import config
+from sharpen.config import Arm, UseCase
+from sharpen.data import Dataset
+from sharpen.errors import UserError
+from sharpen.metrics import Judge, open_metric
+from sharpen.models import open_model
+from sharpen.runtime import Answers, Engines
+from sharpen.store import Store
+from sharpen.study.folder import RunFolder
+from sharpen.tasks import open_task
+from sharpen.techniques import Bench, Counts
+from sharpen.types import Progress, Task
+
+
+@dataclass
+class Setting:
+    """See the module's page."""
+
+    use_case: UseCase
+    base: Path
+    task: Task
+    metrics: list[Judge]
+    arms: list[Arm]
+    store: Store
+    progress: Progress
+    folder: RunFolder | None = None
+    engine: str = "transformers"
+    engine_why: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def opener(self, ref: str, adapters: Sequence[Path]) -> Any:
+        """Open a model on the study's engine: one engine for all arms of a model."""
+        engine = self.engine if ref == self.use_case.model else "auto"
+        return open_model(ref, adapters=adapters, engine=engine)
+
+    def embedder(self) -> Any:
+        """Open the embedding model."""
+        if self.use_case.embeddings.startswith("fake:"):
+            return open_model(self.use_case.embeddings)
+        from sharpen.models import open_embedder
+
+        return open_embedder(self.use_case.embeddings)
+
+    def engines(self) -> Engines:
+        """Engines over the study's store."""
+        return Engines(self.store, self.opener, self.embedder)
+
+    def bench(self, data: Dataset, engines: Engines, counts: Counts) -> Bench:
+        """The bench that techniques see: no test split."""
+        labels = tuple(sorted({label for e in data.train for label in (e.labels or e.targets[:1])}))
+        return Bench(
+            task=self.task,
+            goal=self.use_case.goal,
+            metrics=self.metrics,
+            train=tuple(data.train),
+            dev=tuple(data.dev),
+            documents=tuple(data.documents),
+            engines=engines,
+            store=self.store,
+            answers=Answers(self.store.root / "answers.sqlite"),
+            counts=counts,
+            seed=self.use_case.seed,
+            max_new_tokens=self.use_case.max_new_tokens or self.task.max_new_tokens,
+            progress=self.progress,
+            labels=labels if self.task.chooses else (),
+        )
+
+
+def resolve(
+    use_case: UseCase | Path | str, settings: Sequence[str], progress: Progress, base: Path | None = None
+) -> Setting:
+    """Read a use case, fill in its task's defaults, and find its store."""
+    if isinstance(use_case, UseCase):
+        uc, base = use_case, (base or Path()).resolve()
+    else:
+        path = Path(use_case)
+        if path.is_dir() and (path / "usecase.yaml").exists():
+            path = path / "usecase.yaml"
+        uc, base = config.load(path, settings), path.resolve().parent
+    task = open_task(uc.task)
+    names = list(uc.metrics or task.metrics)
+    metrics = [open_metric(n) for n in names]
+    arms = list(uc.arms) or [Arm(does=a) for a in default_arms(task, uc)]
+    if not any(config.parse_sum(a.does) == [] and not a.model and not a.answers for a in arms):
+        arms.insert(0, Arm(does="baseline"))
+    return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress)
+
+
+def default_arms(task: Task, use_case: UseCase) -> Sequence[str]:
+    """The task's default arms, by whether there are documents."""
+    return task.arms_with_documents if use_case.data.documents and task.arms_with_documents else task.arms
+
+
+def store_root(base: Path) -> Path:
+    """Where artefacts lie: ``SHARPEN_HOME``, or ``.sharpen`` beside the use-case file."""
+    return Path(os.environ.get("SHARPEN_HOME") or base / ".sharpen")
+
+
+def baseline_of(arms: Sequence[Arm]) -> Arm:
+    """The arm that all others are compared with."""
+    for arm in arms:
+        if not arm.answers and not arm.model and config.parse_sum(arm.does) == []:
+            return arm
+    raise UserError("there is no baseline among the arms.", do="Add the arm: baseline")

@@ -1,0 +1,16 @@
+"""What kinds of job there are; one file each, more by plug-in."""
+
+from __future__ import annotations
+
+from sharpen import parts
+from sharpen.types import Task
+
+
+def open_task(name: str) -> Task:
+    """Return the task called ``name`` (hyphens and underscores are alike).
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    task: Task = parts.factory("task", name)()
+    return task

@@ -1,0 +1,80 @@
+"""What lies between a technique that trains and the training loop: the module, the rows, the kept adapter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sharpen.errors import UserError
+from sharpen.techniques.bench import Bench
+from sharpen.types import Message, Ref, System
+
+
+def tune(
+    program: System,
+    train: Sequence[tuple[Message, ...]],
+    dev: Sequence[tuple[Message, ...]],
+    bench: Bench,
+    options: dict[str, Any],
+) -> Ref:
+    """Train on conversations, keep the adapter in the store, and return its ref.
+
+    The work folder holds checkpoints: the same call after a kill goes on from the last one.
+    """
+    from sharpen import tuning
+    from sharpen.models import pull
+    from sharpen.models.transformers import load_module
+
+    if program.adapters:
+        raise UserError("the program is tuned already.", do="Name one technique that trains per arm.")
+    settings = train_options(bench, options)
+    model = bench.model(program)
+    rows = [model.render(m) for m in train]
+    dev_rows = [model.render(m) for m in dev]
+    bench.engines.release()  # training needs the memory
+    folder = bench.work or bench.store.root / "work" / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    module, tokenizer = load_module(pull(program.model))
+    trained = tuning.train(
+        module, rows, dev_rows, settings, folder, progress=bench.progress, decode=lambda ids: tokenizer.decode(ids)
+    )
+    del module
+    facts = trained.plain()
+    bench.note("trained", {**facts, "options": _plain(settings)})
+
+    def fill(kept: Path) -> None:
+        for path in trained.adapter.iterdir():
+            if path.is_file():
+                shutil.copy2(path, kept / path.name)
+        (kept / "training.json").write_text(
+            json.dumps({"options": _plain(settings), "supervised_tokens": trained.supervised_tokens}), encoding="utf-8"
+        )
+
+    ref = bench.keep("adapter", fill)
+    shutil.rmtree(folder, ignore_errors=True)
+    return ref
+
+
+def train_options(bench: Bench, options: dict[str, Any]) -> Any:
+    """The loop's options: the technique's own, scaled by what the budget became."""
+    import dataclasses
+
+    from sharpen.tuning import TrainOptions
+
+    known = [f.name for f in dataclasses.fields(TrainOptions)]
+    strange = [k for k in options if k not in known]
+    if strange:
+        raise UserError(f"lora has no option {', '.join(strange)}.", do=f"It has: gold_share, {', '.join(known)}.")
+    settings = TrainOptions(**{"seed": bench.seed, **options})
+    if bench.counts.epochs != 1.0:
+        settings = dataclasses.replace(settings, num_train_epochs=settings.num_train_epochs * bench.counts.epochs)
+    return settings
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    import dataclasses
+
+    return dataclasses.asdict(settings)

@@ -1,0 +1,133 @@
+"""What a technique works with: train, dev, documents, judges, engines and counts. No test split."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sharpen.runtime import Answers, Engines, answer_all
+from sharpen.store import Store
+from sharpen.types import Answer, Decoding, Document, Example, Metric, Model, Progress, Prompt, Ref, System, Task, silent
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a budget became, once, before anything was built.
+
+    ``trials``: candidates a search may score on dev; ``epochs`` scales training; ``dev`` questions a trial sees.
+    """
+
+    trials: int = 8
+    epochs: float = 1.0
+    dev: int | None = None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A program, what dev said of it (one number a metric, higher is better), and on how many questions."""
+
+    program: System
+    values: tuple[float, ...]
+    n: int
+    label: str = ""
+
+
+@dataclass
+class Bench:
+    """Everything a technique may use."""
+
+    task: Task
+    goal: str
+    metrics: Sequence[Metric]
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    documents: tuple[Document, ...]
+    engines: Engines
+    store: Store
+    answers: Answers | None = None
+    counts: Counts = Counts()
+    seed: int = 0
+    max_new_tokens: int = 48
+    progress: Progress = silent
+    note: Callable[[str, dict[str, Any]], None] = lambda kind, facts: None
+    work: Path | None = None
+    labels: tuple[str, ...] = field(default=())
+
+    def rng(self, purpose: str) -> random.Random:
+        """A stream of random numbers that depends on the study's seed and the purpose alone."""
+        return random.Random(f"{self.seed} {purpose}")
+
+    def model(self, program: System) -> Model:
+        """The program's model, opened."""
+        return self.engines.model(program.model, program.adapters)
+
+    def first(self, model: str) -> System:
+        """The baseline: the model, asked as the task asks."""
+        instruction = self.fill(self.task.instructions[0])
+        prompt = Prompt(instruction, self.task.template, self.task.context_template)
+        can = self.engines.model(model).can
+        choices = self.labels if self.task.chooses else ()
+        by_text = bool(choices) and "score" not in can
+        decoding = Decoding(self.max_new_tokens, choices=choices, by_text=by_text, one_line=self.task.one_line)
+        return System(model, prompt=prompt, decoding=decoding)
+
+    def fill(self, instruction: str) -> str:
+        """Put the goal and the labels into an instruction template."""
+        goal = self.goal or "Do the task well."
+        return instruction.replace("{goal}", goal).replace("{labels}", ", ".join(self.labels))
+
+    def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
+        """Answer questions, each once ever: the cache knows what was answered before."""
+        total = len(examples)
+        return answer_all(program, examples, self.engines, self.answers, lambda n: self.progress(stage, n, total))
+
+    def score(self, program: System, examples: Sequence[Example] | None = None, label: str = "") -> Tried:
+        """Answer and judge; by default all of dev."""
+        examples = self.dev if examples is None else examples
+        answers = self.answer(program, examples, f"try {label}" if label else "try")
+        return self.judge(program, examples, answers, label)
+
+    def judge(self, program: System, examples: Sequence[Example], answers: Sequence[Answer], label: str = "") -> Tried:
+        """Judge given answers."""
+        values = []
+        for metric in self.metrics:
+            value = metric.aggregate(metric.score(examples, answers))
+            values.append(value if metric.higher_is_better else -value)
+        return Tried(program, tuple(values), len(examples), label)
+
+    def best(self, candidates: Sequence[tuple[str, System]], what: str) -> System:
+        """Choose among programs on dev by successive halving; earlier candidates win ties.
+
+        All are tried on a third of dev, the better half of them on all of it. Every trial is noted.
+        Jamieson and Talwalkar 2016, "Non-stochastic best arm identification".
+        """
+        candidates = list(candidates)[: max(1, self.counts.trials)]
+        if len(candidates) == 1 or not self.dev:
+            return candidates[0][1]
+        dev = list(self.dev)
+        self.rng(f"best {what}").shuffle(dev)
+        dev = dev[: self.counts.dev]
+        rounds = [dev[: max(len(dev) // 3, min(len(dev), 24))], dev] if len(candidates) > 2 else [dev]
+        for number, part in enumerate(rounds):
+            tried = [self.score(p, part, f"{what} {label}") for label, p in candidates]
+            labels = [label for label, _ in candidates]
+            order = sorted(range(len(tried)), key=lambda i: (tuple(-v for v in tried[i].values), i))
+            names = [m.name for m in self.metrics]
+            for i in order:
+                facts = {"what": what, "candidate": labels[i], "n": tried[i].n, "round": number}
+                self.note("tried", {**facts, "values": dict(zip(names, tried[i].values, strict=True))})
+            keep = order if number == len(rounds) - 1 else order[: max(2, (len(order) + 1) // 2)]
+            candidates = [candidates[i] for i in keep]
+        self.note("chose", {"what": what, "candidate": candidates[0][0]})
+        return candidates[0][1]
+
+    def keep(self, kind: str, fill: Callable[[Path], None]) -> Ref:
+        """Keep a folder in the store by its content."""
+        return self.store.keep(kind, fill)
+
+    def with_seed(self, seed: int) -> Bench:
+        """The same bench with another seed."""
+        return replace(self, seed=seed)

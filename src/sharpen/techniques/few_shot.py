@@ -1,0 +1,75 @@
+"""Show worked examples: how many and which ones are chosen on dev.
+
+Candidates are draws from train (for classes: as many different ones as there is room for). Where the program
+retrieves, each example is shown with the passages that it would have been given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sharpen.techniques.bench import Bench
+from sharpen.types import Demo, Example, Passage, System, Task, Technique
+
+
+def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
+    """Worked examples need a model that reads a prompt."""
+    return None if can & {"generate", "score"} else "the model can neither generate nor score"
+
+
+def few_shot(k: Sequence[int] = (3, 1, 5), draws: int = 2) -> Technique:
+    """Return the technique.
+
+    Args:
+        k: numbers of worked examples to try.
+        draws: how many random sets of each size to try.
+    """
+
+    def improve(program: System, bench: Bench) -> System:
+        pool = usable(bench)
+        if not pool:
+            return program
+        candidates = []
+        for draw in range(max(1, draws)):
+            rng = bench.rng(f"few_shot {draw}")
+            order = _varied(rng.sample(pool, len(pool)), bench)
+            for n in k:
+                chosen = order[:n]
+                demos = tuple(demonstrations(program, chosen, bench))
+                candidates.append((f"k={n} draw={draw}", replace(program, demos=(*program.demos, *demos))))
+        return bench.best(candidates, "few_shot")
+
+    return improve
+
+
+def usable(bench: Bench) -> list[Example]:
+    """Training examples that can be shown: one turn, answered, and not among the longest tenth."""
+    pool = [e for e in bench.train if e.targets and len([m for m in e.messages if m.role != "system"]) == 1]
+    lengths = sorted(len(e.question) + len(e.targets[0]) for e in pool)
+    limit = lengths[int(len(lengths) * 0.9)] if len(lengths) >= 10 else float("inf")
+    return [e for e in pool if len(e.question) + len(e.targets[0]) <= limit]
+
+
+def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -> list[Demo]:
+    """Turn training examples into worked ones, with passages where the program retrieves."""
+    found: Sequence[tuple[Passage, ...]] = [()] * len(examples)
+    if program.retriever is not None:
+        r = program.retriever
+        found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
+    return [
+        Demo(e.question, e.targets[0], passages[::-1] if program.retriever and program.retriever.best_last else passages, e.id)
+        for e, passages in zip(examples, found, strict=True)
+    ]
+
+
+def _varied(order: list[Example], bench: Bench) -> list[Example]:
+    """Different labels, sources and kinds of answer first; the rest in the order given."""
+    seen: set[Any] = set()
+    first, rest = [], []
+    for e in order:
+        key = e.labels or (e.source, e.answerable)
+        (rest if key in seen else first).append(e)
+        seen.add(key)
+    return first + rest

@@ -1,0 +1,35 @@
+"""Choose among instructions on dev.
+
+The task's own templates, with the use case's goal filled in; those for given text where the program retrieves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sharpen.techniques.bench import Bench
+from sharpen.types import System, Technique
+
+
+def instruct(instructions: Sequence[str] = ()) -> Technique:
+    """Return the technique.
+
+    Args:
+        instructions: templates to try beside the program's own; ``{goal}`` and ``{labels}`` are filled in. Default:
+            the task's.
+    """
+
+    def improve(program: System, bench: Bench) -> System:
+        task = bench.task
+        templates = tuple(instructions) or (
+            task.context_instructions if program.retriever and task.context_instructions else task.instructions
+        )
+        texts = dict.fromkeys([program.prompt.instruction, *(bench.fill(t) for t in templates)])
+        candidates = [
+            (f"{n}: {text[:60]}", replace(program, prompt=replace(program.prompt, instruction=text, name=f"instruct {n}")))
+            for n, text in enumerate(texts)
+        ]
+        return bench.best(candidates, "instruction")
+
+    return improve

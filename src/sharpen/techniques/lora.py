@@ -1,0 +1,77 @@
+"""Tune the model with low-rank adapters, through the program's own prompt.
+
+What it learns from is what it will see: training questions are put by the program itself, with its worked examples and
+retrieved passages. Where retrieval missed a training question's gold passage, the gold passage takes the place of the
+last one in ``gold_share`` of the cases, so that the model learns to read and still meets distractors
+(Hu et al. 2021, "LoRA"; Zhang et al. 2024, "RAFT").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sharpen.errors import UserError
+from sharpen.runtime import prompts
+from sharpen.techniques.bench import Bench
+from sharpen.types import Example, Message, Passage, System, Task, Technique
+
+NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
+TRAINS = True
+
+
+def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
+    """Weights must be within reach."""
+    return None if "tune" in can else "this model's weights cannot be trained here (it is hosted, or its engine does not train)"
+
+
+def lora(gold_share: float = 1.0, **options: Any) -> Technique:
+    """Return the technique.
+
+    Args:
+        gold_share: how often a missed gold passage is put among the passages of a training question.
+        options: fields of :class:`sharpen.tuning.TrainOptions`, such as ``r``, ``learning_rate``, ``num_train_epochs``.
+    """
+
+    def improve(program: System, bench: Bench) -> System:
+        train, dropped = conversations(program, bench.train, bench, gold_share)
+        dev, _ = conversations(program, bench.dev, bench, 0.0)
+        bench.note("training rows", {"train": len(train), "dev": len(dev), "left_out": dropped})
+        if not train:
+            raise UserError("no training example has an answer to learn.", do="Add targets to the training examples.")
+        model = bench.model(program)
+        if hasattr(model, "learn"):
+            ref = bench.keep("adapter", lambda folder: model.learn([(m[:-1], m[-1].content) for m in train], folder))
+        else:
+            from sharpen.techniques._train import tune
+
+            ref = tune(program, train, dev, bench, options)
+        return replace(program, adapters=(*program.adapters, ref))
+
+    return improve
+
+
+def conversations(
+    program: System, examples: Sequence[Example], bench: Bench, gold_share: float
+) -> tuple[list[tuple[Message, ...]], int]:
+    """Return the program's own prompts with the first reference as the reply, and how many examples had none."""
+    usable = [e for e in examples if e.targets]
+    rng = bench.rng("gold")
+    chance = {e.id: rng.random() for e in usable}
+
+    def passages(example: Example, found: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        # Where answers are documents too, an example's own entry would give its answer away.
+        own = example.question.strip().lower()
+        found = tuple(p for p in found if own not in p.text.lower()) or found
+        if not example.gold or program.retriever is None or chance[example.id] >= gold_share:
+            return found
+        gold = bench.engines.index(program.retriever.index).covering(example.gold, 1)
+        if not gold or gold[0].id in {p.id for p in found}:
+            return found
+        return (*found[:-1], gold[0]) if found else gold
+
+    asked = prompts(program, usable, bench.engines, passages)
+    rows = [(*m, Message("assistant", e.targets[0])) for m, e in zip(asked, usable, strict=True)]
+    return rows, len(examples) - len(usable)
+

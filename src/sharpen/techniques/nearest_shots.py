@@ -1,0 +1,37 @@
+"""Show, for each question, the training questions that are nearest to it, with their answers.
+
+Nearest by embeddings (by words where there are none); never the question itself or a near-duplicate. How many is
+chosen on dev. Liu et al. 2022, "What makes good in-context examples for GPT-3?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sharpen.retrieval import build_passages
+from sharpen.techniques.bench import Bench
+from sharpen.techniques.few_shot import usable
+from sharpen.types import Passage, Shots, Span, System, Technique
+
+
+def nearest_shots(k: Sequence[int] = (3, 5), how: str = "dense") -> Technique:
+    """Return the technique.
+
+    Args:
+        k: numbers of worked examples to try.
+        how: dense, bm25 or hybrid.
+    """
+
+    def improve(program: System, bench: Bench) -> System:
+        pool = usable(bench)
+        if not pool:
+            return program
+        passages = [
+            Passage(e.id, e.question, Span(e.source, 0, len(e.question)), meta={"answer": e.targets[0]}) for e in pool
+        ]
+        index = build_passages(passages, bench.store, bench.engines.embed if how != "bm25" else None)
+        candidates = [(f"k={n}", replace(program, shots=Shots(index, n, how))) for n in k]
+        return bench.best(candidates, "nearest_shots")
+
+    return improve

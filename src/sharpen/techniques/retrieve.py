@@ -1,0 +1,75 @@
+"""Find passages of the documents and put them before the question.
+
+How to search (words, meaning, both) is chosen by the share of dev questions whose gold passage is found, where gold
+spans are known; how many passages to give is chosen by the answers on dev.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sharpen.retrieval import Chunking, Index, build
+from sharpen.techniques.bench import Bench
+from sharpen.types import Example, Retriever, System, Task, Technique
+
+WAYS = ("hybrid", "dense", "bm25")
+
+
+def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
+    """Passages need a model that reads a prompt."""
+    return None if can & {"generate", "score"} else "the model can neither generate nor score"
+
+
+def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 100, longest: int = 180) -> Technique:
+    """Return the technique.
+
+    Args:
+        k: how many passages; several numbers are tried on dev.
+        how: hybrid, dense, bm25, or auto.
+        size: neighbouring paragraphs are joined up to this many words.
+        longest: longer paragraphs are cut, in words.
+    """
+
+    def improve(program: System, bench: Bench) -> System:
+        if not bench.documents:
+            return program
+        bench.progress("index documents", 0, None)
+        ref = build(bench.documents, bench.store, bench.engines.embed, Chunking(size, longest))
+        index = bench.engines.index(ref)
+        ks = (k,) if isinstance(k, int) else tuple(k)
+        way = _way(index, bench, max(ks)) if how == "auto" else how
+        task = bench.task
+        prompt = program.prompt
+        if task.context_instructions and prompt.instruction == bench.fill(task.instructions[0]):
+            prompt = replace(prompt, instruction=bench.fill(task.context_instructions[0]))
+        candidates = [(f"k={n}", replace(program, prompt=prompt, retriever=Retriever(ref, n, way))) for n in ks]
+        return bench.best(candidates, "retrieve")
+
+    return improve
+
+
+def recall(index: Index, examples: Sequence[Example], k: int, how: str) -> tuple[float, int]:
+    """Share of examples with gold spans whose gold passage is among the first ``k``, and how many such there are."""
+    known = [e for e in examples if e.gold]
+    found = index.search([e.question for e in known], k, how)
+    hits = sum(
+        bool({p.id for p in index.covering(e.gold, 8)} & {p.id for p in passages})
+        for e, passages in zip(known, found, strict=True)
+    )
+    return hits / (len(known) or 1), len(known)
+
+
+def _way(index: Index, bench: Bench, k: int) -> str:
+    """The way that finds the gold passage first most often, on train and dev (nothing is learned from them here)."""
+    known = [e for e in (*bench.train, *bench.dev) if e.gold]
+    ways = [w for w in WAYS if w in index.can]
+    if not known or len(ways) == 1:
+        return ways[0]
+    shares = {}
+    for w in ways:
+        first, n = recall(index, known, 1, w)
+        among, _ = recall(index, known, k, w)
+        shares[w] = (first, among)
+        bench.note("recall", {"how": w, "at_1": first, f"at_{k}": among, "n": n})
+    return max(ways, key=lambda w: shares[w])
