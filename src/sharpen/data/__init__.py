@@ -1,0 +1,45 @@
+"""From files to prepared data: read, split by source, checked for leaks, with the test split sealed.
+
+:func:`prepare` and :func:`load` are for studies, :func:`load_sealed` for the evaluation alone, :func:`inspect` for
+``sharpen check``.
+"""
+
+from __future__ import annotations
+
+from sharpen.data.dataset import (
+    Dataset,
+    Prepared,
+    Seal,
+    examine,
+    example_from,
+    example_row,
+    inspect,
+    load,
+    load_sealed,
+    prepare,
+)
+from sharpen.data.documents import read_documents
+from sharpen.data.examples import Dropped, read_examples
+from sharpen.data.leaks import near_duplicates
+from sharpen.data.shapes import UNANSWERABLE
+from sharpen.data.splitting import cluster, split
+
+__all__ = [
+    "UNANSWERABLE",
+    "Dataset",
+    "Dropped",
+    "Prepared",
+    "Seal",
+    "cluster",
+    "examine",
+    "example_from",
+    "example_row",
+    "inspect",
+    "load",
+    "load_sealed",
+    "near_duplicates",
+    "prepare",
+    "read_documents",
+    "read_examples",
+    "split",
+]

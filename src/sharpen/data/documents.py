@@ -1,0 +1,75 @@
+"""All documents of a folder, each by the reader for its ending; what cannot be read does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sharpen.data.reading import DocumentReader, Note, open_reader
+from sharpen.errors import Problem
+from sharpen.types import Document, Progress, silent
+
+
+@dataclass
+class Collected:
+    """What was read: documents in the order of their names, what was wrong, and what is worth knowing."""
+
+    documents: list[Document] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def files_below(root: Path) -> list[Path]:
+    """Return the files of a folder (or the file itself) by name, without hidden ones and Office's lock files."""
+    if root.is_file():
+        return [root]
+    found = []
+    for path in root.rglob("*"):
+        inside = path.relative_to(root).parts
+        if path.is_file() and not any(p.startswith((".", "~$")) or p == "__MACOSX" for p in inside):
+            found.append(path)
+    return sorted(found, key=lambda p: p.relative_to(root).as_posix())
+
+
+def read_documents(root: Path, progress: Progress = silent) -> Collected:
+    """Read a folder of documents, or one file.
+
+    A file whose ending no document reader takes is noted; one that cannot be read is a problem.
+    """
+    made = Collected()
+    if not root.exists():
+        made.problems.append(Problem("there is no such folder or file.", str(root), "Check data.documents."))
+        return made
+    files = files_below(root)
+    for n, path in enumerate(files):
+        progress("reading documents", n, len(files))
+        source = (path.relative_to(root) if root.is_dir() else Path(path.name)).as_posix()
+        for found in read_document(path, source):
+            if isinstance(found, Document):
+                made.documents.append(found)
+            elif isinstance(found, Problem):
+                made.problems.append(found)
+            else:
+                made.notes.append(f"{found.where}: {found.what}" if found.where else found.what)
+    if files:
+        progress("reading documents", len(files), len(files))
+    if not made.documents and not made.problems:
+        made.problems.append(Problem("holds no document.", str(root), "Put Markdown, text, HTML, PDF or DOCX there."))
+    return made
+
+
+def read_document(path: Path, source: str) -> Iterator[Document | Problem | Note]:
+    """Read one file; never raises for what the file holds."""
+    reader = open_reader(path)
+    if isinstance(reader, Problem):
+        missing_package = reader.where == "" or "package" in reader.what
+        yield Problem(reader.what, source, reader.do) if missing_package else Note(f"left out: {reader.what}", source)
+        return
+    if not isinstance(reader, DocumentReader):
+        yield Note("left out: it is a table of rows, not a document.", source)
+        return
+    try:
+        yield from reader.documents(path, source)
+    except Exception as e:  # a reader of anybody's, on a file of anybody's: one bad file must not stop the others
+        yield Problem(f"cannot be read ({type(e).__name__}: {str(e)[:200]}).", source, "Open and save it again.")

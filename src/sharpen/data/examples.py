@@ -1,0 +1,177 @@
+"""The rows of a file of examples, and why each row that is not used was dropped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sharpen.data.reading import Row, RowReader, open_reader
+from sharpen.data.shapes import KNOWN, OPTIONAL, SHAPES, Refused, example_of, shape_of
+from sharpen.errors import Problem
+from sharpen.types import Example, digest
+
+SHOWN = 20
+"""Broken rows of a file that are listed one by one; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A row that is not used: where it stands and why. It never holds the row's content."""
+
+    file: str
+    line: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An example as read from a row, before its documents are known; ``rest`` is what needs them."""
+
+    example: Example
+    file: str
+    line: int
+    rest: Mapping[str, Any]
+
+
+@dataclass
+class Rows:
+    """What a file of examples gave."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = None) -> Rows:
+    """Read a file of examples.
+
+    Args:
+        path: the file; its ending chooses the reader.
+        name: how messages and ids call it.
+        columns: our name of a field -> its name in the file.
+    """
+    made = Rows()
+    reader = open_reader(path) if path.is_file() else Problem("there is no such file.", name, "Check data.examples.")
+    if isinstance(reader, Problem):
+        made.problems.append(Problem(reader.what, name, reader.do))
+        return made
+    if not isinstance(reader, RowReader):
+        kind = path.suffix
+        made.problems.append(Problem(f"{kind} files hold documents, not examples.", name, "Use jsonl, csv or parquet."))
+        return made
+    rows: list[Row] = []
+    try:
+        for found in reader.rows(path, name):
+            if isinstance(found, Row):
+                rows.append(found)
+            elif isinstance(found, Problem):
+                made.problems.append(found)
+                made.dropped.append(Dropped(name, _line(found.where), "", found.what))
+            else:
+                made.notes.append(f"{found.where}: {found.what}")
+    except Exception as e:  # as for documents: a sentence instead of a traceback, whatever the reader is
+        made.problems.append(Problem(f"cannot be read ({type(e).__name__}: {str(e)[:200]}).", name, "Save it anew."))
+    if rows:
+        _make(rows, name, dict(columns or {}), made, reader.place)
+    elif not made.problems:
+        made.problems.append(Problem("holds no rows.", name, "Add examples, one a line."))
+    made.problems = _shorten(made.problems, name)
+    return made
+
+
+def _line(where: str) -> int:
+    digits = where.rpartition(" ")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _shorten(problems: list[Problem], name: str) -> list[Problem]:
+    if len(problems) <= SHOWN:
+        return problems
+    more = len(problems) - SHOWN
+    return [*problems[:SHOWN], Problem(f"{more} more rows have problems.", name, "All are listed in dropped.jsonl.")]
+
+
+def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows, place: str) -> None:
+    there = list(dict.fromkeys(key for row in rows for key in row.fields))
+    wrong = [(ours, theirs) for ours, theirs in columns.items() if theirs not in there]
+    for _, theirs in wrong:
+        made.problems.append(
+            Problem(f"has no column {theirs!r}, which data.columns names.", name, _did_you_mean(theirs, there))
+        )
+    if not wrong and not any(_fits(_renamed(row.fields, columns)) for row in rows):
+        made.problems.append(_unknown_shape([_rename(c, columns) for c in there], there, name))
+        wrong = [("", "")]
+    if wrong:
+        made.dropped += [Dropped(name, row.line, "", "the file's columns are not known") for row in rows]
+        return
+    seen: dict[str, int] = {}
+    ids: Counter[str] = Counter()
+    for row in rows:
+        try:
+            example, rest = example_of(_renamed(row.fields, columns), f"{Path(name).stem}:{row.line}")
+            key = _content(example, rest)
+            if key in seen:
+                raise Refused("", f"is the same as {place} {seen[key]}")
+        except Refused as e:
+            made.dropped.append(Dropped(name, row.line, columns.get(e.field, e.field), e.reason))
+            continue
+        seen[key] = row.line
+        ids[example.id] += 1
+        if ids[example.id] > 1:
+            made.notes.append(f"{name}, {place} {row.line}: the id {example.id!r} is taken; it became #{row.line}.")
+            example = replace(example, id=f"{example.id}#{row.line}")
+        made.drafts.append(Draft(example, name, row.line, rest))
+
+
+def _fits(row: Mapping[str, Any]) -> bool:
+    try:
+        return shape_of(row) is not None
+    except Refused:
+        return False
+
+
+def _renamed(fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Give fields our names; a field of the file that has one of our names but was mapped over is left out."""
+    theirs = set(columns.values())
+    made = {k: v for k, v in fields.items() if k not in theirs and k not in columns}
+    made.update({ours: fields[name] for ours, name in columns.items() if name in fields})
+    return made
+
+
+def _rename(column: str, columns: Mapping[str, str]) -> str:
+    return next((ours for ours, theirs in columns.items() if theirs == column), column)
+
+
+def _did_you_mean(name: str, there: list[str]) -> str:
+    near = get_close_matches(name, there, n=1, cutoff=0.5)
+    listed = ", ".join(str(c)[:60] for c in there[:30])
+    return f"Did you mean {near[0]}?" if near else f"Its columns are: {listed}."
+
+
+def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
+    """Say which columns there are and what is expected, and guess at a misspelt one."""
+    expected = "; ".join(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in SHAPES)
+    listed = ", ".join(str(c)[:60] for c in there[:30])
+    hints = []
+    for column in columns:
+        fields = [k for k in KNOWN if k not in OPTIONAL and k not in columns]
+        near = get_close_matches(str(column).lower(), fields, n=1, cutoff=0.6) if column not in KNOWN else []
+        if near:
+            hints.append(f"{near[0]}: {column}")
+    do = (
+        f"Did you mean data.columns: {{{', '.join(hints)}}}?" if hints else "Name them in data.columns: {ours: theirs}."
+    )
+    return Problem(f"its columns ({listed}) are none of the known shapes: {expected}.", name, do)
+
+
+def _content(example: Example, rest: Mapping[str, Any]) -> str:
+    """What makes two rows the same: all that is asked and known, but for id, weight and what is only kept."""
+    said = (example.messages, example.targets, example.labels, example.rejected, example.source, example.group)
+    return hashlib.sha256((digest(said) + digest(rest.get("context", ""))).encode()).hexdigest()

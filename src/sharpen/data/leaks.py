@@ -1,0 +1,150 @@
+"""Questions that are the same but for small things, found exactly.
+
+Two texts are near-duplicates when their sets of word 3-grams (case, punctuation and width of characters ignored) have
+a Jaccard similarity of at least the threshold; texts of fewer than three words are one shingle. Pairs are found by
+prefix and position filtering (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection"), so the
+result is that of comparing everything with everything. It does not see paraphrases.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sharpen.types import Example
+
+_WORD = re.compile(r"\w+")
+SHORT = 25
+"""Words up to which a question counts as generic enough to be asked of two documents with two answers."""
+
+Pair = tuple[int, int, float]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text as they are compared."""
+    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def shingles(tokens: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """Return the word 3-grams; a text of one or two words is its own only shingle."""
+    if len(tokens) < 3:
+        return frozenset([tokens]) if tokens else frozenset()
+    return frozenset(zip(tokens, tokens[1:], tokens[2:], strict=False))
+
+
+def near_duplicates(texts_a: Sequence[str], texts_b: Sequence[str], threshold: float = 0.8) -> list[Pair]:
+    """Return ``(i, j, similarity)`` for every ``texts_a[i]`` that is a near-duplicate of ``texts_b[j]``.
+
+    Sorted by position. Texts without any word match only texts that are equal to them.
+    """
+    groups_a, groups_b = _groups(texts_a), _groups(texts_b)
+    sets_a = {key: shingles(key) for key in groups_a if isinstance(key, tuple)}
+    index = _Index({key: shingles(key) for key in groups_b if isinstance(key, tuple)}, sets_a.values(), threshold)
+    found: list[Pair] = []
+    for key, rows in groups_a.items():
+        alike = index.search(sets_a[key]) if isinstance(key, tuple) else [(key, 1.0)] if key in groups_b else []
+        found += [(i, j, s) for other, s in alike for i in rows for j in groups_b[other]]
+    return sorted(found)
+
+
+def _groups(texts: Sequence[str]) -> dict[tuple[str, ...] | str, list[int]]:
+    """Positions of texts that are compared as one: by their words, or by themselves where they have none."""
+    groups: dict[tuple[str, ...] | str, list[int]] = defaultdict(list)
+    for i, text in enumerate(texts):
+        groups[words(text) or text.strip()].append(i)
+    return groups
+
+
+class _Index:
+    """An inverted index over the prefixes of shingle sets, rarest shingle first."""
+
+    def __init__(
+        self,
+        sets: Mapping[tuple[str, ...], frozenset[tuple[str, ...]]],
+        others: Iterable[frozenset[tuple[str, ...]]],
+        threshold: float,
+    ) -> None:
+        self.threshold = threshold
+        self.keys = list(sets)
+        self.sets = [sets[k] for k in self.keys]
+        self.sizes = np.asarray([len(s) for s in self.sets], dtype=np.int64)
+        counts = Counter(x for s in (*self.sets, *others) for x in s)
+        self.rank = {x: r for r, (x, _) in enumerate(sorted(counts.items(), key=lambda c: (c[1], c[0])))}
+        postings: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for n, members in enumerate(self.sets):
+            for position, rank in enumerate(self._prefix(members)):
+                postings[rank].append((n, position))
+        self.postings = {rank: np.asarray(entries, dtype=np.int64) for rank, entries in postings.items()}
+
+    def _prefix(self, members: frozenset[tuple[str, ...]]) -> list[int]:
+        """The rarest shingles, so many that a set which shares none of them cannot reach the threshold."""
+        length = len(members) - math.ceil(self.threshold * len(members) - 1e-9) + 1
+        return sorted(self.rank[x] for x in members)[:length]
+
+    def search(self, members: frozenset[tuple[str, ...]]) -> list[tuple[tuple[str, ...], float]]:
+        """Return the keys of sets that reach the threshold, with their similarity."""
+        size, candidates = len(members), []
+        for position, rank in enumerate(self._prefix(members)):
+            entries = self.postings.get(rank)
+            if entries is None:
+                continue
+            sizes = self.sizes[entries[:, 0]]
+            # Before its first common shingle two sets share nothing, so what is left bounds what they can share.
+            most = np.minimum(size - position, sizes - entries[:, 1])
+            needed = self.threshold / (1 + self.threshold) * (size + sizes) - 1e-9
+            candidates.append(entries[(most >= needed), 0])
+        if not candidates:
+            return []
+        found = []
+        for n in np.unique(np.concatenate(candidates)).tolist():
+            common = len(members & self.sets[n])
+            similarity = common / (size + len(self.sets[n]) - common)
+            if similarity >= self.threshold - 1e-9:
+                found.append((self.keys[n], similarity))
+        return found
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A row (position ``row``) that must go because of another (``other``); ``similarity`` 1.0 means the same words."""
+
+    row: int
+    other: int
+    similarity: float
+
+
+def leaks(
+    learned: Sequence[Example], judged: Sequence[Example], threshold: float = 0.8
+) -> tuple[list[Leak], list[Leak]]:
+    """Return the rows of ``learned`` that give away rows of ``judged``, and pairs that only look so.
+
+    Near-duplicate questions are a leak, with one exception: short ones (at most 25 words) that are asked of different
+    sources and have no answer in common ("What is the fee?"). What one teaches is wrong for the other; such pairs are
+    reported and kept.
+    """
+    gone: dict[int, Leak] = {}
+    alike: dict[int, Leak] = {}
+    for i, j, s in near_duplicates([_asked(e) for e in learned], [_asked(e) for e in judged], threshold):
+        held = alike if _other_matter(learned[i], judged[j]) else gone
+        if i not in held or s > held[i].similarity:
+            held[i] = Leak(i, j, s)
+    return list(gone.values()), [leak for i, leak in alike.items() if i not in gone]
+
+
+def _asked(example: Example) -> str:
+    """What is compared: the whole conversation without its system message."""
+    return "\n".join(m.content for m in example.messages if m.role != "system")
+
+
+def _other_matter(a: Example, b: Example) -> bool:
+    if not a.source or not b.source or a.source == b.source or a.labels or b.labels:
+        return False
+    if len(words(_asked(a))) > SHORT or len(words(_asked(b))) > SHORT:
+        return False
+    return not {words(t) for t in a.targets} & {words(t) for t in b.targets}

@@ -1,0 +1,43 @@
+"""JSON values with a sentence for everything that can be wrong with them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sharpen.data.reading import Row
+from sharpen.errors import Problem
+
+KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+
+
+def kind_of(value: Any) -> str:
+    """Say what a JSON value is."""
+    return KINDS.get(type(value), "a number")
+
+
+def why_broken(error: Exception, line: int | None = None) -> str:
+    """Say what the JSON parser stumbled over; ``line`` where the text was a single line."""
+    if isinstance(error, json.JSONDecodeError):
+        column = f" at character {error.colno}" if line is None or error.lineno == 1 else ""
+        return f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}{column}."
+    if isinstance(error, RecursionError):
+        return "is nested too deeply."
+    return "holds a number with too many digits."
+
+
+def parse_object(text: str, line: int, name: str) -> Row | Problem:
+    """Read one object."""
+    where = f"{name}, line {line}"
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        return Problem(why_broken(e, line), where, "Mend that line.")
+    return as_row(value, line, where)
+
+
+def as_row(value: Any, line: int, where: str) -> Row | Problem:
+    """Return a value as a row, if it is an object."""
+    if not isinstance(value, dict):
+        return Problem(f"is {kind_of(value)}, not an object with named fields.", where, 'Write {"question": …, …}.')
+    return Row(line, value)

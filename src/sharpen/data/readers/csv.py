@@ -1,0 +1,69 @@
+"""Examples from comma-separated values with a header line.
+
+The delimiter is a comma, or a semicolon or tab where the header has those instead. Quoted fields may hold line breaks.
+A row with more or fewer fields than the header is dropped with its line.
+"""
+
+from __future__ import annotations
+
+import csv as stdlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from sharpen.data.reading import Note, Row, RowReader, read_text
+from sharpen.errors import Problem
+
+SUFFIXES = (".csv",)
+
+
+def csv() -> RowReader:
+    """Return the reader."""
+    return RowReader(lambda path, name: read_separated(path, name, ""))
+
+
+def read_separated(path: Path, name: str, delimiter: str) -> Iterator[Row | Problem | Note]:
+    """Read rows under a header; an empty ``delimiter`` is chosen by the header."""
+    for text in read_text(path, name):
+        if isinstance(text, str):
+            yield from _rows(text, name, delimiter)
+        else:
+            yield text
+
+
+def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note]:
+    head = text.lstrip("\n").partition("\n")[0]
+    delimiter = delimiter or max(",;\t", key=lambda d: (head.count(d), d == ","))
+    previous = stdlib.field_size_limit(max(len(text), 131072))
+    lines = stdlib.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header: list[str] = []
+    begin = 1
+    try:
+        while True:
+            try:
+                cells = next(lines)
+            except StopIteration:
+                return
+            except stdlib.Error as e:
+                yield Problem(f"is not CSV: {e}.", f"{name}, line {begin}", "Mend that line.")
+                begin = lines.line_num + 1
+                continue
+            at, begin = begin, lines.line_num + 1
+            if not any(c.strip() for c in cells):
+                continue
+            if not header:
+                header = [c.strip() for c in cells]
+                twice = sorted({c for c in header if header.count(c) > 1})
+                if twice:
+                    yield Problem(f"has two columns called {twice[0]!r}.", f"{name}, line {at}", "Rename one.")
+                    return
+            elif len(cells) != len(header):
+                yield Problem(
+                    f"has {len(cells)} fields where the header has {len(header)}.",
+                    f"{name}, line {at}",
+                    "Put fields that hold the delimiter in double quotes.",
+                )
+            else:
+                yield Row(at, dict(zip(header, cells, strict=True)))
+    finally:
+        stdlib.field_size_limit(previous)

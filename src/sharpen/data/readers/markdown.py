@@ -1,0 +1,38 @@
+"""A document from a Markdown file, its marks kept and its front matter taken off.
+
+The title is the front matter's ``title``, else the first heading, else the file's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sharpen.data.reading import DocumentReader, Note, read_text
+from sharpen.errors import Problem
+from sharpen.types import Document
+
+SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
+_FRONT = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
+_TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M)
+_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.M)
+
+
+def markdown() -> DocumentReader:
+    """Return the reader."""
+    return DocumentReader(_documents)
+
+
+def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
+    for found in read_text(path, source):
+        if not isinstance(found, str):
+            yield found
+            continue
+        front = _FRONT.match(found)
+        body = found[front.end() :].lstrip("\n") if front else found
+        if not body.strip():
+            yield Problem("holds nothing below its front matter.", source, "Fill it, or take it away.")
+            continue
+        title = (_TITLE.search(front[1]) if front else None) or _HEADING.search(body)
+        yield Document(source, body, title[1].strip().strip("\"'") if title else Path(source).stem)

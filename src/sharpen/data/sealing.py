@@ -1,0 +1,302 @@
+"""Read raw files, split, look for leaks, and write a folder in which the test split is sealed.
+
+Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
+the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
+``dropped.jsonl``, ``sealed/test.jsonl``, and ``data.json``, which says of the test split counts and hashes only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from sharpen import parts
+from sharpen.config import Data
+from sharpen.data.dataset import example_row
+from sharpen.data.documents import files_below, read_documents
+from sharpen.data.examples import Draft, Dropped, read_examples
+from sharpen.data.leaks import leaks
+from sharpen.data.linking import link
+from sharpen.data.splitting import SPLITS, cluster, split
+from sharpen.errors import Problem
+from sharpen.store import hash_file
+from sharpen.types import Document, Example, digest
+
+VERSION = 1
+"""Raise it when the same inputs give another folder, so that what was prepared before is not taken for it."""
+
+FEWEST = {"train": 8, "dev": 4, "test": 8}
+"""Examples below which a split is no use; said as a problem."""
+
+
+@dataclass
+class Work:
+    """Everything that one preparation knows; it lives in this process only."""
+
+    data: Data
+    base: Path
+    rows: dict[str, list[Example]] = field(default_factory=dict)
+    where: dict[str, tuple[str, int]] = field(default_factory=dict)  # id -> file and line
+    documents: list[Document] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    leaked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files of examples by what they are for."""
+        named = {"examples": self.data.examples, "train": self.data.train, "dev": self.data.dev, "test": self.data.test}
+        return {use: name for use, name in named.items() if name}
+
+
+def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
+    """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes."""
+    work = Work(data, base)
+    folder = root / _key(work)
+    if (folder / "data.json").is_file():
+        facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        return {"folder": str(folder), "problems": facts["problems"], "notes": facts["notes"]}
+    drafts = _read(work, tell)
+    if all(drafts.values()):
+        tell("splitting", 0, None)
+        _place(work, drafts)
+        tell("looking for leaks", 0, None)
+        _drop_leaks(work)
+        _check(work)
+    done = set(work.rows) == set(SPLITS) and all(work.rows.values())
+    if done:
+        tell("writing", 0, None)
+        _write(work, folder)
+    return {
+        "folder": str(folder) if done else None,
+        "problems": [asdict(p) for p in work.problems],
+        "notes": work.notes,
+    }
+
+
+def _key(work: Work) -> str:
+    """A name made of the content of every input, the settings, and the versions of what reads them."""
+    inputs = {}
+    for use, name in {**work.files, **({"documents": work.data.documents} if work.data.documents else {})}.items():
+        path = work.base / name
+        root = path if path.is_dir() else path.parent
+        for file in files_below(path) if path.exists() else []:
+            try:
+                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = hash_file(file)
+            except OSError as e:
+                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = f"unreadable: {e.errno}"
+    packages = {p for part in parts.all_parts("reader").values() for p in part.needs}
+    return digest([VERSION, inputs, work.data.model_dump(mode="json"), {p: _version(p) for p in sorted(packages)}])
+
+
+def _version(package: str) -> str:
+    try:
+        names = metadata.packages_distributions().get(package, [package])
+        return metadata.version(names[0])
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:
+    if work.data.documents:
+        found = read_documents(work.base / work.data.documents, tell)
+        work.documents, work.problems = found.documents, list(found.problems)
+        work.notes += found.notes
+    drafts = {}
+    for use, name in work.files.items():
+        tell(f"reading {name}", 0, None)
+        rows = read_examples(work.base / name, name, work.data.columns)
+        work.problems += rows.problems
+        work.dropped += rows.dropped
+        work.notes += rows.notes
+        drafts[use] = rows.drafts
+        if not rows.drafts and not rows.problems:
+            work.problems.append(Problem("none of its rows can be used.", name, f"First: {_first(rows.dropped)}."))
+    return drafts
+
+
+def _first(dropped: Sequence[Dropped]) -> str:
+    d = dropped[0]
+    return f"line {d.line}, {d.field + ' ' if d.field else ''}{d.reason}"
+
+
+def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
+    """Give every example its gold spans and its split."""
+    used: set[str] = set()
+    every: list[Draft] = []
+    for use, found in drafts.items():
+        for d in found:
+            name = d.example.id if d.example.id not in used else f"{d.example.id}#{use}"
+            used.add(name)
+            work.where[name] = (d.file, d.line)
+            every.append(replace(d, example=replace(d.example, id=name)))
+    linked = link(every, work.documents, from_contexts=not work.data.documents)
+    work.documents = linked.documents
+    work.notes += linked.notes()
+    s = work.data.split
+    if "examples" in drafts:
+        shares = {"train": s.train, "dev": s.dev, "test": s.test}
+        given = split(linked.examples, shares, s.by, s.seed)
+        if s.by in ("source", "group") and not any(getattr(e, s.by) for e in linked.examples):
+            work.notes.append(f"no row has a {s.by}, so every row is a cluster of its own.")
+    else:
+        given = [use for use, found in drafts.items() for _ in found]
+    work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
+
+
+def _drop_leaks(work: Work) -> None:
+    for name, judges in (("dev", ("test",)), ("train", ("test", "dev"))):
+        judged = [(e, split_name) for split_name in judges for e in work.rows[split_name]]
+        gone, alike = leaks(work.rows[name], [e for e, _ in judged], work.data.near_duplicates)
+        for leak in gone:
+            work.leaked[f"{name} like {judged[leak.other][1]}"] += 1
+            file, line = work.where[work.rows[name][leak.row].id]
+            how = "the same words as" if leak.similarity == 1 else "nearly the same as"
+            work.dropped.append(Dropped(file, line, "", f"leak: {how} a {judged[leak.other][1]} question"))
+        if alike:
+            work.leaked[f"{name} kept, other source and answer"] += len(alike)
+        bad = {leak.row for leak in gone}
+        work.rows[name] = [e for i, e in enumerate(work.rows[name]) if i not in bad]
+
+
+def _check(work: Work) -> None:
+    where = ", ".join(work.files.values())
+    for name, fewest in FEWEST.items():
+        n = len(work.rows[name])
+        if n < fewest:
+            do = f"Give at least {fewest}, by more examples or a larger share."
+            work.problems.append(Problem(f"only {n} examples are left for {name}.", where, do))
+    by = work.data.split.by
+    if work.rows["test"] and len({cluster(e, by) for e in work.rows["test"]}) < 2:
+        do = "Give rows finer sources, a larger test share, or split by row."
+        work.problems.append(Problem(f"the test split is one single {by}; nothing can be shown with it.", where, do))
+    known = {label for e in work.rows["train"] for label in e.labels}
+    for name in ("dev", "test"):
+        lacking = sorted({label for e in work.rows[name] for label in e.labels} - known)
+        if lacking:
+            listed = ", ".join(lacking[:20]) + (" …" if len(lacking) > 20 else "")
+            do = "Add training examples for them, or split by label."
+            work.problems.append(Problem(f"train lacks {len(lacking)} labels of {name}: {listed}.", where, do))
+
+
+def _write(work: Work, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
+    try:
+        (temporary / "sealed").mkdir()
+        files = {
+            "train.jsonl": map(example_row, work.rows["train"]),
+            "dev.jsonl": map(example_row, work.rows["dev"]),
+            "documents.jsonl": map(asdict, work.documents),
+            "dropped.jsonl": map(asdict, work.dropped),
+            "sealed/test.jsonl": map(example_row, work.rows["test"]),
+        }
+        hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}
+        facts = _facts(work, hashes.pop("sealed/test.jsonl"))
+        facts["files"] = hashes
+        (temporary / "data.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+        if not folder.exists():
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _facts(work: Work, sealed: str) -> dict[str, Any]:
+    by = work.data.split.by
+    test = work.rows["test"]
+    return {
+        "version": VERSION,
+        "cluster_by": by,
+        "train": {**_counts(work.rows["train"], by), **_shown(work.rows["train"])},
+        "dev": {**_counts(work.rows["dev"], by), **_shown(work.rows["dev"])},
+        "test": {
+            **_counts(test, by),
+            "content": sealed,
+            "questions": digest(sorted(e.question for e in test)),
+        },
+        "documents": {"n": len(work.documents), "characters": _lengths([len(d.text) for d in work.documents])},
+        "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
+        "leaks": dict(work.leaked),
+        "problems": [asdict(p) for p in work.problems],
+        "notes": work.notes,
+    }
+
+
+def _kind(dropped: Dropped) -> str:
+    """The reason without the number of a line, so that alike reasons are counted together."""
+    reason = dropped.reason.rpartition(" ")[0] if dropped.reason.startswith("is the same as") else dropped.reason
+    return f"{dropped.field} {reason}".strip()
+
+
+def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
+    """What may be said of any split, the sealed one included."""
+    return {
+        "n": len(rows),
+        "cluster_sizes": sorted(Counter(cluster(e, by) for e in rows).values(), reverse=True),
+        "n_unanswerable": sum(e.answerable is False for e in rows),
+        "n_with_gold": sum(bool(e.gold) for e in rows),
+    }
+
+
+def _shown(rows: Sequence[Example]) -> dict[str, Any]:
+    return {
+        "labels": dict(Counter(label for e in rows for label in e.labels).most_common()),
+        "question_words": _lengths([len(e.question.split()) for e in rows]),
+        "answer_words": _lengths([len(e.targets[0].split()) for e in rows]),
+    }
+
+
+def _lengths(values: Sequence[int]) -> dict[str, float]:
+    """Mean, median, 95th percentile and greatest of some lengths."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    at = [ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in (0.5, 0.95)]
+    return {"mean": round(sum(ordered) / len(ordered), 1), "median": at[0], "p95": at[1], "max": ordered[-1]}
+
+
+class Teller:
+    """Says on standard output what is going on, at most ten times a second a stage."""
+
+    def __init__(self) -> None:
+        self.stage, self.at = "", 0.0
+
+    def __call__(self, stage: str, done: float, total: float | None) -> None:
+        now = time.monotonic()
+        if stage != self.stage or now - self.at > 0.1 or done == total:
+            self.stage, self.at = stage, now
+            print("\x1e" + json.dumps([stage, done, total]), flush=True)
+
+
+def main(path: str) -> None:
+    """Answer a request; what the disk refuses is a problem like any other."""
+    request = json.loads(Path(path).read_text(encoding="utf-8"))
+    data = Data.model_validate(request["data"])
+    try:
+        answer = seal(data, Path(request["base"]), Path(request["root"]), Teller())
+    except OSError as e:
+        where = str(e.filename or request["root"])
+        problem = Problem(f"cannot be written: {e.strerror or e}.", where, "Make room or choose another folder.")
+        answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
+    Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
