@@ -1,0 +1,27 @@
+"""``sharpen ask``: an answer, and the passages that it rests on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sharpen.errors import UserError
+
+
+def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
+    """Ask and print."""
+    from sharpen import study
+    from sharpen.types import plain
+
+    if not question.strip():
+        raise UserError("the question is empty.", do='Write: sharpen ask RUN "question"')
+    answer = study.ask(run, question, arm)
+    if as_json:
+        print(json.dumps(plain(answer), indent=2, ensure_ascii=False))
+        return
+    if answer.error:
+        raise UserError(f"no answer: {answer.error}")
+    print(answer.text or "(nothing that can be read as an answer)")
+    for n, passage in enumerate(answer.passages, 1):
+        print(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}")
+        print("    " + passage.text.replace("\n", "\n    "))

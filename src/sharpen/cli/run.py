@@ -1,0 +1,26 @@
+"""``sharpen run``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sharpen.cli.progress import Live
+
+
+def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) -> None:
+    """Run a study and print its table and verdict."""
+    if dry_run:
+        from sharpen.cli.check import check
+
+        check(use_case, settings)
+        print("\nA dry run: nothing was built.")
+        return
+    from sharpen import study
+
+    live = Live()
+    try:
+        report = study.run(use_case, out, settings, live)
+    finally:
+        live.finish()
+    print(report)
+    print(f"\nReport: {report.path / 'report.html'}")

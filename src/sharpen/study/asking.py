@@ -1,0 +1,45 @@
+"""Ask the winner of a run (or another of its arms) a question of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import yaml
+
+from sharpen.config import validate
+from sharpen.errors import UserError
+from sharpen.runtime import answer
+from sharpen.study.folder import RunFolder
+from sharpen.study.reading import read_report
+from sharpen.study.setting import Setting, resolve
+from sharpen.types import Answer, Example, Message, System, restore, silent
+
+
+def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
+    """Answer a question with the chosen arm of a finished run, through the same path that was evaluated.
+
+    Raises:
+        UserError: there is no such run or arm, or the arm has no program (its answers were given).
+    """
+    setting, program = program_of(run, arm)
+    example = Example("asked", (Message("user", question),))
+    return asyncio.run(answer(program, example, setting.engines()))
+
+
+def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System]:
+    """Return the setting of a run and the program of one of its arms, by default the chosen one.
+
+    Where nothing was chosen, the baseline is meant: it is what there is today.
+    """
+    folder = RunFolder(Path(run))
+    report = read_report(folder.path)
+    name = arm or report.winner or report["baseline"]
+    programs = folder.read_json("programs.json") or {}
+    if name not in programs:
+        raise UserError(f"the run has no program called {name!r}.", str(run), f"There are: {', '.join(programs)}.")
+    kept = yaml.safe_load((folder.path / "config.yaml").read_text(encoding="utf-8"))
+    setting = resolve(validate(kept["use_case"]), (), silent, Path(kept["base"]))
+    setting.engine = report["environment"]["engine"]
+    program: System = restore(programs[name])
+    return setting, program

@@ -1,0 +1,23 @@
+"""``check``: every problem, the data, and what to expect, before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sharpen.config import UseCase
+from sharpen.study import preflight
+from sharpen.study.setting import resolve
+from sharpen.types import Progress, silent
+
+
+def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress: Progress = silent) -> dict[str, Any]:
+    """Check a use case and its data.
+
+    Raises:
+        UserError: with every problem at once, where no study is possible.
+    """
+    setting = resolve(use_case, settings, progress)
+    found = preflight.inspect(setting)
+    return {"data": dict(found.data.facts), "problems": [str(p) for p in found.problems], "notes": list(found.data.notes)}

@@ -1,0 +1,70 @@
+"""What a run ran on: versions, machine, engine, model identities. No names of people, hosts or folders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import sharpen
+from sharpen.runtime import Engines
+from sharpen.study.setting import Setting
+
+PACKAGES = ("torch", "transformers", "peft", "openvino-genai", "sentence-transformers", "bm25s", "numpy", "scikit-learn")
+
+
+def environment(setting: Setting, engines: Engines) -> dict[str, Any]:
+    """Describe the machine, the code and the engine of a run."""
+    return {
+        "sharpen": sharpen.__version__,
+        "code": code_hash(),
+        "python": platform.python_version(),
+        "packages": {p: v for p in PACKAGES if (v := _version(p))},
+        "machine": machine(),
+        "engine": setting.engine,
+        "engine_why": setting.engine_why,
+        "model": setting.use_case.model,
+        "model_identity": engines.identity(setting.use_case.model),
+        "embeddings": setting.use_case.embeddings,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and accelerator."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if hasattr(os, "sysconf") else None
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(memory, 1) if memory else None,
+    }
+
+
+def code_hash() -> str:
+    """sha256 over sharpen's own source, so that a result names the code that made it."""
+    here = Path(sharpen.__file__).parent
+    h = hashlib.sha256()
+    for path in sorted(p for p in here.rglob("*") if p.suffix in (".py", ".html", ".css") and p.is_file()):
+        h.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
+    return h.hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor()
+    return platform.processor()

@@ -1,0 +1,125 @@
+"""Before anything is computed: every problem at once, what the data is, and what to expect of time and proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sharpen import data as data_room
+from sharpen import parts
+from sharpen.config import Arm, arm_name, parse_sum
+from sharpen.data import Dataset
+from sharpen.errors import Problem, UserError
+from sharpen.models import pull
+from sharpen.study.building import Built
+from sharpen.study.setting import Setting, baseline_of
+from sharpen.techniques import Bench, Counts, open_technique
+from sharpen.types import digest
+
+
+@dataclass(frozen=True)
+class Found:
+    """The data, the problems that a study can live with, and the key of everything that the study depends on."""
+
+    data: Dataset
+    problems: tuple[Problem, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the budget became, and what was estimated."""
+
+    counts: Counts = Counts()
+    estimates: tuple[dict[str, Any], ...] = ()
+
+
+def inspect(setting: Setting) -> Found:
+    """Check everything; raise all problems together.
+
+    Raises:
+        UserError: with every problem of arms, models and data, where no study is possible.
+    """
+    problems = [*arm_problems(setting), *model_problems(setting)]
+    uc = setting.use_case
+    made = data_room.examine(uc.data, setting.base, setting.store.root / "data", setting.progress)
+    if made.folder is None or problems:
+        raise UserError([*problems, *made.problems])
+    data = data_room.load(made.folder)
+    answers = [setting.base / a.answers for a in setting.arms if a.answers]
+    key = digest([uc.model_dump(mode="json"), data.seal.content, data.facts["files"], [p.read_bytes().hex() for p in answers]])
+    return Found(data, made.problems, key)
+
+
+def arm_problems(setting: Setting) -> list[Problem]:
+    """Unknown techniques and options, floors that lack a package, answers that are not there."""
+    found: list[Problem] = []
+    where = "arms"
+    try:
+        baseline_of(setting.arms)
+    except UserError as e:
+        found += e.problems
+    for arm in setting.arms:
+        place = f"{where}: {arm_name(arm)}"
+        if arm.answers:
+            if not (setting.base / arm.answers).is_file():
+                found.append(Problem(f"there is no file {arm.answers}.", place, "Paths are relative to the use case."))
+            continue
+        try:
+            for name, options in parse_sum(arm.does):
+                open_technique(name, options, setting.base)
+                if name == "retrieve" and not setting.use_case.data.documents:
+                    do = "Name them under data: documents."
+                    found.append(Problem("retrieve needs documents, and there are none.", place, do))
+        except UserError as e:
+            found += [Problem(p.what, place, p.do) for p in e.problems]
+    for name in setting.task.floors:
+        lack = parts.missing(parts.find("floor", name))
+        if lack:
+            do = f"Install it with: pip install 'sharpen[{lack[1]}]'"
+            found.append(Problem(f"the floor {name} needs the package {lack[0]}.", "task", do))
+    return found
+
+
+def model_problems(setting: Setting) -> list[Problem]:
+    """Models that cannot be had. Local ones are fetched here, once, since every estimate needs them."""
+    refs = dict.fromkeys([setting.use_case.model, *(a.model for a in setting.arms if a.model)])
+    if any("retrieve" in a.does or "nearest_shots" in a.does for a in setting.arms):
+        refs[setting.use_case.embeddings] = None
+    found: list[Problem] = []
+    for ref in refs:
+        if ref.startswith(("fake:", "openai:")):
+            continue
+        try:
+            pull(ref, setting.progress)
+        except UserError as e:
+            found += e.problems
+    return found
+
+
+def calibrate(setting: Setting, found: Found) -> Plan:
+    """Turn the budget into counts, once; a run that goes on uses what it wrote down before."""
+    folder = setting.folder
+    assert folder is not None
+    known = folder.read_json("budget.json")
+    plan = Plan(Counts(**known["counts"])) if known else Plan()
+    if not known:
+        folder.write_json("budget.json", {"counts": plan.counts.__dict__})
+    return plan
+
+
+def leader_on_dev(setting: Setting, bench: Bench, left: Sequence[Built]) -> str | None:
+    """The retrieving arm that is best on dev: the one that oracles are asked of."""
+    retrieving = [b for b in left if b.program is not None and b.program.retriever is not None]
+    if not retrieving:
+        return None
+
+    def value(b: Built) -> tuple[float, ...]:
+        assert b.program is not None
+        return bench.score(b.program, bench.dev, "leader").values
+
+    return max(retrieving, key=value).name
+
+
+__all__ = ["Arm", "Found", "Plan", "arm_problems", "calibrate", "inspect", "leader_on_dev", "model_problems"]

@@ -1,0 +1,103 @@
+"""A report that was written, read back: as a table, as a page in a notebook, as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sharpen.errors import UserError
+
+
+@dataclass(frozen=True)
+class Report:
+    """``data`` is ``report.json``; printing shows the table and the verdict, a notebook shows the page's head."""
+
+    path: Path
+    data: Mapping[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.data[key]
+
+    @property
+    def verdict(self) -> str:
+        """better, keep_baseline or not_decided."""
+        return str(self.data["verdict"])
+
+    @property
+    def winner(self) -> str | None:
+        """The chosen arm, or None."""
+        return self.data["winner"]  # type: ignore[no-any-return]
+
+    def arm(self, name: str) -> Mapping[str, Any]:
+        """One arm's row."""
+        for row in self.data["arms"]:
+            if row["name"] == name:
+                return row  # type: ignore[no-any-return]
+        names = ", ".join(r["name"] for r in self.data["arms"])
+        raise UserError(f"there is no arm called {name!r}.", str(self.path), f"There are: {names}.")
+
+    def __str__(self) -> str:
+        return table(self.data)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in _rows(self.data)
+        )
+        head = "".join(f"<th>{h}</th>" for h in HEAD)
+        return f"<p><b>{self.data['verdict_text']}</b></p><table><tr>{head}</tr>{rows}</table>"
+
+
+HEAD = ("arm", "score", "95% interval", "vs baseline", "95% interval", "p", "holds ref.", "p95 s", "cost")
+
+
+def _rows(data: Mapping[str, Any]) -> list[list[str]]:
+    rows = []
+    for arm in data["arms"]:
+        if arm["status"] != "tested":
+            rows.append([arm["name"], arm["status"], "", "", "", "", "", "", ""])
+            continue
+        mark = " *" if arm["name"] == data["winner"] else ""
+        rows.append(
+            [
+                arm["name"] + mark,
+                f"{arm['mean']:.3f}",
+                f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}",
+                "" if arm["delta"] is None else f"{arm['delta']:+.3f}",
+                "" if arm["delta_ci_low"] is None else f"{arm['delta_ci_low']:+.3f} to {arm['delta_ci_high']:+.3f}",
+                "" if arm["p_adjusted"] is None else f"{arm['p_adjusted']:.4f}",
+                "" if arm["contains"] is None else f"{arm['contains']:.3f}",
+                "" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.2f}",
+                "" if arm["cost_total"] is None else f"{arm['cost_total']:.2f}",
+            ]
+        )
+    for kind in ("floors", "oracles"):
+        for row in data[kind]:
+            holds = "" if row.get("contains") is None else f"{row['contains']:.3f}"
+            rows.append([f"({kind[:-1]}) {row['name']}", f"{row['mean']:.3f}", "", "", "", "", holds, "", ""])
+    return rows
+
+
+def table(data: Mapping[str, Any]) -> str:
+    """The table of arms and the verdict, as text."""
+    rows = [list(HEAD), *_rows(data)]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(HEAD))]
+    lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths, strict=True))).rstrip() for r in rows]
+    lines.insert(1, "-" * max(map(len, lines)))
+    facts = f"{data['metric']} on {data['n_test']} test questions from {data['n_clusters']} clusters ({data['cluster_by']})"
+    return "\n".join([facts, *lines, "", data["verdict_text"]])
+
+
+def read_report(path: Path | str) -> Report:
+    """Read the report of a run's folder.
+
+    Raises:
+        UserError: there is none yet.
+    """
+    folder = Path(path).resolve()
+    file = folder / "report.json"
+    if not file.is_file():
+        raise UserError("holds no report.", str(path), "Finish the study with: sharpen run")
+    return Report(folder, json.loads(file.read_text(encoding="utf-8")))

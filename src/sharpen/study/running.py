@@ -1,0 +1,197 @@
+"""``run``: from a use case to a run folder, in the one order; going on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sharpen.config import Arm, UseCase, arm_name
+from sharpen.data import Dataset
+from sharpen.errors import UserError
+from sharpen.floors import open_floor
+from sharpen.study import preflight
+from sharpen.study.assembling import assemble
+from sharpen.study.building import Builder, Built
+from sharpen.study.dev import race_on_dev
+from sharpen.study.environment import environment
+from sharpen.study.folder import RunFolder, arm_folder
+from sharpen.study.latency import measure
+from sharpen.study.oracles import oracle_programs
+from sharpen.study.reading import Report, read_report
+from sharpen.study.sealing import Opened, open_test
+from sharpen.study.setting import Setting, baseline_of, resolve
+from sharpen.techniques import Bench
+from sharpen.types import Answer, Example, Progress, System, digest, plain, silent
+
+
+def run(
+    use_case: UseCase | Path | str,
+    out: Path | str | None = None,
+    settings: Sequence[str] = (),
+    progress: Progress = silent,
+    base: Path | None = None,
+) -> Report:
+    """Run a study, or go on with one; a finished one is read, not run.
+
+    Args:
+        use_case: the file, its folder, or the settings themselves (then ``base`` is where relative paths begin).
+        out: the run's folder; default ``runs/<name>`` beside the use case.
+        settings: overrides, each ``key.sub=value``.
+        progress: told what is going on.
+
+    Returns:
+        The report; ``report.path`` is the run's folder.
+
+    Raises:
+        UserError: with every problem of use case and data at once, before anything is computed.
+    """
+    setting = resolve(use_case, settings, progress, base)
+    folder = RunFolder(Path(out) if out else setting.base / "runs" / setting.use_case.name)
+    with folder.locked():
+        folder.adopt(setting.use_case, setting.base)
+        setting.folder = folder
+        found = preflight.inspect(setting)
+        if folder.read_json("report.json") and folder.read_json("done.json") == {"key": found.key}:
+            return read_report(folder.path)
+        return _run(setting, found)
+
+
+def _run(setting: Setting, found: preflight.Found) -> Report:
+    folder, data = setting.folder, found.data
+    assert folder is not None
+    began = time.time()
+    folder.event("started", key=found.key)
+    plan = preflight.calibrate(setting, found)
+    engines = setting.engines()
+    bench = setting.bench(data, engines, plan.counts)
+    env = environment(setting, engines)
+    folder.write_json("environment.json", env)
+
+    built = build_all(setting, bench, found.key)
+    left, race = race_on_dev(setting, bench, built)
+    latencies = measure_all(setting, bench, left)
+    leader = preflight.leader_on_dev(setting, bench, left)
+    family = [b.name for b in left]
+    test = open_test(setting, data, family, race, bench)
+    answered = answer_test(setting, bench, left, leader, test)
+    report = assemble(
+        setting=setting, data=data, built=built, left=left, race=race, latencies=latencies, test=test, plan=plan,
+        answered=answered, environment=env,
+    )
+    report["hours"] = round((time.time() - began) / 3600, 4) + sum(e.get("hours", 0) for e in folder.events("stopped"))
+    folder.write_json("report.json", report)
+    _write_page(folder)
+    folder.write_json("done.json", {"key": found.key})
+    folder.event("finished", verdict=report["verdict"], winner=report["winner"])
+    return read_report(folder.path)
+
+
+def build_all(setting: Setting, bench: Bench, data_key: str) -> list[Built]:
+    """Build every arm, and trained arms again with other seeds where the use case asks for that."""
+    folder = setting.folder
+    assert folder is not None
+    builder = Builder(setting.use_case, setting.base, bench, data_key)
+    built = []
+    for arm in setting.arms:
+        name = arm_name(arm)
+        setting.progress(f"build {name}", 0, None)
+        one = builder.arm(arm)
+        built.append(one)
+        folder.event("built", arm=name, status=one.status, seconds=round(one.seconds, 2), why=one.why)
+        if one.trained:
+            for seed in range(1, setting.use_case.seeds):
+                again = builder.arm(arm, seed)
+                built.append(replace(again, name=f"{name} (seed {seed})", status="seed"))
+    programs = {b.name: plain(b.program) for b in built if b.program}
+    folder.write_json("programs.json", programs)
+    return built
+
+
+def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[str, dict[str, Any]]:
+    """Latency and memory of each arm, measured once and kept with the run."""
+    folder = setting.folder
+    assert folder is not None
+    known: dict[str, dict[str, Any]] = folder.read_json("latency.json") or {}
+    todo = [b for b in left if b.program and known.get(b.name, {}).get("fingerprint") != b.program.fingerprint]
+    for n, b in enumerate(todo):
+        assert b.program is not None
+        setting.progress("measure latency", n, len(todo))
+        known[b.name] = {"fingerprint": b.program.fingerprint, **measure(b.program, bench.train, bench.engines)}
+        folder.write_json("latency.json", known)
+    return known
+
+
+def answer_test(
+    setting: Setting, bench: Bench, left: Sequence[Built], leader: str | None, test: Opened
+) -> dict[str, dict[str, list[Answer]]]:
+    """Answer the opened test: the arms left, oracles of the leader, floors, other seeds. Kept per arm as JSON lines."""
+    folder = setting.folder
+    assert folder is not None
+    answered: dict[str, dict[str, list[Answer]]] = {"arms": {}, "oracles": {}, "floors": {}}
+    for b in left:
+        answers = given_answers(setting, b, test.examples) if b.answers else None
+        if answers is None:
+            assert b.program is not None
+            answers = bench.answer(b.program, test.examples, f"test {b.name}")
+        answered["arms"][b.name] = answers
+        keep_answers(folder, b.name, test.examples, answers, setting)
+    for b in left:
+        if b.name == leader and b.program is not None:
+            for name, program in oracle_programs(b.program).items():
+                answered["oracles"][name] = bench.answer(program, test.examples, f"test oracle: {name}")
+                keep_answers(folder, f"oracle {name}", test.examples, answered["oracles"][name], setting)
+    blind = [e.blind() for e in test.examples]
+    for name in setting.task.floors:
+        setting.progress(f"floor {name}", 0, None)
+        predict = open_floor(name)(bench)
+        if predict is not None:
+            answered["floors"][name] = predict(blind)
+    return answered
+
+
+def given_answers(setting: Setting, built: Built, examples: Sequence[Example]) -> list[Answer]:
+    """Read answers that were given elsewhere; a question without one is not judged, and counts as wrong."""
+    path = setting.base / str(built.answers)
+    given: dict[str, str] = {}
+    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            given[str(row["id"])] = str(row["answer"])
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise UserError("is not an object with id and answer.", f"{path}, line {n}", "Mend that line.") from None
+    return [
+        Answer(given[e.id], given[e.id]) if e.id in given else Answer("", error="no answer was given")
+        for e in examples
+    ]
+
+
+def keep_answers(folder: RunFolder, name: str, examples: Sequence[Example], answers: Sequence[Answer], setting: Setting) -> None:
+    """Write an arm's answers and scores, one JSON line a question."""
+    from sharpen.store import write_text
+
+    scores = {m.name: m.score(examples, answers) for m in setting.metrics}
+    lines = []
+    for i, (e, a) in enumerate(zip(examples, answers, strict=True)):
+        row = {
+            "id": e.id,
+            "answer": a.text,
+            "raw": a.raw,
+            "scores": {m: s[i].value for m, s in scores.items()},
+            "passages": [p.id for p in a.passages],
+            "error": a.error,
+        }
+        lines.append(json.dumps(row, ensure_ascii=False))
+    write_text(folder.path / "arms" / arm_folder(name) / "answers.jsonl", "\n".join(lines) + "\n")
+
+
+def _write_page(folder: RunFolder) -> None:
+    from sharpen.study.page import write_page
+
+    write_page(folder.path)
+
+
+__all__ = ["Arm", "Dataset", "System", "baseline_of", "digest", "run"]
