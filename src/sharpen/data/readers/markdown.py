@@ -32,7 +32,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         front = _FRONT.match(found)
         body = found[front.end() :].lstrip("\n") if front else found
         if not body.strip():
-            yield Problem("holds nothing below its front matter.", source, "Fill it, or take it away.")
+            yield Note("left out: it holds nothing below its front matter.", source)
             continue
         title = (_TITLE.search(front[1]) if front else None) or _HEADING.search(body)
         yield Document(source, body, title[1].strip().strip("\"'") if title else Path(source).stem)

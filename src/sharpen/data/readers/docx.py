@@ -1,0 +1,80 @@
+"""A document from a Word file: paragraphs, headings, lists and tables, in their order.
+
+Headings become ``#`` lines, list items ``-`` lines, table rows ``a | b`` lines; paragraphs are apart by blank lines.
+Headers, footers, comments, text boxes and pictures are not read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sharpen.data.reading import DocumentReader, Note, tidy
+from sharpen.errors import Problem
+from sharpen.types import Document
+
+NEEDS = {"docx": "documents"}
+SUFFIXES = (".docx",)
+LARGEST = 500_000_000
+"""Bytes of XML that are unpacked at most; more is taken for a zip bomb."""
+
+
+def docx() -> DocumentReader:
+    """Return the reader."""
+    return DocumentReader(_documents)
+
+
+def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
+    import zipfile
+
+    import docx as package
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith(".xml"))
+        if size > LARGEST:
+            yield Problem(f"unpacks to {size / 1e6:,.0f} MB of XML.", source, "Check what it is.")
+            return
+        word = package.Document(str(path))
+    except Exception as e:  # python-docx raises whatever its zip and XML parsers do
+        yield Problem(f"is not a Word file that can be read ({type(e).__name__}).", source, "Open it and save it anew.")
+        return
+    blocks = [b for b in _blocks(word) if b[1]]
+    if not blocks:
+        yield Problem("holds no text.", source, "If it is scanned, run OCR on it.")
+        return
+    made = blocks[0][1]
+    for (before, _), (kind, text) in itertools.pairwise(blocks):
+        made += ("\n" if kind == before == "list" else "\n\n") + text
+    heading = next((text.lstrip("# ") for kind, text in blocks if kind == "heading"), "")
+    yield Document(source, tidy(made), (word.core_properties.title or "").strip() or heading or Path(source).stem)
+
+
+def _blocks(word: Any) -> Iterator[tuple[str, str]]:
+    """Yield the kind (heading, list, text, table) and text of each block of the body."""
+    from docx.table import Table
+
+    for block in word.iter_inner_content():
+        if isinstance(block, Table):
+            yield "table", "\n".join(filter(None, map(_row, block.rows)))
+            continue
+        text = " ".join(block.text.split())
+        style = (block.style.name if block.style is not None else "") or ""
+        heading = re.match(r"(?:Heading|Überschrift|Titre|Título) (\d)", style)
+        if not text:
+            yield "text", ""
+        elif heading or style in ("Title", "Titel"):
+            yield "heading", f"{'#' * (int(heading[1]) if heading else 1)} {text}"
+        elif style.startswith("List") or block._p.xpath("./w:pPr/w:numPr"):
+            yield "list", f"- {text}"
+        else:
+            yield "text", text
+
+
+def _row(row: Any) -> str:
+    """One line of a table; a merged cell is said once."""
+    cells = list({id(c._tc): " ".join(c.text.split()) for c in row.cells}.values())
+    return " | ".join(cells) if any(cells) else ""

@@ -1,0 +1,101 @@
+"""Examples from one JSON value: a list of objects, an object that holds one such list, or SQuAD's nesting.
+
+SQuAD's ``data`` / ``paragraphs`` / ``qas`` becomes a row for each question, with its context and its article's title
+as the source. Lists are read element by element, so that a row has its line, and what stands before a broken place is
+not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from json import JSONDecodeError, JSONDecoder
+from pathlib import Path
+from typing import Any
+
+from sharpen.data.readers._values import as_row, kind_of, parse_object, why_broken
+from sharpen.data.reading import Note, Row, RowReader, read_text
+from sharpen.errors import Problem
+
+SUFFIXES = (".json",)
+_DECODER = JSONDecoder()
+
+
+def json() -> RowReader:
+    """Return the reader."""
+    return RowReader(_rows)
+
+
+def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
+    for text in read_text(path, name):
+        if not isinstance(text, str):
+            yield text
+        elif text.lstrip().startswith("["):
+            yield from _elements(text, name)
+        else:
+            yield from _whole(text, name)
+
+
+def _elements(text: str, name: str) -> Iterator[Row | Problem]:
+    """Decode a list element by element."""
+    at, line, counted = text.index("[") + 1, 1, 0
+    while True:
+        at = _skip(text, at)
+        line, counted = line + text.count("\n", counted, at), at
+        if text[at : at + 1] == "]":
+            return
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+            after = _skip(text, at)
+            if text[after : after + 1] not in (",", "]"):
+                raise JSONDecodeError("Expecting ',' or ']'", text, after)
+        except (ValueError, RecursionError) as e:
+            line = e.lineno if isinstance(e, JSONDecodeError) else line
+            where = f"{name}, line {line}"
+            yield Problem(f"{why_broken(e)} What follows was not read.", where, "Mend that line.")
+            return
+        yield as_row(value, line, f"{name}, line {line}")
+        at = after + (text[after] == ",")
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\n\r":
+        at += 1
+    return at
+
+
+def _whole(text: str, name: str) -> Iterator[Row | Problem]:
+    """Decode one object and find its rows; lines that are objects themselves are JSON Lines under a wrong name."""
+    try:
+        value, end = _DECODER.raw_decode(text, _skip(text, 0))
+    except (ValueError, RecursionError) as e:
+        line = e.lineno if isinstance(e, JSONDecodeError) else 1
+        yield Problem(why_broken(e), f"{name}, line {line}", "Mend that line.")
+        return
+    if _skip(text, end) < len(text):
+        for number, line_text in enumerate(text.split("\n"), 1):
+            if line_text.strip():
+                yield parse_object(line_text, number, name)
+        return
+    lists = [v for v in value.values() if isinstance(v, list)] if isinstance(value, dict) else []
+    tables = [v for v in lists if v and isinstance(v[0], dict)]
+    if len(tables) != 1:
+        found = f"holds {len(tables)} lists of rows" if isinstance(value, dict) else f"is {kind_of(value)}"
+        yield Problem(f"{found}; one list of objects is expected.", name, "Save a list of objects, or JSON Lines.")
+        return
+    for number, item in enumerate(tables[0], 1):
+        if isinstance(item, dict) and isinstance(item.get("paragraphs"), list):
+            yield from _squad(item, number, name)
+        else:
+            yield as_row(item, number, f"{name}, row {number}")
+
+
+def _squad(article: dict[str, Any], number: int, name: str) -> Iterator[Row | Problem]:
+    for paragraph in article["paragraphs"]:
+        questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
+        if not isinstance(questions, list):
+            yield Problem("has a paragraph without qas.", f"{name}, row {number}", "Mend that article.")
+            continue
+        for asked in questions:
+            row = as_row(asked, number, f"{name}, row {number}")
+            shared = {"context": paragraph.get("context"), "source": article.get("title")}
+            yield Row(number, {**shared, **row.fields}) if isinstance(row, Row) else row

@@ -1,0 +1,36 @@
+"""Examples from Parquet, row group by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sharpen.data.reading import Note, Row, RowReader
+from sharpen.errors import Problem
+
+NEEDS = {"pyarrow": "documents"}
+SUFFIXES = (".parquet", ".pq")
+
+
+def parquet() -> RowReader:
+    """Return the reader."""
+    return RowReader(_rows, place="row")
+
+
+def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
+    import pyarrow
+    import pyarrow.parquet
+
+    line = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=4096):
+                for fields in batch.to_pylist():
+                    line += 1
+                    yield Row(line, fields)
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as e:
+        said = str(e).split("\n")[0][:200]
+        yield Problem(f"is not a Parquet file that can be read: {said}", f"{name}, row {line + 1}", "Write it anew.")
+        return
+    if not line:
+        yield Problem("holds no rows.", name, "Fill it, or take it away.")
