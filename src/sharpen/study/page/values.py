@@ -1,0 +1,134 @@
+"""Numbers and texts as HTML that says where in ``report.json`` each was read.
+
+Every value on the page goes through :class:`Facts`: a span carries the JSON pointer (RFC 6901) of its source and, for
+a number, the value as it stands there, so that a test (or a doubting reader) can compare the page with the report.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+ABSENT = Markup('<span class="absent" title="not measured" aria-label="not measured">–</span>')
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def clean(text: str, most: int | None = None) -> str:
+    """Replace what HTML cannot carry (control characters, lone surrogates), and cut after ``most`` characters."""
+    if most is not None and len(text) > most:
+        text = text[:most].rstrip() + "…"
+    return _CONTROL.sub("\ufffd", text)
+
+
+def pointer(*keys: object) -> str:
+    """The JSON pointer of a value: ``pointer("arms", 3, "mean")`` is ``/arms/3/mean``."""
+    return "".join("/" + str(k).replace("~", "~0").replace("/", "~1") for k in keys)
+
+
+def known(value: Any) -> bool:
+    """True for a number that was measured: not None, not NaN, not infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+HOW = {
+    "value": lambda x: x,
+    "count": len,
+    "sum": lambda x: sum(x.values() if isinstance(x, Mapping) else x),
+    "confidence": lambda x: 100 * (1 - x),
+    "thousand": lambda x: 1000 * x,
+}
+"""What is done to a value of the report before it is shown; named on the page as ``data-how``."""
+
+
+class Facts:
+    """A report and the one way to show what it holds."""
+
+    def __init__(self, report: Mapping[str, Any]) -> None:
+        self.report = report
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The value at a JSON pointer, or ``default`` where the report lacks it."""
+        node: Any = self.report
+        for key in path.split("/")[1:]:
+            key = key.replace("~1", "/").replace("~0", "~")
+            try:
+                node = node[int(key)] if isinstance(node, Sequence) and not isinstance(node, str) else node[key]
+            except (KeyError, IndexError, TypeError, ValueError):
+                return default
+        return node
+
+    def num(self, path: str, style: str = "score", how: str = "value", tag: str = "span", **attributes: Any) -> Markup:
+        """A number, written in a style of :data:`STYLES`; a dash where it was not measured."""
+        value = self.get(path)
+        if how not in ("count", "sum") and not known(value):
+            return ABSENT if tag == "span" else Markup("")
+        if value is None:
+            return ABSENT if tag == "span" else Markup("")
+        shown = STYLES[style](HOW[how](value))
+        raw = value if known(value) else HOW[how](value)
+        marks = {"data-path": path, "data-value": repr(raw), **({"data-how": how} if how != "value" else {})}
+        return element(tag, shown, **marks, **attributes)
+
+    def text(self, path: str, most: int | None = 400, tag: str = "bdi", **attributes: Any) -> Markup:
+        """A text as it stands in the report, cut with … after ``most`` characters."""
+        value = self.get(path)
+        if value is None or value == "":
+            return ABSENT
+        return element(tag, clean(str(value), most), **{"data-path": path}, **attributes)
+
+
+def element(tag: str, inside: object, **attributes: object) -> Markup:
+    """One element; ``inside`` is escaped unless it is Markup. An underscore in a name stands for a hyphen."""
+    said = Markup("").join(
+        Markup(' {}="{}"').format(Markup(k.rstrip("_").replace("_", "-")), v)
+        for k, v in attributes.items()
+        if v is not None
+    )
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), said, escape(inside))
+
+
+def _signed(shown: str, value: float) -> str:
+    if not re.search("[1-9]", shown):
+        return shown.lstrip("-")
+    return ("+" if value > 0 else "−") + shown.lstrip("-")
+
+
+def score(value: float) -> str:
+    """Three decimals; fewer for large values."""
+    digits = 3 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
+    shown = f"{value:,.{digits}f}"
+    return shown.lstrip("-") if not re.search("[1-9]", shown) else shown.replace("-", "−")
+
+
+def delta(value: float) -> str:
+    """A score with its sign."""
+    return _signed(score(value).replace("−", "-"), value)
+
+
+def few(value: float) -> str:
+    """About three significant digits, without an exponent down to a millionth."""
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size < -6:
+        mantissa = f"{value / 10**size:.1f}".replace("-", "−")
+        return f"{mantissa}×10{str(size).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    digits = max(0, (2 if size > -3 else 1) - size)
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def whole(value: float) -> str:
+    """A count."""
+    return f"{round(value):,}".replace("-", "−")
+
+
+def plain_number(value: float) -> str:
+    """As short as it was written: 0.02, 5, 1.5."""
+    return f"{value:,.10g}".replace("-", "−")
+
+
+STYLES = {"score": score, "delta": delta, "few": few, "whole": whole, "plain": plain_number}
