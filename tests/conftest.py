@@ -3,6 +3,7 @@
 ``pytest`` runs the fast ring. Tests marked ``full`` (real models, servers, kills, minutes) are left out unless
 
 * ``--full`` is given: all of them;
+* ``--full --tenth=N``: the N-th tenth of them alone;
 * ``--tenth=N`` (0 to 9) or ``--tenth=auto``: the N-th tenth of them, beside the fast ring. A test belongs to a tenth by
   the hash of its name; ``auto`` counts commits, so that ten pushes in a row run them all;
 * ``-m`` names ``full``: then the expression decides.
@@ -18,7 +19,7 @@ import hashlib
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,14 @@ def chosen_tenth(option: str) -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--full") or "full" in (config.getoption("-m") or ""):
-        return
     tenth = config.getoption("--tenth")
+    if "full" in (config.getoption("-m") or "") or (config.getoption("--full") and tenth is None):
+        return
     number = None if tenth is None else chosen_tenth(tenth)
     full = [item for item in items if item.get_closest_marker("full")]
     out = {item for item in full if number is None or tenth_of(item.nodeid) != number}
+    if config.getoption("--full"):
+        out |= set(items) - set(full)
     if out:
         items[:] = [item for item in items if item not in out]
         config.hook.pytest_deselected(items=list(out))
@@ -82,11 +85,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place of each test's own for artefacts, so that no test sees what another (or a user) has made."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SHARPEN_HOME", str(folder))
-    yield folder
+    return folder
 
 
 @pytest.fixture(scope="session")
