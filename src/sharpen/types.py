@@ -339,7 +339,9 @@ class Metric(Protocol):
     name: str
     higher_is_better: bool
 
-    def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Score]: ...
+    def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Score]:
+        """Judge each answer against its example; one score an answer, in order."""
+        ...
 
     def aggregate(self, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float:
         """Default: the weighted mean of the judged values. Resampling calls this, never a column of its own."""
