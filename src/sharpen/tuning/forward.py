@@ -1,0 +1,148 @@
+"""Rows through the model: a tree of tokens in one pass, logits at supervised positions only.
+
+Attention goes through the hook that transformers offers to other attention kernels, so any of its models that uses
+the hook can be trained on trees. Whether a model does it right is not assumed: :func:`reader` compares the loss of
+its first rows with that of the untouched model, and trains row by row where they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
+
+from sharpen.tuning.trees import Row, Tree, grow
+
+NAME = "sharpen_tree"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A :class:`Tree` on the model's device: per attention call its range, the keys before it, and its mask."""
+
+    ids: Tensor
+    positions: Tensor
+    blocks: tuple[tuple[int, int, Tensor | None, Tensor], ...]
+    predicting: Tensor
+    edges: Tensor
+    wanted: Tensor
+    counts: Tensor
+
+
+def lay_out(tree: Tree, device: torch.device) -> Layout:
+    """Turn a tree into tensors."""
+    end = torch.tensor(tree.end, device=device)
+    blocks = []
+    for block in tree.blocks:
+        own = torch.arange(block.start, block.stop, device=device)
+        before = torch.tensor(block.before, device=device, dtype=torch.long)
+        keys = torch.cat((before, own))
+        seen = (keys[None] <= own[:, None]) & (own[:, None] < end[keys][None])
+        blocks.append((block.start, block.stop, before if len(before) else None, seen))
+    predicting = sorted({i for i, _, _ in tree.edges})
+    place = {index: n for n, index in enumerate(predicting)}
+    return Layout(
+        torch.tensor(tree.ids, device=device)[None],
+        torch.tensor(tree.positions, device=device)[None],
+        tuple(blocks),
+        torch.tensor(predicting, device=device),
+        torch.tensor([place[i] for i, _, _ in tree.edges], device=device),
+        torch.tensor([t for _, t, _ in tree.edges], device=device),
+        torch.tensor([n for _, _, n in tree.edges], device=device, dtype=torch.float32),
+    )
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Any,
+    sharpen_tree: Layout | None = None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """The attention of a tree; tensors are (1, heads, tokens, size), the result (1, tokens, heads, size)."""
+    if sharpen_tree is None:
+        raise RuntimeError("this model does not hand its keyword arguments to its attention")
+    groups = query.shape[1] // key.shape[1]
+    parts = []
+    for start, stop, before, seen in sharpen_tree.blocks:
+        q, k, v = query[:, :, start:stop], key[:, :, start:stop], value[:, :, start:stop]
+        if before is not None:
+            k, v = (torch.cat((t.index_select(2, before), own), 2) for t, own in ((key, k), (value, v)))
+        if sliding_window is not None:
+            depth = sharpen_tree.positions[0]
+            own = depth[start:stop]
+            keys = own if before is None else torch.cat((depth[before], own))
+            seen = seen & (own[:, None] - keys[None] < sliding_window)
+        if groups > 1:
+            k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+        parts.append(scaled_dot_product_attention(q, k, v, attn_mask=seen[None, None], scale=scaling).transpose(1, 2))
+    return (parts[0] if len(parts) == 1 else torch.cat(parts, 1)), None
+
+
+@contextmanager
+def tree_attention(module: nn.Module) -> Iterator[None]:
+    """Let the model attend along trees for the time of the block."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, attention)
+    model: Any = module
+    before = model.config._attn_implementation
+    model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def tree_loss(module: nn.Module, tree: Tree) -> Tensor:
+    """Return the sum of the losses (nats) of all supervised tokens of the tree's rows."""
+    layout = lay_out(tree, next(module.parameters()).device)
+    logits = module(
+        input_ids=layout.ids,
+        position_ids=layout.positions,
+        use_cache=False,
+        logits_to_keep=layout.predicting,
+        sharpen_tree=layout,
+    ).logits[0]
+    if len(layout.edges) != len(layout.predicting):
+        logits = logits[layout.edges]  # rows that part here learn different tokens from one prediction
+    losses = cross_entropy(logits.float(), layout.wanted, reduction="none")
+    return losses @ layout.counts
+
+
+def row_loss(module: nn.Module, tree: Tree) -> Tensor:
+    """The same for a tree of one row, by the model's own attention and nothing else."""
+    device = next(module.parameters()).device
+    edges = torch.tensor(tree.edges, device=device)
+    logits = module(input_ids=torch.tensor([tree.ids], device=device), use_cache=False).logits[0]
+    return cross_entropy(logits[edges[:, 0]].float(), edges[:, 1], reduction="none") @ edges[:, 2].float()
+
+
+def agrees(module: nn.Module, rows: Sequence[Row]) -> bool:
+    """Whether trees give this model the loss that its own attention gives, to 1e-3 nats a token."""
+    rows = rows[:3]
+    pairs = [(grow([row]), row_loss) for row in rows]
+    was = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            alone = sum(float(loss(module, tree)) for tree, loss in pairs)
+            with tree_attention(module):
+                together = float(tree_loss(module, grow(rows)))
+    except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError):
+        return False
+    finally:
+        module.train(was)
+    return abs(alone - together) <= 1e-3 * max(1, sum(len(r.learned) for r in rows))
+
+
+LossOf = Callable[[nn.Module, Tree], Tensor]
