@@ -8,6 +8,7 @@ the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import shutil
 import sys
@@ -101,11 +102,12 @@ def _key(work: Work) -> str:
 
 
 def _version(package: str) -> str:
+    """The version of an installed package, or the hash of its first file where its distribution has another name."""
     try:
-        names = metadata.packages_distributions().get(package, [package])
-        return metadata.version(names[0])
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return ""
+        spec = importlib.util.find_spec(package)
+        return hash_file(Path(spec.origin)) if spec and spec.origin else ""
 
 
 def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:

@@ -58,12 +58,12 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     except (etree.LxmlError, ValueError):
         yield empty
         return
-    lines = "\n".join(_lines(_core(page)))
-    made = re.sub(r"\n{3,}", "\n\n", lines).strip()
+    core = _core(page)
+    made = re.sub(r"\n{3,}", "\n\n", "\n".join(_lines(core))).strip()
     if not made:
         yield empty
         return
-    yield Document(source, made, _title(page) or Path(source).stem)
+    yield Document(source, made, _title(page, core) or Path(source).stem)
 
 
 def _decode(data: bytes) -> tuple[str, str]:
@@ -77,9 +77,13 @@ def _decode(data: bytes) -> tuple[str, str]:
     return decode(data)
 
 
-def _title(page: Any) -> str:
-    found = page.xpath("(//h1)[1]") or page.xpath("(//head/title)[1]")
-    return " ".join(found[0].text_content().split())[:300] if found else ""
+def _title(page: Any, core: Any) -> str:
+    """The first heading of the content, else the page's title, else a heading that stands elsewhere."""
+    for found in (core.xpath("(.//h1)[1]"), page.xpath("(//head/title)[1]"), page.xpath("(//h1)[1]")):
+        title = " ".join(found[0].text_content().split()) if found else ""
+        if title:
+            return title[:300]
+    return ""
 
 
 def _core(page: Any) -> Any:
@@ -176,7 +180,7 @@ def _enter(element: Any, made: _Lines) -> None:
         if element.getprevious() is not None:
             made.add(" | ")
     elif tag in _BLOCK:
-        made.flush(blank=tag not in ("li", "tr", "dt", "dd", "tbody", "thead", "tfoot"))
+        made.flush(blank=_apart(element))
         if tag == "li":
             depth = sum(a.tag in ("ul", "ol") for a in element.iterancestors()) - 1
             made.prefix = "  " * min(max(depth, 0), 6) + "- "
@@ -188,8 +192,15 @@ def _leave(element: Any, made: _Lines) -> None:
     tag = element.tag
     if tag in ("td", "th") or tag not in _BLOCK:
         return
-    made.flush(blank=tag not in ("li", "tr", "dt", "dd", "tbody", "thead", "tfoot"))
+    made.flush(blank=_apart(element))
     made.prefix = ""
+
+
+def _apart(element: Any) -> bool:
+    """Whether a blank line stands around a block: not around items, rows, and what is inside them."""
+    inside = element.getparent()
+    items = ("li", "tr", "dt", "dd", "tbody", "thead", "tfoot")
+    return element.tag not in items and (inside is None or inside.tag not in ("li", "td", "th"))
 
 
 def _preformatted(element: Any, made: _Lines) -> None:

@@ -1,0 +1,224 @@
+"""What single readers make of what they are for: lines, encodings, boilerplate, tables, headings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sharpen.data import read_documents
+from sharpen.data.documents import read_document
+from sharpen.data.examples import read_examples
+from sharpen.data.reading import Note, Row, decode, open_reader
+from sharpen.errors import Problem
+from sharpen.types import Document
+
+
+def rows(path: Path) -> list[Row | Problem | Note]:
+    reader = open_reader(path)
+    return list(reader.rows(path, path.name))  # type: ignore[union-attr]
+
+
+def document(path: Path) -> Document:
+    (found,) = (d for d in read_document(path, path.name) if isinstance(d, Document))
+    return found
+
+
+def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    lines = [json.dumps({"question": f"Question {i}?", "answers": str(i)}) for i in range(1, 4001)]
+    lines[3070] = '{"question": "cut off'
+    path = tmp_path / "q.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = read_examples(path, "q.jsonl")
+    assert len(found.drafts) == 3999
+    (problem,) = found.problems
+    assert problem.where == "q.jsonl, line 3071"
+    assert "not JSON" in problem.what
+    assert (found.dropped[0].file, found.dropped[0].line) == ("q.jsonl", 3071)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[1, 2]", "is a list, not an object"),
+        ('"text"', "is a string, not an object"),
+        ("12", "is a number, not an object"),
+        ("null", "is null, not an object"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": ' + "1" * 5000 + "}", "too many digits"),
+        ('{"a": NaNa}', "not JSON"),
+    ],
+)
+def test_odd_json_gets_a_sentence(line: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text(line, encoding="utf-8")
+    (problem,) = rows(path)
+    assert isinstance(problem, Problem)
+    assert said in problem.what
+    assert problem.where == "q.jsonl, line 1"
+
+
+def test_json_lists_know_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "q.json"
+    path.write_text('[\n {"a": 1},\n\n {"a": 2}\n, 7,\n {"a" 3}]', encoding="utf-8")
+    first, second, number, broken = rows(path)
+    assert (first, second) == (Row(2, {"a": 1}), Row(4, {"a": 2}))
+    assert isinstance(number, Problem)
+    assert "line 5" in number.where
+    assert isinstance(broken, Problem)
+    assert "line 6" in broken.where
+
+
+def test_json_with_one_list_inside_and_json_lines_under_a_wrong_name(tmp_path: Path) -> None:
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps({"version": 1, "examples": [{"a": 1}, {"a": 2}]}), encoding="utf-8")
+    assert [dict(r.fields) for r in rows(path) if isinstance(r, Row)] == [{"a": 1}, {"a": 2}]
+    path.write_text('{"a": 1}\n{"a": 2}\n', encoding="utf-8")
+    assert [r.line for r in rows(path) if isinstance(r, Row)] == [1, 2]
+
+
+def test_squad_nesting_becomes_rows(tmp_path: Path) -> None:
+    asked = {"id": "q1", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}]}
+    article = {"title": "Ada", "paragraphs": [{"context": "Ada wrote.", "qas": [asked]}, {"qas": 3}]}
+    path = tmp_path / "squad.json"
+    path.write_text(json.dumps({"version": "1.1", "data": [article]}), encoding="utf-8")
+    row, problem = rows(path)
+    assert isinstance(row, Row)
+    assert row.fields == {"context": "Ada wrote.", "source": "Ada", **asked}
+    assert isinstance(problem, Problem)
+
+
+def test_csv_lines_delimiters_and_uneven_rows(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text('text;label\n"one;\ntwo";a\nthree\nfour;b\n', encoding="utf-8")
+    first, uneven, last = rows(path)
+    assert first == Row(2, {"text": "one;\ntwo", "label": "a"})
+    assert isinstance(uneven, Problem)
+    assert uneven.where == "q.csv, line 4"
+    assert last == Row(5, {"text": "four", "label": "b"})
+
+
+def test_separators_of_unicode_do_not_cut_lines(tmp_path: Path) -> None:
+    said = "one\u2028two\x0bthree\x85four"
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps({"text": said}, ensure_ascii=False), encoding="utf-8")
+    assert rows(path) == [Row(1, {"text": said})]
+    path = tmp_path / "q.csv"
+    path.write_text(f"text,label\n{said},a\n", encoding="utf-8")
+    assert rows(path) == [Row(2, {"text": said, "label": "a"})]
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "said"),
+    [
+        ("Grüße".encode(), "Grüße", ""),
+        (b"\xef\xbb\xbf" + "Grüße".encode(), "Grüße", ""),
+        ("Grüße an alle".encode("utf-16"), "Grüße an alle", "UTF-16"),
+        ("Grüße an alle".encode("utf-16-le"), "Grüße an alle", "UTF-16"),
+        ("Grüße an alle".encode("utf-16-be"), "Grüße an alle", "UTF-16"),
+        ("a\nGrüße – „so“".encode("cp1252"), "a\nGrüße – „so“", "Windows-1252"),
+        ("Grüße, Übung, schön, größer ".encode() + b"\xff", "Grüße, Übung, schön, größer \ufffd", "1 places"),
+    ],
+)
+def test_encodings(data: bytes, text: str, said: str) -> None:
+    made, note = decode(data)
+    assert made == text
+    assert said in note
+    assert bool(said) == bool(note)
+
+
+def test_a_note_names_the_file_whose_encoding_was_guessed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Grüße".encode("cp1252"))
+    found = read_documents(tmp_path)
+    assert found.documents[0].text == "Grüße"
+    assert found.notes == ["a.txt: is not UTF-8 (line 1); it was read as Windows-1252."]
+
+
+def test_markdown_keeps_its_text_and_loses_its_front_matter(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_bytes(b"\xef\xbb\xbf---\r\ntitle: 'The title'\r\n---\r\n\r\n# Head\r\n\r\n* **14** days\r\n")
+    assert document(path) == Document("a.md", "# Head\n\n* **14** days\n", "The title")
+    path.write_text("Text\n---\nmore\n## Sub\n", encoding="utf-8")
+    assert document(path).title == "Sub"
+    assert document(path).text == "Text\n---\nmore\n## Sub\n"
+
+
+PAGE = """<!doctype html><html><head><title>Shop</title><style>p {}</style></head><body>
+<header><h1>The shop</h1></header><nav><a href=x>Home</a></nav>
+<main><h1>Returns &amp; refunds</h1><p>You have <b>14&nbsp;days</b>
+to <a href=y>send it back</a>.</p><aside>Buy more!</aside>
+<ul><li>One<ul><li>Nested</li></ul></li><li>Two</li></ul>
+<table><tr><th>Item</th><th>Fee</th></tr><tr><td>Bike</td><td>20</td></tr></table>
+<pre>a
+  b</pre><div hidden>secret</div><script>alert(1)</script>Tail<br>after break<!-- comment --></main>
+<footer>Imprint</footer></body></html>"""
+
+
+def test_html_keeps_what_a_reader_came_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_text(PAGE, encoding="utf-8")
+    made = document(path)
+    assert made.title == "Returns & refunds"
+    assert made.text == (
+        "# Returns & refunds\n\nYou have 14 days to send it back.\n\n- One\n  - Nested\n- Two\n\n"
+        "Item | Fee\nBike | 20\n\na\n  b\n\nTail\nafter break"
+    )
+
+
+def test_html_of_any_depth_and_charset(tmp_path: Path) -> None:
+    path = tmp_path / "deep.html"
+    path.write_text("<div>" * 20_000 + "deep" + "</div>" * 20_000, encoding="utf-8")
+    assert list(read_document(path, "deep.html"))  # a document or a problem, never an error
+    path = tmp_path / "latin.html"
+    path.write_bytes('<?xml version="1.0" encoding="iso-8859-1"?><meta charset="iso-8859-1"><p>Grüße'.encode("latin-1"))
+    assert document(path).text == "Grüße"
+
+
+def test_html_menus_are_left_out_and_lists_of_content_kept(tmp_path: Path) -> None:
+    menu = "".join(f"<li><a href=#>Language {i}</a></li>" for i in range(9))
+    path = tmp_path / "a.html"
+    path.write_text(f"<body><ul>{menu}</ul><ul>{menu}<li>not a link</li></ul><p>Text.</p>", encoding="utf-8")
+    assert document(path).text.count("Language 3") == 1
+
+
+def test_docx_has_headings_lists_and_tables_in_order(tmp_path: Path) -> None:
+    word = pytest.importorskip("docx").Document()
+    word.add_heading("Returns", 1)
+    word.add_paragraph("You have 14 days.")
+    word.add_paragraph("First", style="List Bullet")
+    word.add_paragraph("Second", style="List Bullet")
+    table = word.add_table(rows=2, cols=2)
+    for i, text in enumerate(("Item", "Fee", "Bike", "20")):
+        table.cell(i // 2, i % 2).text = text
+    word.add_paragraph("After.")
+    path = tmp_path / "a.docx"
+    word.save(str(path))
+    made = document(path)
+    assert made.text == "# Returns\n\nYou have 14 days.\n\n- First\n- Second\n\nItem | Fee\nBike | 20\n\nAfter."
+    assert made.title == "Returns"
+
+
+def test_a_folder_is_read_in_order_and_bad_files_stop_nobody(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.md").write_text("# X", encoding="utf-8")
+    (tmp_path / "a.txt").write_text("A", encoding="utf-8")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (tmp_path / "broken.docx").write_bytes(b"PK nothing")
+    (tmp_path / "empty.md").write_bytes(b"")
+    (tmp_path / "noise.txt").write_bytes(bytes(range(256)) * 8)
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    (tmp_path / ".hidden.md").write_text("hidden", encoding="utf-8")
+    (tmp_path / "~$lock.docx").write_bytes(b"")
+    told: list[float] = []
+    found = read_documents(tmp_path, lambda stage, done, total: told.append(done))
+    assert [d.source for d in found.documents] == ["a.txt", "b/x.md"]
+    assert [p.where for p in found.problems] == ["broken.docx", "broken.pdf", "empty.md", "noise.txt"]
+    assert len(found.notes) == 1
+    assert "picture.png" in found.notes[0]
+    assert told == sorted(told)
+
+
+def test_missing_and_empty_folders_are_said(tmp_path: Path) -> None:
+    assert "no such" in read_documents(tmp_path / "none").problems[0].what
+    assert "no document" in read_documents(tmp_path).problems[0].what

@@ -1,0 +1,223 @@
+"""Rows of the usual shapes become examples; rows that cannot be used say why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sharpen.data.examples import read_examples
+from sharpen.data.shapes import LONGEST, UNANSWERABLE, Refused, example_of
+from sharpen.types import Example, Message
+
+
+def make(**row: Any) -> Example:
+    return example_of(row, "x")[0]
+
+
+USER = (Message("user", "Hi?"),)
+
+
+@pytest.mark.parametrize(
+    ("row", "targets", "messages"),
+    [
+        ({"question": "Hi?", "answers": "Yo"}, ("Yo",), USER),
+        ({"question": " Hi? ", "answers": ["Yo", "", "Yo", "Hey"]}, ("Yo", "Hey"), USER),
+        ({"question": "Hi?", "answer": 14}, ("14",), USER),
+        ({"question": "Hi?", "answers": {"text": ["Yo", "Yo"], "answer_start": [3, 9]}}, ("Yo", "Yo"), USER),
+        ({"question": "Hi?", "answers": [{"text": "Yo"}]}, ("Yo",), USER),
+        ({"question": "Hi?", "answers": '["Yo", "Hey"]'}, ("Yo", "Hey"), USER),
+        ({"question": "Hi?", "answers": "[sic] Yo"}, ("[sic] Yo",), USER),
+        ({"prompt": "Hi?", "completion": "Yo"}, ("Yo",), USER),
+        (
+            {"prompt": [{"role": "user", "content": "Hi?"}], "completion": [{"role": "assistant", "content": "Yo"}]},
+            ("Yo",),
+            USER,
+        ),
+        ({"instruction": "Greet", "input": "me", "output": "Yo"}, ("Yo",), (Message("user", "Greet\n\nme"),)),
+        ({"instruction": "Hi?", "input": "", "output": "Yo"}, ("Yo",), USER),
+        ({"text": "Hi?", "summary": "Yo"}, ("Yo",), USER),
+        ({"document": "Hi?", "summary": "Yo"}, ("Yo",), USER),
+        (
+            {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Yo"}]},
+            ("Yo",),
+            USER,
+        ),
+    ],
+)
+def test_shapes(row: dict[str, Any], targets: tuple[str, ...], messages: tuple[Message, ...]) -> None:
+    made = make(**row)
+    assert made.targets == targets
+    assert made.messages == messages
+
+
+def test_chat_keeps_all_turns_but_the_last_reply() -> None:
+    turns = [("system", "Be kind."), ("user", "Hi?"), ("assistant", "Yo"), ("user", "How?"), ("assistant", "Well")]
+    made = make(messages=[{"role": r, "content": c} for r, c in turns])
+    assert made.targets == ("Well",)
+    assert [m.role for m in made.messages] == ["system", "user", "assistant", "user"]
+    assert made.question == "How?"
+
+
+@pytest.mark.parametrize("field", ["label", "category", "intent"])
+def test_labels(field: str) -> None:
+    made = make(text="Hi?", **{field: "greeting"})
+    assert made.labels == made.targets == ("greeting",)
+    assert make(text="Hi?", **{field: 3}).labels == ("3",)
+
+
+def test_optional_fields_and_the_rest() -> None:
+    made = make(
+        id=7,
+        question="Hi?",
+        answers="Yo",
+        source="a.md",
+        group="g",
+        weight="2",
+        rejected="No",
+        answerable="yes",
+        asker="me",
+    )
+    assert (made.id, made.source, made.group, made.weight, made.rejected) == ("7", "a.md", "g", 2.0, ("No",))
+    assert made.answerable is True
+    assert dict(made.meta) == {"asker": "me"}
+
+
+def test_a_question_without_an_answer_in_the_documents_has_the_usual_target() -> None:
+    assert make(question="Hi?", answers=[], answerable=False).targets == (UNANSWERABLE,)
+    assert make(question="Hi?", answers={"text": [], "answer_start": []}, is_impossible=True).answerable is False
+    assert make(question="Hi?", answerable=False).targets == (UNANSWERABLE,)
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "reason"),
+    [
+        ({"question": "", "answers": "Yo"}, "question", "is empty"),
+        ({"question": None, "answers": "Yo"}, "question", "is empty"),
+        ({"question": ["Hi?"], "answers": "Yo"}, "question", "is a list, not text"),
+        ({"question": {"a": 1}, "answers": "Yo"}, "question", "is an object, not text"),
+        ({"question": True, "answers": "Yo"}, "question", "is true or false, not text"),
+        ({"question": float("nan"), "answers": "Yo"}, "question", "is not a number"),
+        ({"question": "Hi?", "answers": ""}, "answers", "is empty"),
+        ({"question": "Hi?", "answers": []}, "answers", "is empty"),
+        ({"question": "Hi?", "answers": [["Yo"]]}, "answers", "is a list, not text"),
+        ({"question": "Hi?", "answers": "Yo", "weight": "much"}, "weight", "is not a number"),
+        ({"question": "Hi?", "answers": "Yo", "weight": -1}, "weight", "is -1.0, not a number from 0 up"),
+        ({"question": "Hi?", "answers": "Yo", "answerable": "maybe"}, "answerable", "is 'maybe', not true or false"),
+        ({"question": "x" * (LONGEST + 1), "answers": "Yo"}, "question", "has 2,000,001 characters"),
+        ({"messages": "Hi?"}, "messages", "is a str, not a list of messages"),
+        ({"messages": []}, "messages", "holds no question of a user"),
+        ({"messages": [{"role": "king", "content": "Hi?"}]}, "messages", "whose role is 'king'"),
+        ({"messages": [{"role": "user", "content": 3}]}, "messages", "whose content is"),
+        ({"messages": [{"role": "user", "content": "Hi?"}]}, "messages", "is empty"),
+    ],
+)
+def test_refused_rows_name_the_field_and_the_reason(row: dict[str, Any], field: str, reason: str) -> None:
+    with pytest.raises(Refused) as e:
+        example_of(row, "x")
+    assert e.value.field == field
+    assert reason in e.value.reason
+
+
+def test_text_that_utf8_cannot_carry_is_mended() -> None:
+    made = make(question="a\ud800b\x00c", answers="Yo", extra={"k\udfff": ["\udc00"]})
+    assert made.question == "a\ufffdb c"
+    json.dumps(dict(made.meta), ensure_ascii=False).encode()
+    assert made.content  # hashing works
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = [
+    "messages",
+    "prompt",
+    "completion",
+    "question",
+    "answers",
+    "context",
+    "text",
+    "label",
+    "instruction",
+    "output",
+]
+FIELDS += ["id", "source", "gold", "evidence", "weight", "labels", "rejected", "answerable", "is_impossible", "input"]
+TURN = st.fixed_dictionaries(
+    {}, optional={"role": st.sampled_from(["user", "assistant", "x"]) | VALUES, "content": VALUES}
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES | st.lists(TURN, max_size=3) | st.just("Hi?"), max_size=6))
+@settings(max_examples=600, deadline=None)
+def test_any_row_becomes_an_example_or_is_refused(row: dict[str, Any]) -> None:
+    try:
+        example, _ = example_of(row, "x")
+    except Refused:
+        return
+    assert example.targets
+    assert all(t.strip() for t in example.targets)
+    assert example.content
+    json.dumps(dict(example.meta))
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
+    return path
+
+
+def test_columns_are_renamed(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", [{"frage": "Hi?", "antwort": "Yo", "question": "not this"}])
+    found = read_examples(path, "q.jsonl", {"question": "frage", "answers": "antwort"})
+    assert [(d.example.question, d.example.targets) for d in found.drafts] == [("Hi?", ("Yo",))]
+
+
+def test_a_wrong_column_is_said_with_the_nearest(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", [{"frage": "Hi?", "antwort": "Yo"}])
+    (problem,) = read_examples(path, "q.jsonl", {"question": "frage", "answers": "antwrt"}).problems
+    assert str(problem) == "q.jsonl: has no column 'antwrt', which data.columns names. Did you mean antwort?"
+    (problem,) = read_examples(path, "q.jsonl", {"question": "zzz", "answers": "antwort"}).problems
+    assert "Its columns are: frage, antwort." in problem.do
+
+
+def test_unknown_shapes_say_what_is_there_and_what_is_expected(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", [{"qestion": "Hi?", "anser": "Yo"}] * 3)
+    found = read_examples(path, "q.jsonl")
+    (problem,) = found.problems
+    assert "(qestion, anser)" in problem.what
+    assert "question + answers|answer" in problem.what
+    assert "question: qestion" in problem.do
+    assert "answer: anser" in problem.do
+    assert len(found.dropped) == 3
+
+
+def test_every_dropped_row_has_its_line_and_reason(tmp_path: Path) -> None:
+    good = {"question": "Hi?", "answers": "Yo"}
+    rows = [
+        good,
+        {"question": "", "answers": "Yo"},
+        good,
+        {"question": "Hi?"},
+        {**good, "id": 5},
+        {**good, "answers": "Z"},
+    ]
+    found = read_examples(write(tmp_path / "q.jsonl", rows), "q.jsonl")
+    assert [(d.line, d.field, d.reason) for d in found.dropped] == [
+        (2, "question", "is empty"),
+        (3, "", "is the same as line 1"),
+        (4, "", "has none of the known shapes"),
+        (5, "", "is the same as line 1"),
+    ]
+    assert [d.example.id for d in found.drafts] == ["q:1", "q:6"]
+
+
+def test_ids_that_are_taken_are_made_distinct(tmp_path: Path) -> None:
+    rows = [{"id": "a", "question": f"Question {i}?", "answers": "Yo"} for i in range(3)]
+    found = read_examples(write(tmp_path / "q.jsonl", rows), "q.jsonl")
+    assert [d.example.id for d in found.drafts] == ["a", "a#2", "a#3"]
+    assert len(found.notes) == 2
