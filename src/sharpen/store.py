@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import secrets
 import shutil
-import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sharpen.errors import UserError
 from sharpen.types import Ref
+
+REF = re.compile(r"([a-z][a-z0-9_-]*):([0-9a-f]{64})")
+STALE_SECONDS = 24 * 3600  # a temporary folder of this age belongs to nobody who still writes
 
 
 def hash_file(path: Path) -> str:
@@ -36,9 +41,8 @@ def hash_folder(folder: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Write ``path`` whole or not at all: yields a temporary file that takes its place when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         with temporary.open("rb+") as f:
@@ -64,21 +68,25 @@ class Store:
         """Let ``fill`` write into an empty folder, then store that folder by its content and return its ref."""
         parent = self.root / kind
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
+        temporary = parent / f".new-{secrets.token_hex(8)}"
+        temporary.mkdir()
         try:
             fill(temporary)
             name = hash_folder(temporary)
             final = parent / name
-            if not final.exists():
+            try:
                 temporary.rename(final)
+            except OSError:
+                if not final.is_dir():  # otherwise it was here already, or another process was faster
+                    raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return f"{kind}:{name}"
 
     def has(self, ref: Ref) -> bool:
         """Whether the artefact is here."""
-        kind, _, name = ref.partition(":")
-        return (self.root / kind / name).is_dir()
+        match = REF.fullmatch(ref)
+        return match is not None and (self.root / match[1] / match[2]).is_dir()
 
     def path(self, ref: Ref) -> Path:
         """Return the folder of an artefact.
@@ -100,13 +108,17 @@ class Store:
     def refs(self) -> Iterator[Ref]:
         """All artefacts here."""
         for folder in sorted(self.root.glob("*/*")):
-            if folder.is_dir() and len(folder.name) == 64:
-                yield f"{folder.parent.name}:{folder.name}"
+            ref = f"{folder.parent.name}:{folder.name}"
+            if self.has(ref):
+                yield ref
 
     def gc(self, keep: Iterable[Ref]) -> list[Ref]:
-        """Delete the artefacts that ``keep`` does not name; return what was deleted."""
+        """Delete the artefacts that ``keep`` does not name, and what killed runs left; return what was deleted."""
         wanted = set(keep)
         gone = [ref for ref in self.refs() if ref not in wanted]
         for ref in gone:
             shutil.rmtree(self.path(ref))
+        for left in self.root.glob("*/.new-*"):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         return gone

@@ -20,7 +20,7 @@ Ref: TypeAlias = str
 
 def digest(value: Any) -> str:
     """Return the sha256 of any noun or JSON-like value, independent of process, platform and dict order."""
-    return hashlib.sha256(json.dumps(plain(value), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:
