@@ -1,0 +1,282 @@
+"""Preparing: the folder, what is said of the sealed split, and every problem at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharpen import data
+from sharpen.config import Data
+from sharpen.data import sealing
+from sharpen.errors import UserError
+
+SPLIT = {"train": 0.5, "dev": 0.2, "test": 0.3}
+
+
+def write(path: Path, rows: list[Any]) -> None:
+    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in rows) + "\n", encoding="utf-8")
+
+
+def question(source: int, i: int, **more: Any) -> dict[str, Any]:
+    return {"question": f"What about {source} and {i}?", "answers": f"answer {i}", "source": f"s{source}.md", **more}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    folder = tmp_path / "case"
+    (folder / "docs").mkdir(parents=True)
+    for s in range(12):
+        text = "\n\n".join(f"This is answer {i} of {s}." for i in range(6))
+        (folder / "docs" / f"s{s}.md").write_text(text, encoding="utf-8")
+    rows = [question(s, i, evidence=f"This is answer {i}") for s in range(12) for i in range(6)]
+    write(folder / "q.jsonl", rows)
+    return folder
+
+
+def settings(**more: Any) -> Data:
+    return Data(**{"examples": "q.jsonl", "documents": "docs", "split": SPLIT, **more})
+
+
+def test_what_is_prepared_is_what_was_given(base: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+    folder = data.prepare(settings(), base, tmp_path / "store", lambda stage, done, total: stages.append(stage))
+    made = data.load(folder)
+    test = data.load_sealed(made.seal)
+    assert (len(made.train), len(made.dev), len(test), len(made.documents)) == (36, 12, 24, 12)
+    assert made.seal.n == 24
+    assert made.seal.cluster_sizes == (6, 6, 6, 6)
+    assert made.seal.n_clusters == 4
+    assert made.seal.n_with_gold == 24
+    texts = {d.source: d.text for d in made.documents}
+    for e in (*made.train, *made.dev, *test):
+        (span,) = e.gold
+        assert texts[span.source][span.start : span.end] == f"This is {e.targets[0]}"
+    sources = [{e.source for e in split} for split in (made.train, made.dev, test)]
+    assert not sources[0] & sources[1] | sources[0] & sources[2] | sources[1] & sources[2]
+    assert len({e.id for e in (*made.train, *made.dev, *test)}) == 72
+    assert not made.problems
+    assert {"reading documents", "splitting", "looking for leaks", "writing"} <= set(stages)
+
+
+def test_examples_survive_the_way_to_disk_and_back() -> None:
+    from sharpen.types import Example, Message, Span
+
+    call = {"name": "look", "arguments": {"q": "x"}}
+    turns = (Message("user", "a\u2028b"), Message("assistant", "", (call,)), Message("tool", "t", (), "1"))
+    example = Example("1", turns, ("x",), ("y",), ("l",), (Span("d", 1, 2),), False, "s", "g", 2.0, {"k": [1]})
+    assert data.example_from(json.loads(json.dumps(data.example_row(example)))) == example
+
+
+def test_the_same_inputs_give_the_same_folder_and_others_another(base: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first = data.prepare(settings(), base, store)
+    before = {p: p.stat().st_mtime_ns for p in first.rglob("*")}
+    assert data.prepare(settings(), base, store) == first
+    assert {p: p.stat().st_mtime_ns for p in first.rglob("*")} == before  # reused, not written again
+    elsewhere = data.prepare(settings(), base, tmp_path / "other")
+    assert elsewhere.name == first.name
+    for path in (p for p in first.rglob("*") if p.is_file()):
+        assert (elsewhere / path.relative_to(first)).read_bytes() == path.read_bytes()
+    assert data.prepare(settings(split={**SPLIT, "seed": 1}), base, store) != first
+    (base / "docs" / "s1.md").write_text("changed", encoding="utf-8")
+    assert data.prepare(settings(), base, store) != first
+
+
+def test_the_summary_holds_no_row_of_the_test_split(base: Path, tmp_path: Path) -> None:
+    folder = data.prepare(settings(), base, tmp_path / "store")
+    sealed = data.load_sealed(data.load(folder).seal)
+    summary = (folder / "data.json").read_text(encoding="utf-8") + (folder / "dropped.jsonl").read_text(
+        encoding="utf-8"
+    )
+    for e in sealed:
+        assert e.question not in summary
+        assert e.source not in summary
+    facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    assert set(facts["test"]) == {"n", "cluster_sizes", "n_unanswerable", "n_with_gold", "content", "questions"}
+
+
+WATCHED = """
+import json, sys
+from pathlib import Path
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+from sharpen import data
+from sharpen.config import Data
+base, store = Path(sys.argv[1]), Path(sys.argv[2])
+settings = Data.model_validate_json(sys.argv[3])
+data.inspect(settings, base)
+folder = data.prepare(settings, base, store)
+made = data.load(folder)
+assert len(made.train) and len(made.dev) and made.seal.n
+before = [p for p in opened if p.endswith(("q.jsonl", "test.jsonl"))]
+prepared = [p for p in opened if p.endswith("train.jsonl")]
+rows = data.load_sealed(made.seal)
+after = [p for p in opened if p.endswith(("q.jsonl", "test.jsonl"))]
+held = [e for e in rows if any(e.question in str(x) for x in (made.train, made.dev, made.facts, made.notes))]
+print(json.dumps([before, bool(prepared), [Path(p).name for p in after], len(rows), len(held)]))
+"""
+
+
+def test_the_study_never_opens_the_test_rows_before_the_seal_is_opened(base: Path, tmp_path: Path) -> None:
+    """Every file that the process opens is recorded by the interpreter itself; the raw rows are not among them."""
+    command = [sys.executable, "-c", WATCHED, str(base), str(tmp_path / "store"), settings().model_dump_json()]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    before, saw_train, after, n, held = json.loads(out)
+    assert before == []
+    assert saw_train  # the hook does see what is opened
+    assert after == ["test.jsonl"]  # and sees the seal being opened
+    assert n == 24
+    assert held == 0
+
+
+def test_a_sealed_file_that_was_changed_is_refused(base: Path, tmp_path: Path) -> None:
+    made = data.load(data.prepare(settings(), base, tmp_path / "store"))
+    with made.seal.path.open("a", encoding="utf-8") as f:
+        f.write("\n")
+    with pytest.raises(UserError, match="was changed"):
+        data.load_sealed(made.seal)
+    made.seal.path.unlink()
+    with pytest.raises(UserError, match="is gone"):
+        data.load_sealed(made.seal)
+
+
+def test_a_prepared_folder_that_was_changed_is_refused(base: Path, tmp_path: Path) -> None:
+    folder = data.prepare(settings(), base, tmp_path / "store")
+    (folder / "train.jsonl").write_text("{}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"train\.jsonl was changed"):
+        data.load(folder)
+    (folder / "data.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match="not a folder of prepared data"):
+        data.load(folder)
+    with pytest.raises(UserError, match="not a folder of prepared data"):
+        data.load(tmp_path)
+
+
+def test_leaks_are_dropped_from_train_and_dev_and_counted(base: Path, tmp_path: Path) -> None:
+    for name, rows in (
+        ("train", [*[question(1, i) for i in range(10)], {"question": "WHAT about 3 and 4", "answers": "answer 4"}]),
+        ("dev", [*[question(2, i) for i in range(10)], {"question": "what about 3 and 5?", "answers": "answer 5"}]),
+        ("test", [question(3, i) for i in range(10)] + [question(4, i) for i in range(10)]),
+    ):
+        write(base / f"{name}.jsonl", rows)
+    files = Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl")
+    made = data.load(data.prepare(files, base, tmp_path / "store"))
+    assert (len(made.train), len(made.dev), made.seal.n) == (10, 10, 20)
+    assert made.facts["leaks"] == {"dev like test": 1, "train like test": 1}
+    assert [(d.file, d.line, d.reason) for d in made.dropped] == [
+        ("dev.jsonl", 11, "leak: the same words as a test question"),
+        ("train.jsonl", 11, "leak: the same words as a test question"),
+    ]
+
+
+def test_labels_that_train_lacks_are_a_problem_with_their_names(base: Path, tmp_path: Path) -> None:
+    for name, labels in (("train", "ab"), ("dev", "ab"), ("test", "abc")):
+        write(
+            base / f"{name}.jsonl",
+            [{"text": f"{name} {label} {i}", "label": label} for label in labels for i in range(9)],
+        )
+    made = data.load(data.prepare(Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl"), base, tmp_path / "s"))
+    assert [p.what for p in made.problems] == ["train lacks 1 labels of test: c."]
+    assert made.labels == ("a", "b")
+    assert made.facts["train"]["labels"] == {"a": 9, "b": 9}
+    assert "labels" not in made.facts["test"]
+
+
+def test_everything_that_is_wrong_is_said_at_once(base: Path, tmp_path: Path) -> None:
+    rows: list[Any] = [question(s, i) for s in range(2) for i in range(6)]
+    rows[4] = '{"question": "broken'
+    write(base / "q.jsonl", [*rows, {"question": "", "answers": "x"}])
+    (base / "docs" / "scan.pdf").write_bytes(b"%PDF-1.4")
+    (base / "docs" / "empty.md").write_bytes(b"")
+    said = [str(p) for p in data.inspect(settings(), base)]
+    assert len([s for s in said if s.startswith("q.jsonl, line 5: is not JSON")]) == 1
+    assert len([s for s in said if s.startswith("scan.pdf: is not a PDF")]) == 1
+    assert len([s for s in said if s.startswith("empty.md: is empty")]) == 1
+    assert any("examples are left for test" in s or "examples are left for dev" in s for s in said)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such file"),
+        ("", "is empty"),
+        ("{}\n", "none of the known shapes"),
+        ('{"question": "", "answers": "x"}\n', "none of its rows can be used"),
+        ("[1, 2", "not JSON"),
+        ('{"qestion": "a", "answers": "b"}\n', "Did you mean data.columns: {question: qestion}?"),
+    ],
+)
+def test_examples_that_make_a_study_impossible(content: str | None, said: str, base: Path, tmp_path: Path) -> None:
+    (base / "q.jsonl").unlink()
+    if content is not None:
+        (base / "q.jsonl").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=said.replace("{", r"\{").replace("?", r"\?")):
+        data.prepare(settings(), base, tmp_path / "store")
+    assert not list((tmp_path / "store").glob("*"))
+    assert any(said in str(p) for p in data.inspect(settings(), base))
+
+
+def test_a_documents_folder_that_is_missing_is_said(base: Path, tmp_path: Path) -> None:
+    assert any("no such folder" in p.what for p in data.inspect(settings(documents="nowhere"), base))
+
+
+def test_one_single_source_cannot_be_split(base: Path, tmp_path: Path) -> None:
+    write(base / "q.jsonl", [question(1, i) for i in range(40)])
+    with pytest.raises(UserError, match="are left for test"):
+        data.prepare(settings(), base, tmp_path / "store")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, rows: Any) -> str:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(sealing, "_write_lines", full)
+    answer = tmp_path / "answer.json"
+    request = {"data": settings().model_dump(mode="json"), "base": str(base), "root": str(tmp_path / "store")}
+    write(tmp_path / "request.json", [{**request, "answer": str(answer)}])
+    sealing.main(str(tmp_path / "request.json"))
+    made = json.loads(answer.read_text(encoding="utf-8"))
+    assert made["folder"] is None
+    assert "No space left" in made["problems"][0]["what"]
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_a_worker_that_is_killed_is_said(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = tmp_path / "sitecustomize.py"
+    reader.write_text("import os, sys\nif 'sharpen.data.sealing' in ' '.join(sys.orig_argv): os.kill(os.getpid(), 9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UserError, match="ended by signal 9"):
+        data.prepare(settings(), base, tmp_path / "store")
+
+
+def test_a_file_named_like_a_standard_module_is_not_imported(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (base / "json.py").write_text("raise SystemExit('wrong json')", encoding="utf-8")
+    monkeypatch.chdir(base)
+    assert data.load(data.prepare(settings(), base, tmp_path / "store")).train
+
+
+def test_huge_and_odd_fields_do_no_harm(base: Path, tmp_path: Path) -> None:
+    rows: list[Any] = [question(s, i) for s in range(12) for i in range(6)]
+    rows += [
+        question(1, 90, question="x" * 10_000_000),
+        question(1, 91, extra="y" * 10_000_000),
+        '{"question": "lone \\ud800 and \\u0000 nul?", "answers": "\\udfff z", "source": "s1.md"}',
+        "[" * 50_000 + "]" * 50_000,
+        '{"question": ' + "[" * 500 + "]" * 500 + ', "answers": "x"}',
+        question(1, 92, question="\u202eright to left 🦆 e\u0301", answers=["\u200b"]),
+    ]
+    write(base / "q.jsonl", rows)
+    made = data.load(data.prepare(settings(), base, tmp_path / "store"))
+    reasons = {d.line: d.reason for d in made.dropped}
+    assert "10,000,000 characters" in reasons[73]
+    assert set(reasons) == {73, 76, 77}
+    assert len(made.train) + len(made.dev) + made.seal.n == 75
