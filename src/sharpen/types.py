@@ -29,7 +29,8 @@ def plain(value: Any) -> Any:
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"noun": type(value).__name__, **fields}
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        given = {str(k): plain(v) for k, v in value.items()}
+        return {"noun": "", "given": given} if "noun" in given else given  # a user's own key of that name
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
     if isinstance(value, frozenset | set):
@@ -40,6 +41,8 @@ def plain(value: Any) -> Any:
 def restore(data: Any) -> Any:
     """Undo :func:`plain`: nouns come back by the name of their class, lists as tuples."""
     if isinstance(data, Mapping):
+        if data.get("noun") == "":
+            return {k: restore(v) for k, v in data["given"].items()}
         if "noun" in data:
             fields = {k: restore(v) for k, v in data.items() if k != "noun"}
             return _NOUNS[data["noun"]](**fields)
