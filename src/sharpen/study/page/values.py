@@ -80,6 +80,27 @@ class Facts:
             return ABSENT
         return element(tag, clean(str(value), most), **{"data-path": path}, **attributes)
 
+    def key(self, path: str, most: int | None = 80) -> Markup:
+        """The name under which a value stands in the report, words apart."""
+        name = path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+        return element("bdi", clean(name, most).replace("_", " "), data_key=path)
+
+    def any(self, path: str, most: int | None = 400) -> Markup:
+        """A value of whatever type: a number, a text, yes or no, a list, a mapping."""
+        value = self.get(path)
+        if isinstance(value, bool):
+            return element("span", "yes" if value else "no", data_path=path)
+        if isinstance(value, int):
+            return self.num(path, "whole")
+        if isinstance(value, float):
+            return self.num(path, "few")
+        if isinstance(value, Mapping) and value:
+            pairs = [(path + pointer(k), self.any(path + pointer(k), most)) for k in value]
+            return Markup("<br>").join(Markup("{} {}").format(self.key(p), v) for p, v in pairs)
+        if isinstance(value, list) and value:
+            return Markup(", ").join(self.any(path + pointer(i), most) for i in range(len(value)))
+        return self.text(path, most) if isinstance(value, str) else ABSENT
+
 
 def element(tag: str, inside: object, **attributes: object) -> Markup:
     """One element; ``inside`` is escaped unless it is Markup. An underscore in a name stands for a hyphen."""
@@ -121,6 +142,13 @@ def few(value: float) -> str:
     return f"{value:,.{digits}f}".replace("-", "−")
 
 
+def p_value(value: float) -> str:
+    """Two significant digits, without an exponent."""
+    if value <= 0 or value >= 0.0995:
+        return f"{value:.2f}" if value >= 0.0995 else "0"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
 def whole(value: float) -> str:
     """A count."""
     return f"{round(value):,}".replace("-", "−")
@@ -131,4 +159,4 @@ def plain_number(value: float) -> str:
     return f"{value:,.10g}".replace("-", "−")
 
 
-STYLES = {"score": score, "delta": delta, "few": few, "whole": whole, "plain": plain_number}
+STYLES = {"score": score, "delta": delta, "p": p_value, "few": few, "whole": whole, "plain": plain_number}

@@ -1,0 +1,186 @@
+"""Sentences of the page that depend on the verdict: its head, what it rests on, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from sharpen.study.page.showing import leader_of, side_of
+from sharpen.study.page.values import Facts, known, pointer
+
+KINDS = {"better": "Better", "keep_baseline": "Keep the baseline", "not_decided": "Not decided"}
+
+
+def arm_at(facts: Facts, name: object) -> str | None:
+    """Where an arm of that name stands in the report."""
+    for i, arm in enumerate(facts.report.get("arms") or []):
+        if arm.get("name") == name:
+            return pointer("arms", i)
+    return None
+
+
+def named(facts: Facts, at: str | None, otherwise: str = "an arm") -> Markup:
+    """The name of an arm, in letters that keep it together."""
+    return facts.text(f"{at}/name", 120, class_="arm-name") if at else Markup(otherwise)
+
+
+def headline(facts: Facts) -> Markup:
+    """The verdict in one short sentence."""
+    report = facts.report
+    winner, base = arm_at(facts, report.get("winner")), arm_at(facts, report.get("baseline"))
+    if report.get("verdict") == "better" and winner:
+        return Markup("{} is better than {}.").format(named(facts, winner), _base(facts, base))
+    if report.get("verdict") == "keep_baseline":
+        return Markup("Keep {}.").format(_base(facts, base))
+    return Markup("Not decided: this test cannot tell.")
+
+
+def _base(facts: Facts, base: str | None) -> Markup:
+    if base and facts.get(f"{base}/name") == "baseline":
+        return Markup("the baseline")
+    return Markup("the baseline, {}").format(named(facts, base, "none")) if base else Markup("the baseline")
+
+
+def subject(facts: Facts) -> str | None:
+    """The arm that the numbers under the headline are about: the chosen one, or the leader."""
+    return arm_at(facts, leader_of(facts))
+
+
+def rests_on(facts: Facts) -> Markup:
+    """The numbers of the verdict, in sentences."""
+    report, at, base = facts.report, subject(facts), arm_at(facts, facts.report.get("baseline"))
+    said = Markup("")
+    metric = facts.text("/metric")
+    if at and base and at != base:
+        leads = Markup("") if report.get("verdict") == "better" else Markup(", the leader,")
+        said = Markup("{}{} scores {} by {}, {} scores {}").format(
+            named(facts, at), leads, facts.num(f"{at}/mean"), metric, _base(facts, base), facts.num(f"{base}/mean")
+        )
+        if known(facts.get(f"{at}/delta")):
+            said += Markup(": a difference of {}").format(facts.num(f"{at}/delta", "delta"))
+        said += _interval(facts, at) + Markup(". ")
+    elif base:
+        said = Markup("{} scores {} by {}. ").format(_base(facts, base), facts.num(f"{base}/mean"), metric)
+        said = Markup("The") + said[3:] if said.startswith("the") else said
+    said += Markup("Measured on {} questions that no arm had seen, from {} independent groups").format(
+        facts.num("/n_test", "whole"), facts.num("/n_clusters", "whole")
+    )
+    said += Markup(" (by {}).").format(facts.text("/cluster_by")) if report.get("cluster_by") else Markup(".")
+    return said
+
+
+def _interval(facts: Facts, at: str) -> Markup:
+    if not (known(facts.get(f"{at}/delta_ci_low")) and known(facts.get(f"{at}/delta_ci_high"))):
+        return Markup("")
+    return Markup(" ({}% interval {} to {})").format(
+        facts.num("/alpha", "plain", "confidence"),
+        facts.num(f"{at}/delta_ci_low", "delta"),
+        facts.num(f"{at}/delta_ci_high", "delta"),
+    )
+
+
+def next_steps(facts: Facts) -> list[Markup]:
+    """What to do now, most important first."""
+    report = facts.report
+    by_verdict = {"better": _after_better, "keep_baseline": _after_keep}
+    said = by_verdict.get(str(report.get("verdict")), _after_nothing)(facts)
+    said += _of_floors(facts) + _of_failures(facts)
+    if known(report.get("looks_at_this_test")) and report["looks_at_this_test"] > 1:
+        said.append(
+            Markup("Collect fresh test questions: these have been looked at {} times, and every look wears them out.")
+            .format(facts.num("/looks_at_this_test", "whole"))
+        )
+    return said
+
+
+def _after_better(facts: Facts) -> list[Markup]:
+    at = subject(facts)
+    said = [
+        Markup('Try it: <code>sharpen ask RUN "a question"</code>. Take it along: <code>sharpen export RUN --to DIR</code>.')
+    ]
+    if at and (facts.get(f"{at}/broken") or 0) > 0:
+        said.insert(0, Markup("Before you ship, read the <a href=\"#examples\">answers that it breaks</a> ({}; it fixes {}).")
+                    .format(facts.num(f"{at}/broken", "whole"), facts.num(f"{at}/fixed", "whole")))
+    return said
+
+
+def _after_keep(facts: Facts) -> list[Markup]:
+    return [
+        Markup("Ship nothing new: no arm gains as much as {}, the least that was said to matter.").format(
+            facts.num("/worth", "plain")
+        ),
+        Markup("If more is needed, change what is tried: a stronger base model, more or other training examples."),
+    ]
+
+
+def _after_nothing(facts: Facts) -> list[Markup]:
+    report = facts.report
+    said = [Markup("Ship nothing on this evidence.")]
+    smallest, alpha = report.get("smallest_possible_p"), report.get("alpha")
+    if known(smallest) and known(alpha) and smallest > alpha:  # type: ignore[operator]
+        said.append(
+            Markup("No result could have decided: with {} groups the smallest possible p is {}, above {}. Take a larger test share or finer groups.")
+            .format(facts.num("/n_clusters", "whole"), facts.num("/smallest_possible_p", "p"), facts.num("/alpha", "plain"))
+        )
+    elif known(report.get("minimum_detectable_difference")):
+        said.append(
+            Markup("Bring more test questions, from more groups: this test shows differences of about {} or more.").format(
+                facts.num("/minimum_detectable_difference")
+            )
+        )
+    else:
+        said.append(Markup("Bring more test questions, from more groups."))
+    return said
+
+
+def _of_floors(facts: Facts) -> list[Markup]:
+    missed = [i for i, f in enumerate(facts.report.get("floors") or []) if f.get("beaten") is False]
+    if not missed:
+        return []
+    names = Markup(", ").join(facts.text(pointer("floors", i, "name")) for i in missed)
+    return [Markup("Look at the cheap floors first: {} is not shown to be beaten.").format(names)]
+
+
+def _of_failures(facts: Facts) -> list[Markup]:
+    found: Mapping[str, Any] = facts.report.get("failures") or {}
+    counts = {k: found[k] for k in ("retrieval_miss", "reader_miss", "broken_by_context") if known(found.get(k))}
+    if not counts or not max(counts.values()):
+        return []
+    advice = {
+        "retrieval_miss": "Most wrong answers lack the right passage ({} of {} questions): better search would pay most.",
+        "reader_miss": "Most wrong answers stay wrong with the right passage ({} of {} questions): "
+        "more training examples or a stronger model would pay most.",
+        "broken_by_context": "Most wrong answers were right without passages ({} of {} questions): "
+        "fewer or cleaner passages would pay most.",
+    }
+    worst = max(counts, key=lambda k: counts[k])
+    return [
+        Markup(advice[worst]).format(
+            facts.num(pointer("failures", worst), "whole"), facts.num("/failures/n", "whole")
+        )
+    ]
+
+
+def cautions(facts: Facts) -> list[Markup]:
+    """What speaks against the verdict, or limits it."""
+    report = facts.report
+    said = []
+    for i, floor in enumerate(report.get("floors") or []):
+        if floor.get("beaten") is False:
+            said.append(
+                Markup("{} is not shown to beat the floor {} ({}), which needs no tuned model.").format(
+                    facts.text(pointer("floors", i, "leader")), facts.text(pointer("floors", i, "name")),
+                    facts.num(pointer("floors", i, "mean")),
+                )
+            )
+    if report.get("judged_only"):
+        said.append(
+            Markup("Some answers could not be judged and count as wrong. On the {} questions that were judged for every arm: {}")
+            .format(facts.num("/judged_only/n_test", "whole"), facts.text("/judged_only/verdict_text", 1000))
+        )
+    return said
+
+
+__all__ = ["KINDS", "arm_at", "cautions", "headline", "next_steps", "rests_on", "side_of", "subject"]
