@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -21,7 +21,7 @@ from sharpen.errors import Problem, UserError
 class Strict(BaseModel):
     """Refuses unknown keys and cannot be changed after it was read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Split(Strict):
@@ -145,7 +145,7 @@ def arm_name(arm: Arm) -> str:
         return arm.name
     if arm.answers:
         return Path(arm.answers).stem
-    return " + ".join(s.strip() for s in arm.does.split("+"))
+    return " + ".join(s.strip() for s in _steps(arm.does))
 
 
 def parse_sum(does: str) -> list[tuple[str, dict[str, Any]]]:
@@ -157,24 +157,46 @@ def parse_sum(does: str) -> list[tuple[str, dict[str, Any]]]:
         UserError: a step is not a name with optional ``key=value`` pairs.
     """
     steps = []
-    for step in re.split(r"\+(?![^(]*\))", does):
+    for step in _steps(does):
         match = re.fullmatch(r"\s*([\w./-]+)\s*(?:\((.*)\))?\s*", step, re.S)
         if not match:
             raise UserError(f"cannot read the step {step.strip()!r} of the arm {does!r}.", do="Write: name(key=value).")
-        name, options = match[1], {}
-        if match[2]:
-            try:
-                call = ast.parse(f"f({match[2]})", mode="eval").body
-                assert isinstance(call, ast.Call)
-                assert not call.args
-                options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-            except (SyntaxError, ValueError, AssertionError):
-                raise UserError(
-                    f"cannot read the options of {step.strip()!r}.", do="Write them as key=value, values as in Python."
-                ) from None
-        if name != "baseline":
-            steps.append((name, options))
+        options = _options(match[2], step.strip()) if match[2] else {}
+        if match[1] != "baseline":
+            steps.append((match[1], options))
+        elif options:
+            raise UserError("baseline has no options.", do="Write: baseline")
     return steps
+
+
+def _steps(does: str) -> list[str]:
+    """Cut at every ``+`` that stands in no brackets and no quotes."""
+    steps, depth, quote = [""], 0, ""
+    for at, letter in enumerate(does):
+        if quote:
+            quote = "" if letter == quote and does[at - 1] != "\\" else quote
+        elif letter in "\"'":
+            quote = letter
+        depth += (letter in "([{") - (letter in ")]}") if not quote else 0
+        if letter == "+" and depth == 0 and not quote:
+            steps.append("")
+        else:
+            steps[-1] += letter
+    return steps
+
+
+def _options(text: str, step: str) -> dict[str, Any]:
+    """Read ``key=value, …``; values are Python literals."""
+    wrong = UserError(f"cannot read the options of {step!r}.", do="Write them as key=value, values as in Python.")
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            raise wrong
+        if not isinstance(call.func, ast.Name) or len({k.arg for k in call.keywords}) < len(call.keywords):
+            raise wrong
+        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise wrong from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -185,11 +207,17 @@ def read_yaml(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
         raise UserError(f"cannot be read: {e}.", str(path), "Save it as UTF-8 text.") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML; ``where`` is named in problems."""
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as e:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as e:
+        # The last three are what PyYAML itself stumbles over in values of a wrong tag, such as ``!!timestamp x``.
         mark = getattr(e, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        where = f"{where}, line {mark.line + 1}" if mark else where
         raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, "Mend that line.") from None
 
 
@@ -206,7 +234,7 @@ def override(raw: dict[str, Any], settings: Sequence[str]) -> None:
             if not isinstance(child, dict):
                 raise UserError(f"--set {setting}: {part} is not a group of settings.", do="See: sharpen schema")
             node = child
-        node[last] = yaml.safe_load(value)
+        node[last] = parse_yaml(value, f"--set {setting}")
 
 
 def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:
@@ -227,7 +255,9 @@ def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:
     return validate(raw, str(path), _lines(path))
 
 
-def validate(raw: Mapping[str, Any], where: str = "use case", lines: Mapping[tuple[Any, ...], int] | None = None) -> UseCase:
+def validate(
+    raw: Mapping[str, Any], where: str = "use case", lines: Mapping[tuple[Any, ...], int] | None = None
+) -> UseCase:
     """Check settings against the schema; all problems at once."""
     try:
         return UseCase.model_validate(raw)
@@ -260,26 +290,34 @@ def _names(loc: tuple[Any, ...]) -> list[str]:
             model = Arm
             continue
         field = model.model_fields.get(key)
-        kind = field.annotation if field else None
-        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else model
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), model)
     return list(model.model_fields)
 
 
 def _lines(path: Path) -> dict[tuple[Any, ...], int]:
     """Where each key stands, so that a problem can name its line."""
     found: dict[tuple[Any, ...], int] = {}
+    seen: set[int] = set()
 
     def walk(node: yaml.Node, at: tuple[Any, ...]) -> None:
+        if id(node) in seen:  # an alias: what it names was walked where it stands
+            return
+        seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                found[(*at, key.value)] = key.start_mark.line + 1
-                walk(value, (*at, key.value))
+                if isinstance(key.value, str):
+                    found[(*at, key.value)] = key.start_mark.line + 1
+                    walk(value, (*at, key.value))
         elif isinstance(node, yaml.SequenceNode):
             for i, value in enumerate(node.value):
                 found[(*at, i)] = value.start_mark.line + 1
                 walk(value, (*at, i))
 
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}  # line numbers are a kindness; what is wrong has been said already
     if root is not None:
         walk(root, ())
     return found

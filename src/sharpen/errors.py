@@ -24,9 +24,7 @@ class UserError(Exception):
     """One or more problems of the user's input. The command line prints them and exits with status 2."""
 
     def __init__(self, what: str | Sequence[Problem], where: str = "", do: str = "") -> None:
-        self.problems: tuple[Problem, ...] = (
-            (Problem(what, where, do),) if isinstance(what, str) else tuple(what)
-        )
+        self.problems: tuple[Problem, ...] = (Problem(what, where, do),) if isinstance(what, str) else tuple(what)
         super().__init__("\n".join(str(p) for p in self.problems))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,7 +46,7 @@ class Part:
     @property
     def page(self) -> str:
         """The module docstring."""
-        return ast.get_docstring(_tree(self.path)) or "" if self.path else ""
+        return (ast.get_docstring(_tree(self.path)) or "") if self.path else ""
 
     @property
     def summary(self) -> str:
@@ -62,9 +62,14 @@ class Part:
         return {}
 
 
-@cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, changed: int) -> ast.Module:
+    """Parse a file once; ``changed`` makes an edited file another one."""
+    return ast.parse(path.read_bytes(), filename=str(path))
 
 
 def _is_part(path: Path) -> bool:
@@ -84,8 +89,19 @@ def all_parts(kind: str) -> dict[str, Part]:
     }
     for point in entry_points(group=f"sharpen.{kind}"):
         origin = point.dist.name if point.dist else "another package"
-        found.setdefault(point.name, Part(kind, point.name, origin, None, point.value))
+        name = point.name.replace("-", "_")
+        found.setdefault(name, Part(kind, name, origin, _source(point), point.value))
     return found
+
+
+def _source(point: EntryPoint) -> Path | None:
+    """The file of another package's part, found without importing it; None where it does not lie open."""
+    stem = point.module.replace(".", "/")
+    for name in (f"{stem}.py", f"{stem}/__init__.py"):
+        path = Path(str(point.dist.locate_file(name))) if point.dist else None
+        if path and path.is_file():
+            return path
+    return None
 
 
 def find(kind: str, name: str, base: Path | None = None) -> Part:
@@ -101,7 +117,10 @@ def find(kind: str, name: str, base: Path | None = None) -> Part:
         try:
             ok = _is_part(path)
         except SyntaxError as e:
-            raise UserError(f"{e.msg}.", f"{name}, line {e.lineno}", "Mend the file.") from None
+            where = f"{name}, line {e.lineno}" if e.lineno else name
+            raise UserError(f"is not Python: {e.msg}.", where, "Mend the file.") from None
+        except (OSError, ValueError, RecursionError) as e:
+            raise UserError(f"cannot be read: {e}.", name, "Mend the file.") from None
         if not ok:
             raise UserError(f"{name} has no function {path.stem}.", do="A part's factory has the name of its file.")
         return Part(kind, path.stem, str(path), path, "")
@@ -117,9 +136,16 @@ def find(kind: str, name: str, base: Path | None = None) -> Part:
 def missing(part: Part) -> tuple[str, str] | None:
     """Return the first package that the part needs and that is not installed, with its extra; None if all are."""
     for package, extra in part.needs.items():
-        if importlib.util.find_spec(package) is None:
+        if not _installed(package):
             return package, extra
     return None
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # a parent package is absent, or only pretends to be there
+        return False
 
 
 def module(part: Part) -> ModuleType:
@@ -149,5 +175,9 @@ def module(part: Part) -> ModuleType:
 def factory(kind: str, name: str, base: Path | None = None) -> Callable[..., Any]:
     """Return the function that makes the part."""
     part = find(kind, name, base)
-    made: Callable[..., Any] = getattr(module(part), part.name)
+    attribute = part.module.partition(":")[2] or part.name
+    made: Callable[..., Any] | None = getattr(module(part), attribute, None)
+    if not callable(made):
+        missed = AttributeError(f"it has no function {attribute}")
+        raise PluginError(f"{kind} {part.name}", part.origin, missed)
     return made

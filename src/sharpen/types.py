@@ -118,7 +118,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of a document, as retrieved: ``span`` says where it stands, ``score`` how well it fits (higher: better)."""
+    """A piece of a document, as retrieved: ``span`` says where it stands, ``score`` how well it fits (more is better)."""
 
     id: str
     text: str
@@ -222,7 +222,8 @@ class Decoding:
 
     Adjusted: divided by its tokens when ``per_token``, minus ``prior_weight`` times the choice's ``priors`` entry (the
     same quantity for a content-free question; Zhao et al. 2021, "Calibrate before use"). ``by_text``: the model tells
-    no likelihoods, so it writes, and the choice that it wrote is taken. ``one_line``: the answer is the reply's first line.
+    no likelihoods, so it writes, and the choice that it wrote is taken. ``one_line``: the answer is the reply's first
+    line.
     """
 
     max_new_tokens: int = 48
@@ -384,6 +385,8 @@ Technique: TypeAlias = Callable[[System, Any], System]
 
 _NOUNS: dict[str, Any] = {
     c.__name__: c
-    for c in (Message, Span, Document, Example, Passage, Completion, Answer, Score, Prompt, Demo, Retriever, Shots)
-    + (Decoding, System, Likelihoods, Task)
+    for c in (
+        *(Message, Span, Document, Example, Passage, Completion, Answer, Score),
+        *(Prompt, Demo, Retriever, Shots, Decoding, System, Likelihoods, Task),
+    )
 }
