@@ -162,7 +162,8 @@ def module(part: Part) -> ModuleType:
         if part.module:
             return importlib.import_module(part.module.partition(":")[0])
         spec = importlib.util.spec_from_file_location(part.name, str(part.path))
-        assert spec and spec.loader  # a path that ends in .py always has both
+        assert spec is not None  # a path that ends in .py always has a loader
+        assert spec.loader is not None
         loaded = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded)
         return loaded

@@ -118,7 +118,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of a document, as retrieved: ``span`` says where it stands, ``score`` how well it fits (more is better)."""
+    """A piece of a document, as retrieved: ``span`` says where it stands, ``score`` how well it fits."""
 
     id: str
     text: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -178,10 +179,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as e:
-        if e.errno == 28:
-            print(f"sharpen: the disk is full ({e.filename or 'while writing'}). Free some space and run again.", file=sys.stderr)
-            sys.exit(2)
-        raise
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = e.filename or "while writing"
+            print(f"sharpen: the disk is full ({place}). Free some space and run again.", file=sys.stderr)
+        elif e.filename:
+            print(f"sharpen: {e.filename}: {e.strerror}. Check the path and its permissions.", file=sys.stderr)
+        else:
+            raise
+        sys.exit(2)
     except MemoryError:
         print("sharpen: there is not enough memory. Use a smaller model, or close other programs.", file=sys.stderr)
         sys.exit(2)
