@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sharpen.study import Report, ask, check, read_report, run
+    from sharpen.study import Report, ask, check, export, read_report, run
 
-__all__ = ["Report", "__version__", "ask", "check", "read_report", "run"]
+__all__ = ["Report", "__version__", "ask", "check", "export", "read_report", "run"]
 
 
 def __getattr__(name: str) -> Any:

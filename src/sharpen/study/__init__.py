@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sharpen.study.asking import ask
 from sharpen.study.checking import check
+from sharpen.study.exporting import Exported, export
 from sharpen.study.reading import Report, read_report
 from sharpen.study.running import run
 
-__all__ = ["Report", "ask", "check", "read_report", "run"]
+__all__ = ["Exported", "Report", "ask", "check", "export", "read_report", "run"]

@@ -32,6 +32,7 @@ def assemble(
     test: Opened,
     plan: Any,
     answered: Mapping[str, Mapping[str, list[Answer]]],
+    retriever: str | None,
     environment: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Judge, compare and write down."""
@@ -81,7 +82,7 @@ def assemble(
         "pairs": [asdict(p) for p in compared.pairs],
         "floors": floors,
         "oracles": oracles,
-        "failures": _failures(examples, judged, answered, metric, race, left),
+        "failures": _failures(setting, examples, judged, answered, retriever),
         "winner": compared.winner,
         "verdict": compared.verdict,
         "verdict_text": " ".join([compared.verdict_text, *_remarks(floors, leader, test)]),
@@ -212,31 +213,33 @@ def _oracles(
     setting: Setting, examples: Sequence[Example], answered: Mapping[str, Mapping[str, list[Answer]]]
 ) -> list[dict[str, Any]]:
     metric = setting.metrics[0]
+    known = [e for e in examples if e.gold]
     return [
         {
             "name": name,
-            "mean": metric.aggregate(metric.score(examples, answers)),
-            "contains": sum(_contains(examples, answers)) / max(1, len(answers)),
+            "mean": metric.aggregate(metric.score(known, answers)),
+            "contains": sum(_contains(known, answers)) / max(1, len(answers)),
             "n": len(answers),
         }
         for name, answers in answered["oracles"].items()
     ]
 
 
-def _failures(examples, judged, answered, metric, race, left):  # type: ignore[no-untyped-def]
-    """Where the oracles' arm fails; None where there were no oracles."""
-    if not answered["oracles"]:
+def _failures(
+    setting: Setting,
+    examples: Sequence[Example],
+    judged: Mapping[str, Sequence[Score]],
+    answered: Mapping[str, Mapping[str, list[Answer]]],
+    leader: str | None,
+) -> dict[str, Any] | None:
+    """Where the arm whose oracles were asked fails; None where there were no oracles."""
+    if leader is None or not answered["oracles"]:
         return None
-    arm = next(b.name for b in left if b.program and b.program.retriever and b.name == answered_leader(answered, left, race, metric))
-    oracles = {name: metric.score(examples, answers) for name, answers in answered["oracles"].items()}
-    return {"arm": arm, **failures(examples, judged[arm], oracles)}
-
-
-def answered_leader(answered, left, race, metric) -> str:  # type: ignore[no-untyped-def]
-    """The retrieving arm that led on dev: the one whose oracles were asked."""
-    sign = 1 if metric.higher_is_better else -1
-    names = [b.name for b in left if b.program is not None and b.program.retriever is not None]
-    return max(names, key=lambda n: sign * race.values[n][metric.name])
+    metric = setting.metrics[0]
+    known = [i for i, e in enumerate(examples) if e.gold]
+    asked = [examples[i] for i in known]
+    oracles = {name: metric.score(asked, answers) for name, answers in answered["oracles"].items()}
+    return {"arm": leader, **failures(asked, [judged[leader][i] for i in known], oracles)}
 
 
 def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:

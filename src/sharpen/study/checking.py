@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.config import UseCase
+from sharpen.data import Dataset
 from sharpen.study import preflight
-from sharpen.study.setting import resolve
+from sharpen.study.setting import Setting, resolve
 from sharpen.types import Progress, silent
 
 
@@ -20,4 +21,19 @@ def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress
     """
     setting = resolve(use_case, settings, progress)
     found = preflight.inspect(setting)
-    return {"data": dict(found.data.facts), "problems": [str(p) for p in found.problems], "notes": list(found.data.notes)}
+    plan = preflight.calibrate(setting, found.data, setting.engines())
+    return {
+        "data": dict(found.data.facts),
+        "problems": [str(p) for p in found.problems],
+        "notes": list(found.data.notes),
+        "proof": proof(setting, found.data),
+        "estimates": list(plan.estimates),
+        "seconds": plan.seconds,
+        "budget": plan.budget,
+    }
+
+
+def proof(setting: Setting, data: Dataset) -> list[str]:
+    """What a test of these clusters can show, in sentences; where that is nothing, what would help."""
+    said = [f"{data.seal.n} questions from {data.seal.n_clusters} clusters (by {setting.use_case.data.split.by})."]
+    return said

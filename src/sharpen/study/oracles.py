@@ -16,7 +16,8 @@ def oracle_programs(program: System) -> dict[str, System]:
     """Return the oracle versions of a program that retrieves."""
     if program.retriever is None:
         return {}
-    gold = replace(program.retriever, how="gold", k=max(1, program.retriever.k))
+    # As many passages as the program itself gets would dilute the gold one; it is given alone.
+    gold = replace(program.retriever, how="gold", k=1)
     return {"gold passage": replace(program, retriever=gold), "no passage": replace(program, retriever=None)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sharpen import data as data_room
@@ -12,8 +12,11 @@ from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.models import pull
+from sharpen.runtime import Engines
 from sharpen.study.building import Built
+from sharpen.study.estimates import estimate, fit, sizes_of
 from sharpen.study.setting import Setting, baseline_of
+from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import digest
 
@@ -29,10 +32,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the budget became, and what was estimated."""
+    """What the budget became, what was estimated before anything was built, and what speeds that rests on."""
 
     counts: Counts = Counts()
+    budget: str = ""
     estimates: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0
+    speeds: dict[str, Any] = field(default_factory=dict)
 
 
 def inspect(setting: Setting) -> Found:
@@ -98,14 +104,24 @@ def model_problems(setting: Setting) -> list[Problem]:
     return found
 
 
-def calibrate(setting: Setting, found: Found) -> Plan:
-    """Turn the budget into counts, once; a run that goes on uses what it wrote down before."""
+def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
+    """Measure this machine, estimate every arm, and turn the budget into counts, once.
+
+    A run that goes on uses what it wrote down before: after pre-flight nothing is decided by the clock.
+    """
     folder = setting.folder
-    assert folder is not None
-    known = folder.read_json("budget.json")
-    plan = Plan(Counts(**known["counts"])) if known else Plan()
-    if not known:
-        folder.write_json("budget.json", {"counts": plan.counts.__dict__})
+    known = folder.read_json("budget.json") if folder else None
+    if known:
+        return Plan(**{**known, "counts": Counts(**known["counts"]), "estimates": tuple(known["estimates"])})
+    bench = setting.bench(data, engines, Counts())
+    words = " ".join(a.does for a in setting.arms)
+    speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
+    sizes = sizes_of(setting, bench, data.seal.n)
+    counts, why = fit(setting.use_case.budget.minutes, speeds, sizes, setting.arms)
+    rows, seconds = estimate(speeds, sizes, setting.arms, counts)
+    plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds))
+    if folder:
+        folder.write_json("budget.json", asdict(plan))
     return plan
 
 

@@ -55,7 +55,7 @@ def run(
         folder.adopt(setting.use_case, setting.base)
         setting.folder = folder
         found = preflight.inspect(setting)
-        if folder.read_json("report.json") and folder.read_json("done.json") == {"key": found.key}:
+        if folder.read_json("report.json") and (folder.read_json("done.json") or {}).get("key") == found.key:
             return read_report(folder.path)
         return _run(setting, found)
 
@@ -65,8 +65,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     assert folder is not None
     began = time.time()
     folder.event("started", key=found.key)
-    plan = preflight.calibrate(setting, found)
     engines = setting.engines()
+    plan = preflight.calibrate(setting, data, engines)
     bench = setting.bench(data, engines, plan.counts)
     env = environment(setting, engines)
     folder.write_json("environment.json", env)
@@ -80,12 +80,12 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     answered = answer_test(setting, bench, left, leader, test)
     report = assemble(
         setting=setting, data=data, built=built, left=left, race=race, latencies=latencies, test=test, plan=plan,
-        answered=answered, environment=env,
+        answered=answered, retriever=leader, environment=env,
     )
     report["hours"] = round((time.time() - began) / 3600, 4) + sum(e.get("hours", 0) for e in folder.events("stopped"))
     folder.write_json("report.json", report)
     _write_page(folder)
-    folder.write_json("done.json", {"key": found.key})
+    folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name})
     folder.event("finished", verdict=report["verdict"], winner=report["winner"])
     return read_report(folder.path)
 
@@ -141,9 +141,10 @@ def answer_test(
         keep_answers(folder, b.name, test.examples, answers, setting)
     for b in left:
         if b.name == leader and b.program is not None:
-            for name, program in oracle_programs(b.program).items():
-                answered["oracles"][name] = bench.answer(program, test.examples, f"test oracle: {name}")
-                keep_answers(folder, f"oracle {name}", test.examples, answered["oracles"][name], setting)
+            known = [e for e in test.examples if e.gold]  # without a known passage there is no oracle to ask
+            for name, program in oracle_programs(b.program).items() if known else ():
+                answered["oracles"][name] = bench.answer(program, known, f"test oracle: {name}")
+                keep_answers(folder, f"oracle {name}", known, answered["oracles"][name], setting)
     blind = [e.blind() for e in test.examples]
     for name in setting.task.floors:
         setting.progress(f"floor {name}", 0, None)

@@ -47,7 +47,7 @@ class Setting:
         """Open the embedding model."""
         if self.use_case.embeddings.startswith("fake:"):
             return open_model(self.use_case.embeddings)
-        from sharpen.models import open_embedder
+        from sharpen.models.embedder import open_embedder
 
         return open_embedder(self.use_case.embeddings)
 

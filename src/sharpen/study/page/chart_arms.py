@@ -8,8 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sharpen.study.page.drawing import Canvas, Scale, axis, both, covering, fitted
+from sharpen.study.page.drawing import Canvas, Scale, axis, both, covering, fitted, width_of
 from sharpen.study.page.values import Facts, known, pointer
+
+TAG = 70.0  # room for the small word beside a name
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Layout:
     """Where labels, marks and values stand: beside each other on wide screens, above each other on narrow ones."""
 
     width: float
+    names: tuple[str, ...] = ()
 
     @property
     def wide(self) -> bool:
@@ -36,11 +39,12 @@ class Layout:
 
     @property
     def plot(self) -> tuple[float, float]:
-        return (268.0, self.width - 218) if self.wide else (8.0, self.width - 8)
+        return (self.label_room + 18, self.width - 218) if self.wide else (8.0, self.width - 8)
 
     @property
     def label_room(self) -> float:
-        return 252 if self.wide else self.width * 0.5
+        longest = max((width_of(n) for n in self.names), default=0.0)
+        return min(252.0, max(90.0, longest + TAG)) if self.wide else self.width * 0.52
 
     @property
     def step(self) -> float:
@@ -82,12 +86,12 @@ def chart_arms(facts: Facts, side: int) -> Markup:
 
 
 def _draw_arms(width: float, facts: Facts, rows: Sequence[Row], side: int) -> Markup:
-    layout, top = Layout(width), 40.0
+    layout, top = Layout(width, tuple(r.name for r in rows)), 40.0
     values = [v for r in rows for v in (r.mean, r.low, r.high) if v is not None]
     scale = covering(values, *layout.plot)
     heads = sum(r.kind != before for r, before in zip(rows[1:], [x.kind for x in rows], strict=False))
     bottom = top + len(rows) * layout.step + heads * 10
-    canvas = Canvas(width, bottom + 28, "rows")
+    canvas = Canvas(width, bottom + 28, "rows", layout.wide)
     axis(canvas, scale, top, bottom, 6 if layout.wide else 5)
     _lines(canvas, scale, rows, facts, (top, bottom), side)
     y, kind = top, rows[0].kind
@@ -126,7 +130,7 @@ def _row(canvas: Canvas, layout: Layout, scale: Scale, facts: Facts, row: Row, t
     chosen = row.kind == "arm" and row.name == facts.report.get("winner")
     y, x = layout.mark_y(top), scale(row.mean)
     class_ = "chosen" if chosen else "base" if row.name == facts.report.get("baseline") and row.kind == "arm" else row.kind
-    label(canvas, layout, facts, row.at, (row.name, {"floor": "floor", "oracle": "oracle"}.get(row.kind, "")), top, chosen)
+    label(canvas, layout, facts, row.at, row.name, top, "" if row.kind == "arm" else row.kind)
     marks = {"data_path": f"{row.at}/mean", "data_value": repr(row.mean), "data_x": f"{x:.2f}"}
     if row.low is not None and row.high is not None:
         canvas.line(scale(row.low), y, scale(row.high), y, f"interval {class_}")
@@ -140,13 +144,11 @@ def _row(canvas: Canvas, layout: Layout, scale: Scale, facts: Facts, row: Row, t
     _value(canvas, layout, facts, row, top, chosen)
 
 
-def label(
-    canvas: Canvas, layout: Layout, facts: Facts, at: str, words: tuple[str, str], top: float, chosen: bool
-) -> None:
-    """The name of a row, cut to its room, and a small word beside it."""
-    name, kind = words
-    kind = "chosen" if chosen else kind
-    room = layout.label_room - (64 if kind else 0)
+def label(canvas: Canvas, layout: Layout, facts: Facts, at: str, name: str, top: float, kind: str = "") -> None:
+    """The name of a row, cut to its room, and a small word beside it: chosen, over limit, floor, oracle."""
+    chosen = not kind and name == facts.report.get("winner")
+    kind = kind or ("chosen" if chosen else "over limit" if facts.get(f"{at}/meets_constraints") is False else "")
+    room = layout.label_room - (TAG if kind else 0)
     inside = Markup('<tspan data-path="{}">{}</tspan>').format(f"{at}/name", fitted(name, room))
     inside += Markup("<title>{}</title>").format(fitted(name, 3000)) if fitted(name, room) != name else ""
     if kind:
@@ -182,7 +184,7 @@ def chart_deltas(facts: Facts, side: int) -> Markup:
 
 
 def _draw_deltas(width: float, facts: Facts, rows: Sequence[tuple[int, Mapping[str, Any]]], side: int) -> Markup:
-    layout, top = Layout(width), 40.0
+    layout, top = Layout(width, tuple(str(a["name"]) for _, a in rows)), 40.0
     keys = ("delta", "delta_ci_low", "delta_ci_high", "form_gain", "substance_gain")
     worth = facts.report.get("worth") or 0.0
     values = [a[k] for _, a in rows for k in keys if known(a.get(k))]
@@ -191,7 +193,7 @@ def _draw_deltas(width: float, facts: Facts, rows: Sequence[tuple[int, Mapping[s
     split = any(known(a.get("form_gain")) for _, a in rows)
     step = layout.step + (12 if split else 0)
     bottom = top + len(rows) * step
-    canvas = Canvas(width, bottom + 28, "rows")
+    canvas = Canvas(width, bottom + 28, "rows", layout.wide)
     canvas.shape("rect", "band", x=scale(-worth), y=top, width=scale(worth) - scale(-worth), height=bottom - top)
     axis(canvas, scale, top, bottom, 6 if layout.wide else 5)
     zero = scale(0.0)
@@ -209,7 +211,7 @@ def _delta_row(
     y, x = layout.mark_y(top), scale(arm["delta"])
     low, high = _number(arm.get("delta_ci_low")), _number(arm.get("delta_ci_high"))
     interval = low is not None and high is not None
-    label(canvas, layout, facts, at, (str(arm["name"]), ""), top, chosen)
+    label(canvas, layout, facts, at, str(arm["name"]), top)
     if low is not None and high is not None:
         canvas.line(scale(low), y, scale(high), y, f"interval {'chosen' if chosen else 'arm'}")
     marks = {"data_path": f"{at}/delta", "data_value": repr(arm["delta"]), "data_x": f"{x:.2f}"}

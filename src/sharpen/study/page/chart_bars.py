@@ -27,7 +27,7 @@ def chart_changes(facts: Facts, side: int) -> Markup:
 
 
 def _draw_changes(width: float, facts: Facts, rows: list[tuple[int, Mapping[str, Any]]]) -> Markup:
-    layout, top = Layout(width), 26.0
+    layout, top = Layout(width, tuple(str(a["name"]) for _, a in rows)), 26.0
     left, right = layout.plot
     right = width - 44 if layout.wide else width - 8
     pad = 40.0
@@ -36,13 +36,12 @@ def _draw_changes(width: float, facts: Facts, rows: list[tuple[int, Mapping[str,
     each = (right - left - 2 * pad) / (most_left + most_right)
     middle = left + pad + most_left * each
     bottom = top + len(rows) * layout.step
-    canvas = Canvas(width, bottom + 6, "rows")
+    canvas = Canvas(width, bottom + 6, "rows", layout.wide)
     canvas.text(middle - 8, 14, "breaks", "note", "end")
     canvas.text(middle + 8, 14, "fixes", "note")
     for n, (i, arm) in enumerate(rows):
         at, y = pointer("arms", i), layout.mark_y(top + n * layout.step)
-        chosen = arm["name"] == facts.report.get("winner")
-        label(canvas, layout, facts, at, (str(arm["name"]), ""), top + n * layout.step, chosen)
+        label(canvas, layout, facts, at, str(arm["name"]), top + n * layout.step)
         for key, sign in (("broken", -1), ("fixed", 1)):
             size = arm[key] * each
             marks = {"data_path": f"{at}/{key}", "data_value": repr(arm[key])}
@@ -60,7 +59,7 @@ def chart_failures(facts: Facts) -> Markup:
 
 
 def _draw_failures(width: float, facts: Facts, found: Mapping[str, Any]) -> Markup:
-    canvas = Canvas(width, 40, "rows")
+    canvas = Canvas(width, 40, "rows", width == WIDE)
     scale = Scale(0, found["n"], 0, width)
     x = 0.0
     for key, words, _ in CAUSES:

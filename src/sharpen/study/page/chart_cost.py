@@ -54,7 +54,7 @@ def chart_cost(facts: Facts, side: int, key: str = "cost_total") -> Markup:
 def _draw(width: float, points: Sequence[Point], key: str, side: int) -> Markup:
     wide = width > 600
     height, bottom, top, left, right = (400.0, 340.0, 20.0, 52.0, width - 16) if wide else (380.0, 316, 20, 40, width - 8)
-    canvas = Canvas(width, height, "scatter")
+    canvas = Canvas(width, height, "scatter", wide)
     across = _across([p.cost for p in points], left + 14, right - 14)
     spread = [v for p in points for v in (p.mean, p.low, p.high) if v is not None]
     up = covering(spread, bottom, top)
@@ -85,7 +85,7 @@ def _axes(canvas: Canvas, across: Scale, up: Scale, sides: tuple[float, float], 
     for value in up.ticks():
         canvas.line(left, up(value), right, up(value), "grid")
         canvas.text(left - 8, up(value) + 4, tick_words(value), "tick", "end")
-    for value in across.ticks(8 if canvas.width > 600 else 5):
+    for value in across.ticks(8 if canvas.wide else 5):
         canvas.line(across(value), bottom, across(value), bottom + 5, "rule")
         canvas.text(across(value), bottom + 20, tick_words(value), "tick", "middle")
     canvas.line(left, bottom, right, bottom, "rule")

@@ -60,9 +60,10 @@ def most_of(curves: Sequence[Curve]) -> float:
 
 
 def _draw(width: float, curve: Curve, most: float) -> Markup:
-    width = 460.0 if width > 600 else width
+    wide = width > 600
+    width = 460.0 if wide else width
     left, right, top, bottom = 40.0, width - 12, 14.0, 196.0
-    canvas = Canvas(width, 236, "curve")
+    canvas = Canvas(width, 236, "curve", wide)
     loss, dev = curve.values("loss"), curve.values("dev_loss")
     steps = [s for _, s, _ in (*loss, *dev)]
     across = Scale(min(0, *steps), max(1, *steps), left, right)

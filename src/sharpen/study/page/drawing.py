@@ -25,6 +25,7 @@ class Canvas:
     width: float
     height: float
     name: str
+    wide: bool = True
     parts: list[Markup] = field(default_factory=list)
 
     def add(self, *parts: Markup) -> None:
@@ -47,7 +48,7 @@ class Canvas:
     def svg(self, title: str) -> Markup:
         """The whole drawing; ``title`` is read aloud in its place."""
         head = Markup('<svg class="{} {}" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
-            self.name, "narrow" if self.width < 600 else "wide", _short(self.width), _short(self.height), title, title
+            self.name, "wide" if self.wide else "narrow", _short(self.width), _short(self.height), title, title
         )
         return head + Markup("").join(self.parts) + Markup("</svg>")
 

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from sharpen.study.page import chart_arms, chart_bars, chart_cost, chart_curves, levers, showing, words
-from sharpen.study.page.values import Facts, known, pointer
+from sharpen.study.page.values import Facts, known, last, pointer
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -27,9 +27,10 @@ def render(report: Mapping[str, Any]) -> str:
     )
     facts = Facts(report)
     world.globals.update(
-        r=report, num=facts.num, text=facts.text, any=facts.any, key=facts.key, get=facts.get, at=pointer, known=known
+        r=report, num=facts.num, text=facts.text, any=facts.any, words=facts.words, key=facts.key, get=facts.get, at=pointer, known=known, last=last
     )
     arms, script = report.get("arms") or [], _asset("page.js")
+    seeds = [str(s.get("name")) for s in report.get("seeds") or []]
     side = showing.side_of(report)
     curves = chart_curves.curves_of(facts)
     most = chart_curves.most_of(curves)
@@ -37,6 +38,8 @@ def render(report: Mapping[str, Any]) -> str:
         css=_asset("page.css"),
         js=script,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_hash(script)}'",
+        prompts=_prompts(report.get("prompts") or {}),
+        seeded=[pointer("arms", i) for i, a in enumerate(arms) if any(s.startswith(f"{a.get('name')} (seed ") for s in seeds)],
         tested=[(pointer("arms", i), a) for i, a in enumerate(arms) if known(a.get("mean"))],
         away=[(pointer("arms", i), a) for i, a in enumerate(arms) if not known(a.get("mean"))],
         side=side,
@@ -76,3 +79,11 @@ def _asset(name: str) -> Markup:
 def _hash(script: str) -> str:
     """What the page's content policy lets run: this script and no other."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _prompts(prompts: Mapping[str, Any]) -> list[list[str]]:
+    """Where each different prompt stands, all of its arms together."""
+    found: dict[str, list[str]] = {}
+    for name, prompt in prompts.items():
+        found.setdefault(str(prompt), []).append(pointer("prompts", name))
+    return list(found.values())

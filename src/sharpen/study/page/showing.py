@@ -29,12 +29,21 @@ def examples_of(facts: Facts) -> dict[str, list[dict[str, Any]]]:
             {
                 "at": pointer("examples", i),
                 "targets": [pointer("examples", i, "targets", t) for t in range(len(example.get("targets") or []))],
-                "answers": [_answer(facts, i, example, n, names, graded) for n in order],
+                "answers": grouped([_answer(facts, i, example, n, names, graded) for n in order], facts),
                 "passages": [pointer("examples", i, "passages", p) for p in range(len(example.get("passages") or []))],
                 "marks": [str(t) for t in example.get("targets") or []],
             }
         )
     return {kind: cards for kind, cards in found.items() if cards}
+
+
+def grouped(answers: Sequence[dict[str, Any]], facts: Facts) -> list[dict[str, Any]]:
+    """Arms that answered the same, with the same score, in one row."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for a in answers:
+        row = rows.setdefault((a["mark"], facts.get(a["score"]), facts.get(a["at"])), {**a, "arms": []})
+        row["arms"].append(a)
+    return list(rows.values())
 
 
 def leader_of(facts: Facts) -> str | None:

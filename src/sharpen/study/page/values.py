@@ -29,6 +29,11 @@ def pointer(*keys: object) -> str:
     return "".join("/" + str(k).replace("~", "~0").replace("/", "~1") for k in keys)
 
 
+def last(path: str) -> str:
+    """The last key of a pointer."""
+    return path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
 def known(value: Any) -> bool:
     """True for a number that was measured: not None, not NaN, not infinite."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -80,10 +85,14 @@ class Facts:
             return ABSENT
         return element(tag, clean(str(value), most), **{"data-path": path}, **attributes)
 
+    def words(self, path: str) -> Markup:
+        """A name such as ``exact_match`` as words."""
+        value = self.get(path)
+        return element("bdi", clean(str(value), 80).replace("_", " "), data_path=path) if value else ABSENT
+
     def key(self, path: str, most: int | None = 80) -> Markup:
         """The name under which a value stands in the report, words apart."""
-        name = path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-        return element("bdi", clean(name, most).replace("_", " "), data_key=path)
+        return element("bdi", clean(last(path), most).replace("_", " "), data_key=path)
 
     def any(self, path: str, most: int | None = 400) -> Markup:
         """A value of whatever type: a number, a text, yes or no, a list, a mapping."""
@@ -99,6 +108,8 @@ class Facts:
             return Markup("<br>").join(Markup("{} {}").format(self.key(p), v) for p, v in pairs)
         if isinstance(value, list) and value:
             return Markup(", ").join(self.any(path + pointer(i), most) for i in range(len(value)))
+        if isinstance(value, str) and re.fullmatch("[0-9a-f]{40,64}", value):
+            return self.text(path, most, class_="hash")
         return self.text(path, most) if isinstance(value, str) else ABSENT
 
 
@@ -146,7 +157,7 @@ def p_value(value: float) -> str:
     """Two significant digits, without an exponent."""
     if value <= 0 or value >= 0.0995:
         return f"{value:.2f}" if value >= 0.0995 else "0"
-    return f"{value:.{1 - math.floor(math.log10(value))}f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}".rstrip("0")
 
 
 def whole(value: float) -> str:

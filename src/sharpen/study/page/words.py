@@ -52,7 +52,7 @@ def rests_on(facts: Facts) -> Markup:
     """The numbers of the verdict, in sentences."""
     report, at, base = facts.report, subject(facts), arm_at(facts, facts.report.get("baseline"))
     said = Markup("")
-    metric = facts.text("/metric")
+    metric = facts.words("/metric")
     if at and base and at != base:
         leads = Markup("") if report.get("verdict") == "better" else Markup(", the leader,")
         said = Markup("{}{} scores {} by {}, {} scores {}").format(

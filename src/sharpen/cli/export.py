@@ -1,0 +1,20 @@
+"""``sharpen export``: the winner's weights for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sharpen.cli.progress import Live
+
+
+def export(run: Path, to: Path, format: str, arm: str | None) -> None:
+    """Export and say how far the files agree with the run."""
+    from sharpen.study.exporting import export as make
+
+    live = Live()
+    try:
+        made = make(run, to, format, arm, live)
+    finally:
+        live.finish()
+    print(f"{made.folder} holds {', '.join(made.files)}.")
+    print(f"Checked by answers: {made.same} of {made.n} are exactly those of the run.")

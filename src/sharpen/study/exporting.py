@@ -1,0 +1,185 @@
+"""Write the winner's weights for other tools, and check by answers that they are what was evaluated."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sharpen.data import load
+from sharpen.errors import UserError
+from sharpen.models import Local, open_model, pull
+from sharpen.runtime import Answers, Engines, answer_all
+from sharpen.study.asking import program_of
+from sharpen.study.folder import RunFolder
+from sharpen.study.reading import Report, read_report
+from sharpen.study.setting import Setting
+from sharpen.types import Example, Progress, System, silent
+
+FORMATS = ("adapter", "hf", "gguf")
+CHECKED = 50  # questions that run and export both answer
+ENOUGH = 0.9  # share of equal answers below which an export is refused
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and on how many of ``n`` questions it answers exactly as the run did."""
+
+    folder: Path
+    format: str
+    files: tuple[str, ...]
+    same: int
+    n: int
+
+
+def export(
+    run: Path | str, to: Path | str, format: str = "hf", arm: str | None = None, progress: Progress = silent
+) -> Exported:
+    """Export an arm's weights.
+
+    Args:
+        run: a finished run's folder.
+        to: a new folder.
+        format: ``adapter`` (PEFT), ``hf`` (merged safetensors with tokenizer and template) or ``gguf`` (merged, with a
+            Modelfile for Ollama).
+        arm: another arm than the chosen one.
+        progress: told what is going on.
+
+    Raises:
+        UserError: the format is not known, there is nothing of that kind to export, or the exported files answer
+            differently; in the last case they are left for inspection and the error says how many answers differ.
+    """
+    target = Path(to).resolve()
+    if format not in FORMATS:
+        raise UserError(f"there is no format {format!r}.", do=f"There are: {', '.join(FORMATS)}.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError("is there already and not empty.", str(to), "Name a new folder.")
+    setting, program = program_of(run, arm)
+    if program.model.startswith(("openai:", "fake:")):
+        raise UserError(f"{program.model} has no weights that could be exported.", do="Export an arm of a local model.")
+    adapters = [setting.store.path(a) for a in program.adapters]
+    if format == "adapter" and not adapters:
+        raise UserError("this arm has no adapter: it uses the model's own weights.", do="Use --format hf or gguf.")
+    local = pull(program.model)
+    target.mkdir(parents=True, exist_ok=True)
+    progress(f"write {format}", 0, None)
+    opened = _write(format, local, adapters, target)
+    report = read_report(run)
+    _describe(target, format, report, program, local)
+    same, n = _agreement(setting, program, opened, report, progress)
+    if n and same / n < ENOUGH:
+        raise UserError(
+            f"the exported {format} answers {n - same} of {n} questions otherwise than the run did.",
+            str(to),
+            "Do not ship it; another --format may carry this model.",
+        )
+    files = tuple(sorted(p.name for p in target.iterdir()))
+    return Exported(target, format, files, same, n)
+
+
+def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) -> tuple[str, list[Path]]:
+    """Write the files; return what opens them: a reference and adapters."""
+    if format == "adapter":
+        if len(adapters) > 1:
+            raise UserError("this arm has several adapters.", do="Use --format hf or gguf, which merge them.")
+        for path in adapters[0].iterdir():
+            if path.name != "training.json":
+                shutil.copy2(path, target / path.name)
+        return local.ref, [target]
+    if format == "hf":
+        from sharpen.models.transformers import load_module
+
+        module, tokenizer = load_module(local, adapters)
+        module.save_pretrained(target, safe_serialization=True)
+        tokenizer.save_pretrained(target)
+        return str(target), []
+    from sharpen.models._gguf import write_gguf
+
+    write_gguf(local, target / "model.gguf", "f16", adapters)
+    return str(target / "model.gguf"), []
+
+
+def _agreement(
+    setting: Setting, program: System, opened: tuple[str, list[Path]], report: Report, progress: Progress
+) -> tuple[int, int]:
+    """Ask the exported files, read by transformers, what the run was asked; count equal answers.
+
+    The questions are those of dev, whose answers the run keeps.
+    """
+    data = load(_data_folder(report, setting))
+    questions: list[Example] = [*data.dev, *data.train][:CHECKED]
+    engines = setting.engines()
+    kept = Answers(setting.store.root / "answers.sqlite")
+    total = len(questions)
+    before = answer_all(program, questions, engines, kept, lambda n: progress("the run's answers", n, total))
+    engines.release()
+    ref, adapters = opened
+
+    def opener(_: str, __: Sequence[Path]) -> Any:
+        return open_model(ref, adapters=adapters, engine="transformers")
+
+    fresh = Engines(setting.store, opener, setting.embedder)
+    own = replace(program, adapters=())
+    after = answer_all(own, questions, fresh, None, lambda n: progress("the export's answers", n, total))
+    return sum(a.text == b.text for a, b in zip(before, after, strict=True)), total
+
+
+def _data_folder(report: Report, setting: Setting) -> Path:
+    """The prepared data of the run."""
+    key = RunFolder(report.path).read_json("done.json") or {}
+    folder = setting.store.root / "data" / str(key.get("data", ""))
+    if not (folder / "data.json").is_file():
+        raise UserError("the run's prepared data is gone.", str(folder), "Run the study again; it prepares it anew.")
+    return folder
+
+
+def _describe(target: Path, format: str, report: Report, program: System, local: Local) -> None:
+    """A model card with YAML front matter that hubs read, and what the prompt has to be."""
+    arm = next(a for a in report["arms"] if a["fingerprint"] == program.fingerprint)
+    library = "peft" if format == "adapter" else "transformers"
+    base = local.origin or local.ref
+    interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if arm["mean"] is not None else "not measured"
+    score = f"{arm['mean']:.3f}" if arm["mean"] is not None else "not tested"
+    card = f"""---
+base_model: {base}
+library_name: {library}
+{f"license: {local.licence}" if local.licence else ""}
+model-index:
+- name: {report["name"]} {arm["name"]}
+  results:
+  - task: {{type: {report["task"]}}}
+    dataset: {{type: sealed-test, name: {report["name"]}}}
+    metrics: [{{type: {report["metric"]}, value: {score}}}]
+---
+
+# {report["name"]}: {arm["name"]}
+
+{report["verdict_text"]}
+
+{report["metric"]} {score} (95% interval {interval}) on {report["n_test"]} sealed test questions.
+
+## Prompt
+
+The numbers hold for this prompt, which `prompt.json` holds as data:
+
+System: {program.prompt.instruction}
+User, with passages: {program.prompt.context_template}
+User, without: {program.prompt.template}
+"""
+    (target / "README.md").write_text(card, encoding="utf-8")
+    prompt = {
+        "instruction": program.prompt.instruction,
+        "template": program.prompt.template,
+        "context_template": program.prompt.context_template,
+        "demos": [{"question": d.question, "answer": d.answer} for d in program.demos],
+        "passages": program.retriever.k if program.retriever else 0,
+        "max_new_tokens": program.decoding.max_new_tokens,
+    }
+    (target / "prompt.json").write_text(json.dumps(prompt, indent=2, ensure_ascii=False), encoding="utf-8")
+    if format == "gguf":
+        system = program.prompt.instruction.replace('"""', "'''")
+        lines = ["FROM ./model.gguf", "PARAMETER temperature 0", f'SYSTEM """{system}"""']
+        (target / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
