@@ -115,7 +115,7 @@ def covering(values: Sequence[float], start: float, end: float, zero: bool = Tru
         high = 0.0
     if high - low < 1e-9 * max(1.0, abs(high)):
         low, high = (0.0, 1.0) if 0 <= low <= 1 else (low - abs(low) / 2, high + abs(high) / 2)
-    step = step_for(high - low, 6)
+    step = step_for(high - low, 6) / 4
     return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, start, end)
 
 

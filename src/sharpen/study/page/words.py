@@ -175,9 +175,10 @@ def cautions(facts: Facts) -> list[Markup]:
                     facts.num(pointer("floors", i, "mean")),
                 )
             )
-    if report.get("judged_only"):
+    inner = report.get("judged_only")
+    if inner and (inner.get("verdict"), inner.get("winner")) != (report.get("verdict"), report.get("winner")):
         said.append(
-            Markup("Some answers could not be judged and count as wrong. On the {} questions that were judged for every arm: {}")
+            Markup("Answers that could not be judged count as wrong, and that matters here. On the {} questions judged for every arm: {}")
             .format(facts.num("/judged_only/n_test", "whole"), facts.text("/judged_only/verdict_text", 1000))
         )
     return said
