@@ -199,7 +199,7 @@ class _Run:
             total += float(one.detach())
             if backward:
                 self.facts["computed"] += len(tree.ids)
-                one.backward()
+                one.backward()  # type: ignore[no-untyped-call]
         return total
 
     def dev_loss(self) -> float:
@@ -258,7 +258,7 @@ class _Run:
             self.facts["worse"] += 1
 
     def _enough(self) -> bool:
-        return 0 < self.options.early_stopping_patience <= self.facts["worse"]
+        return 0 < self.options.early_stopping_patience <= int(self.facts["worse"])
 
     def _optimizer(self) -> torch.optim.Optimizer:
         value = self.flat.value
@@ -301,10 +301,10 @@ def _plan(rows: Sequence[Row], options: TrainOptions) -> list[tuple[float, list[
     left = options.num_train_epochs
     number = 0
     while left > 0 and not 0 <= options.max_steps <= len(plan):
-        steps = epoch(groups, size, f"{options.seed}/{number}")
-        steps = steps[: math.ceil(len(steps) * min(1.0, left))]
         seen = 0
-        for step in steps:
+        for step in epoch(groups, size, f"{options.seed}/{number}"):
+            if seen >= left * len(rows):
+                break
             seen += len(step)
             plan.append((number + seen / len(rows), step))
         number, left = number + 1, left - 1

@@ -71,7 +71,7 @@ class LoraLinear(nn.Module):
         read = x.to(self.dtype)
         z = nn.functional.dropout(read, self.dropout, self.training) if self.dropout else read
         a, b = self.a.to(self.dtype), self.b.to(self.dtype)
-        y: Tensor = _Product.apply(read, z, self.weight, self.bias, a, b, self.scale)
+        y: Tensor = _Product.apply(read, z, self.weight, self.bias, a, b, self.scale)  # type: ignore[no-untyped-call]
         return y.to(x.dtype)
 
 
@@ -96,7 +96,8 @@ def targets(module: nn.Module, names: str | tuple[str, ...]) -> dict[str, nn.Lin
     Raises:
         UserError: there is none.
     """
-    head = module.get_output_embeddings() if hasattr(module, "get_output_embeddings") else None
+    find_head: Any = getattr(module, "get_output_embeddings", lambda: None)
+    head = find_head()
     linear = {n: m for n, m in module.named_modules() if isinstance(m, nn.Linear) and m is not head}
     if names == "all-linear":
         found = linear

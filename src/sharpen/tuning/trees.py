@@ -80,7 +80,8 @@ def grow(rows: Iterable[Row], share: bool = True) -> Tree:
     blocks: list[Block] = []
     edges: Counter[tuple[int, int]] = Counter()
     path: list[int] = []
-    start, before = 0, ()
+    start = 0
+    before: tuple[int, ...] = ()
     last: tuple[int, ...] = ()
     tokens = 0
     # What follows the last supervised token predicts nothing and is left out.
@@ -159,5 +160,6 @@ def epoch(groups: Sequence[Sequence[int]], size: int, seed: str) -> list[list[in
         steps[-1] += group
         full = len(steps[-1]) >= size
     if len(steps) > 1 and 2 * len(steps[-1]) < size:  # a remnant would weigh its few rows like a full step's
-        steps[-2] += steps.pop()
+        last = steps.pop()
+        steps[-1] += last
     return steps
