@@ -26,7 +26,9 @@ def write_page(run_folder: Path) -> Path:
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as e:
-        raise UserError(f"is not JSON: {e}.", str(file), "Delete done.json beside it and run the study again.") from None
+        raise UserError(
+            f"is not JSON: {e}.", str(file), "Delete done.json beside it and run the study again."
+        ) from None
     page = folder / "report.html"
     write_text(page, render(report))
     return page

@@ -129,7 +129,9 @@ def _line_label(canvas: Canvas, x: float, y: float, words: str) -> None:
 def _row(canvas: Canvas, layout: Layout, scale: Scale, facts: Facts, row: Row, top: float) -> None:
     chosen = row.kind == "arm" and row.name == facts.report.get("winner")
     y, x = layout.mark_y(top), scale(row.mean)
-    class_ = "chosen" if chosen else "base" if row.name == facts.report.get("baseline") and row.kind == "arm" else row.kind
+    class_ = (
+        "chosen" if chosen else "base" if row.name == facts.report.get("baseline") and row.kind == "arm" else row.kind
+    )
     label(canvas, layout, facts, row.at, row.name, top, "" if row.kind == "arm" else row.kind)
     marks = {"data_path": f"{row.at}/mean", "data_value": repr(row.mean), "data_x": f"{x:.2f}"}
     if row.low is not None and row.high is not None:

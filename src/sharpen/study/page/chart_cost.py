@@ -53,7 +53,9 @@ def chart_cost(facts: Facts, side: int, key: str = "cost_total") -> Markup:
 
 def _draw(width: float, points: Sequence[Point], key: str, side: int) -> Markup:
     wide = width > 600
-    height, bottom, top, left, right = (400.0, 340.0, 20.0, 52.0, width - 16) if wide else (380.0, 316, 20, 40, width - 8)
+    height, bottom, top, left, right = (
+        (400.0, 340.0, 20.0, 52.0, width - 16) if wide else (380.0, 316, 20, 40, width - 8)
+    )
     canvas = Canvas(width, height, "scatter", wide)
     across = _across([p.cost for p in points], left + 14, right - 14)
     spread = [v for p in points for v in (p.mean, p.low, p.high) if v is not None]
@@ -114,7 +116,9 @@ def _names(canvas: Canvas, across: Scale, up: Scale, points: Sequence[Point], si
         free = [
             (px, py)
             for px, py in places
-            if px >= left and px + wide <= right + 8 and 10 <= py <= up(up.low) - 2
+            if px >= left
+            and px + wide <= right + 8
+            and 10 <= py <= up(up.low) - 2
             and not any(px < b[2] and px + wide > b[0] and py - 11 < b[3] and py + 3 > b[1] for b in taken)
         ]
         if not free:

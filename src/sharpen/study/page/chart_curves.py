@@ -78,7 +78,9 @@ def _draw(width: float, curve: Curve, most: float) -> Markup:
     if known(curve.best):
         x = across(curve.best)
         canvas.line(x, top, x, bottom, "at-best")
-        canvas.text(x - 5, top + 10, "kept", "note", "end") if x > left + 50 else canvas.text(x + 5, top + 10, "kept", "note")
+        canvas.text(x - 5, top + 10, "kept", "note", "end") if x > left + 50 else canvas.text(
+            x + 5, top + 10, "kept", "note"
+        )
     _path(canvas, across, up, loss, "loss")
     _path(canvas, across, up, dev, "dev-loss")
     for i, step, value in dev if len(dev) <= 60 else []:

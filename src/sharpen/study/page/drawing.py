@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from sharpen.study.page.values import clean, element
+from sharpen.study.page.values import cut, element
 
 WIDE, NARROW = 960, 360
 LETTER = 0.56  # mean width of a letter, in font sizes; a little more than most fonts need
@@ -59,7 +59,7 @@ def _short(value: object) -> object:
 
 def fitted(words: str, pixels: float, size: float = 13) -> str:
     """Cut a text to about so many pixels."""
-    return clean(words, max(3, int(pixels / (LETTER * size))))
+    return cut(words, max(3, int(pixels / (LETTER * size))))
 
 
 def width_of(words: str, size: float = 13) -> float:
@@ -140,4 +140,16 @@ def both(draw: object, *given: object) -> Markup:
     return Markup("").join(draw(float(w), *given) for w in (WIDE, NARROW))
 
 
-__all__ = ["NARROW", "WIDE", "Canvas", "Scale", "axis", "both", "covering", "escape", "fitted", "tick_words", "width_of"]
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Canvas",
+    "Scale",
+    "axis",
+    "both",
+    "covering",
+    "escape",
+    "fitted",
+    "tick_words",
+    "width_of",
+]

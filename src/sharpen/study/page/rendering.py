@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from sharpen.study.page import chart_arms, chart_bars, chart_cost, chart_curves, levers, showing, words
-from sharpen.study.page.values import Facts, known, last, pointer
+from sharpen.study.page.values import Facts, known, last, pointer, tidy
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -25,9 +25,19 @@ def render(report: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    report = tidy(report)
     facts = Facts(report)
     world.globals.update(
-        r=report, num=facts.num, text=facts.text, any=facts.any, words=facts.words, key=facts.key, get=facts.get, at=pointer, known=known, last=last
+        r=report,
+        num=facts.num,
+        text=facts.text,
+        any=facts.any,
+        words=facts.words,
+        key=facts.key,
+        get=facts.get,
+        at=pointer,
+        known=known,
+        last=last,
     )
     arms, script = report.get("arms") or [], _asset("page.js")
     seeds = [str(s.get("name")) for s in report.get("seeds") or []]
@@ -39,7 +49,11 @@ def render(report: Mapping[str, Any]) -> str:
         js=script,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_hash(script)}'",
         prompts=_prompts(report.get("prompts") or {}),
-        seeded=[pointer("arms", i) for i, a in enumerate(arms) if any(s.startswith(f"{a.get('name')} (seed ") for s in seeds)],
+        seeded=[
+            pointer("arms", i)
+            for i, a in enumerate(arms)
+            if any(s.startswith(f"{a.get('name')} (seed ") for s in seeds)
+        ],
         tested=[(pointer("arms", i), a) for i, a in enumerate(arms) if known(a.get("mean"))],
         away=[(pointer("arms", i), a) for i, a in enumerate(arms) if not known(a.get("mean"))],
         side=side,

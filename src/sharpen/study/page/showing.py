@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from sharpen.study.page.values import Facts, clean, element, known, pointer
+from sharpen.study.page.values import Facts, cut, element, known, pointer
 
 MOST_ANSWER, MOST_PASSAGE, MOST_QUESTION = 700, 3000, 1200
 KINDS = ("broken", "fixed", "same")
@@ -94,8 +94,8 @@ def _answer(
 
 def highlighted(facts: Facts, path: str, targets: Sequence[str], most: int, tag: str = "p") -> Markup:
     """A text of the report with the references marked where they stand in it."""
-    text = clean(str(facts.get(path, "")), most)
-    return element(tag, mark(text, [clean(t) for t in targets]), data_path=path, dir="auto", class_="said")
+    text = cut(str(facts.get(path, "")), most)
+    return element(tag, mark(text, targets), data_path=path, dir="auto", class_="said")
 
 
 def mark(text: str, targets: Sequence[str]) -> Markup:

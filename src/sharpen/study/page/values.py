@@ -17,11 +17,18 @@ ABSENT = Markup('<span class="absent" title="not measured" aria-label="not measu
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def clean(text: str, most: int | None = None) -> str:
-    """Replace what HTML cannot carry (control characters, lone surrogates), and cut after ``most`` characters."""
-    if most is not None and len(text) > most:
-        text = text[:most].rstrip() + "…"
-    return _CONTROL.sub("\ufffd", text)
+def tidy(value: Any) -> Any:
+    """A report without what HTML cannot carry: control characters and lone surrogates become U+FFFD, in keys too."""
+    if isinstance(value, str):
+        return _CONTROL.sub("\ufffd", value.replace("\r\n", "\n").replace("\r", "\n"))
+    if isinstance(value, Mapping):
+        return {tidy(str(k)): tidy(v) for k, v in value.items()}
+    return [tidy(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def cut(text: str, most: int | None = None) -> str:
+    """A text cut with … after ``most`` characters."""
+    return text if most is None or len(text) <= most else text[:most].rstrip() + "…"
 
 
 def pointer(*keys: object) -> str:
@@ -83,16 +90,16 @@ class Facts:
         value = self.get(path)
         if value is None or value == "":
             return ABSENT
-        return element(tag, clean(str(value), most), **{"data-path": path}, **attributes)
+        return element(tag, cut(str(value), most), **{"data-path": path}, **attributes)
 
     def words(self, path: str) -> Markup:
         """A name such as ``exact_match`` as words."""
         value = self.get(path)
-        return element("bdi", clean(str(value), 80).replace("_", " "), data_path=path) if value else ABSENT
+        return element("bdi", cut(str(value), 80).replace("_", " "), data_path=path) if value else ABSENT
 
     def key(self, path: str, most: int | None = 80) -> Markup:
         """The name under which a value stands in the report, words apart."""
-        return element("bdi", clean(last(path), most).replace("_", " "), data_key=path)
+        return element("bdi", cut(last(path), most).replace("_", " "), data_key=path)
 
     def any(self, path: str, most: int | None = 400) -> Markup:
         """A value of whatever type: a number, a text, yes or no, a list, a mapping."""
@@ -145,7 +152,7 @@ def few(value: float) -> str:
     """About three significant digits, without an exponent down to a millionth."""
     if value == 0:
         return "0"
-    size = math.floor(math.log10(abs(value)))
+    size = int(f"{value:.2e}".partition("e")[2])
     if size < -6:
         mantissa = f"{value / 10**size:.1f}".replace("-", "−")
         return f"{mantissa}×10{str(size).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

@@ -89,8 +89,9 @@ def next_steps(facts: Facts) -> list[Markup]:
     said += _of_floors(facts) + _of_failures(facts)
     if known(report.get("looks_at_this_test")) and report["looks_at_this_test"] > 1:
         said.append(
-            Markup("Collect fresh test questions: these have been looked at {} times, and every look wears them out.")
-            .format(facts.num("/looks_at_this_test", "whole"))
+            Markup(
+                "Collect fresh test questions: these have been looked at {} times, and every look wears them out."
+            ).format(facts.num("/looks_at_this_test", "whole"))
         )
     return said
 
@@ -98,11 +99,17 @@ def next_steps(facts: Facts) -> list[Markup]:
 def _after_better(facts: Facts) -> list[Markup]:
     at = subject(facts)
     said = [
-        Markup('Try it: <code>sharpen ask RUN "a question"</code>. Take it along: <code>sharpen export RUN --to DIR</code>.')
+        Markup(
+            'Try it: <code>sharpen ask RUN "a question"</code>. Take it along: <code>sharpen export RUN --to DIR</code>.'
+        )
     ]
     if at and (facts.get(f"{at}/broken") or 0) > 0:
-        said.insert(0, Markup("Before you ship, read the <a href=\"#examples\">answers that it breaks</a> ({}; it fixes {}).")
-                    .format(facts.num(f"{at}/broken", "whole"), facts.num(f"{at}/fixed", "whole")))
+        said.insert(
+            0,
+            Markup(
+                'Before you ship, read the <a href="#examples">answers that it breaks</a> ({}; it fixes {}).'
+            ).format(facts.num(f"{at}/broken", "whole"), facts.num(f"{at}/fixed", "whole")),
+        )
     return said
 
 
@@ -121,14 +128,17 @@ def _after_nothing(facts: Facts) -> list[Markup]:
     smallest, alpha = report.get("smallest_possible_p"), report.get("alpha")
     if known(smallest) and known(alpha) and smallest > alpha:  # type: ignore[operator]
         said.append(
-            Markup("No result could have decided: with {} groups the smallest possible p is {}, above {}. Take a larger test share or finer groups.")
-            .format(facts.num("/n_clusters", "whole"), facts.num("/smallest_possible_p", "p"), facts.num("/alpha", "plain"))
+            Markup(
+                "No result could have decided: with {} groups the smallest possible p is {}, above {}. Take a larger test share or finer groups."
+            ).format(
+                facts.num("/n_clusters", "whole"), facts.num("/smallest_possible_p", "p"), facts.num("/alpha", "plain")
+            )
         )
     elif known(report.get("minimum_detectable_difference")):
         said.append(
-            Markup("Bring more test questions, from more groups: this test shows differences of about {} or more.").format(
-                facts.num("/minimum_detectable_difference")
-            )
+            Markup(
+                "Bring more test questions, from more groups: this test shows differences of about {} or more."
+            ).format(facts.num("/minimum_detectable_difference"))
         )
     else:
         said.append(Markup("Bring more test questions, from more groups."))
@@ -157,9 +167,7 @@ def _of_failures(facts: Facts) -> list[Markup]:
     }
     worst = max(counts, key=lambda k: counts[k])
     return [
-        Markup(advice[worst]).format(
-            facts.num(pointer("failures", worst), "whole"), facts.num("/failures/n", "whole")
-        )
+        Markup(advice[worst]).format(facts.num(pointer("failures", worst), "whole"), facts.num("/failures/n", "whole"))
     ]
 
 
@@ -171,15 +179,17 @@ def cautions(facts: Facts) -> list[Markup]:
         if floor.get("beaten") is False:
             said.append(
                 Markup("{} is not shown to beat the floor {} ({}), which needs no tuned model.").format(
-                    facts.text(pointer("floors", i, "leader")), facts.text(pointer("floors", i, "name")),
+                    facts.text(pointer("floors", i, "leader")),
+                    facts.text(pointer("floors", i, "name")),
                     facts.num(pointer("floors", i, "mean")),
                 )
             )
     inner = report.get("judged_only")
     if inner and (inner.get("verdict"), inner.get("winner")) != (report.get("verdict"), report.get("winner")):
         said.append(
-            Markup("Answers that could not be judged count as wrong, and that matters here. On the {} questions judged for every arm: {}")
-            .format(facts.num("/judged_only/n_test", "whole"), facts.text("/judged_only/verdict_text", 1000))
+            Markup(
+                "Answers that could not be judged count as wrong, and that matters here. On the {} questions judged for every arm: {}"
+            ).format(facts.num("/judged_only/n_test", "whole"), facts.text("/judged_only/verdict_text", 1000))
         )
     return said
 
