@@ -8,9 +8,14 @@ from dataclasses import dataclass
 
 from sharpen.types import Document, Passage, Span
 
-BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+")
-HEADING = re.compile(r"#{1,6}\s+(.+)")
+BLANK_LINES = re.compile(r"\n(?:[ \t\r]*\n)+")
+WHITE = re.compile(r"\s*")
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])[」』）”]*\s*")
+HEADING = re.compile(r"#{1,6}[ \t]+(\S.{0,300})(?=\n|\Z)")
+# Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han. A letter is a word there.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# What sizes count. A run of letters (a key, a table of base 64) counts as one word every 40 characters.
+UNIT = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]{{1,40}}")
 
 
 @dataclass(frozen=True)
@@ -37,74 +42,70 @@ def chunk(documents: Sequence[Document], options: Chunking | None = None) -> lis
 def _joined(text: str, options: Chunking) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, section), joining small neighbours within a section; a heading goes with what follows."""
     section = ""
-    held: tuple[int, int, int, str] | None = None  # start, end, words, section
-    for start, end, words in _pieces(text, options.longest):
-        heading = HEADING.match(text, start, end)
-        if heading:
-            if held and not _only_heading(text, held):
-                yield held[0], held[1], held[3]
+    held: tuple[int, int, int] | None = None  # start, end, words
+    bare = False  # what is held is headings and nothing else
+    for start, end, words, title in _pieces(text, options.longest):
+        if held is not None:
+            full = held[2] + words > options.size
+            if (title and full) if bare else (title or full):
+                yield held[0], held[1], section
                 held = None
-            section = heading[1].strip()
-        if held and (_only_heading(text, held) or held[2] + words <= options.size):
-            held = (held[0], end, held[2] + words, section)
-        else:
-            if held:
-                yield held[0], held[1], held[3]
-            held = (start, end, words, section)
+        bare = bool(title) and (bare or held is None)
+        section = title or section
+        held = (held[0], end, held[2] + words) if held else (start, end, words)
     if held:
-        yield held[0], held[1], held[3]
+        yield held[0], held[1], section
 
 
-def _only_heading(text: str, held: tuple[int, int, int, str]) -> bool:
-    return all(HEADING.match(line) for line in text[held[0] : held[1]].splitlines() if line.strip())
+def _pieces(text: str, longest: int) -> Iterator[tuple[int, int, int, str]]:
+    """Yield (start, end, words, title) of headings, which have a title, and of paragraphs.
 
-
-def _pieces(text: str, longest: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, words) of paragraphs, those over ``longest`` words cut at sentence ends or, failing that,
-    between words."""
-    breaks = [0, *(m.end() for m in BLANK_LINE.finditer(text)), len(text)]
-    for begin, stop in zip(breaks, breaks[1:], strict=False):
-        start, end, _ = _trimmed(text, begin, stop)
+    Paragraphs over ``longest`` words are cut at sentence ends or, failing that, between words.
+    """
+    at = 0
+    for stop in (*(m.end() for m in BLANK_LINES.finditer(text)), len(text)):
+        start, end = _trimmed(text, at, stop)
+        at = stop
+        while start < end and (heading := HEADING.match(text, start, end)):
+            line = _trimmed(text, start, heading.end())
+            yield *line, _count(text, *line), heading[1].strip()
+            start = WHITE.match(text, heading.end(), end).end()  # type: ignore[union-attr]
         if start >= end:
             continue
-        first_line = text.find("\n", start, end)
-        if HEADING.match(text, start, end) and first_line > 0:
-            yield start, first_line, len(text[start:first_line].split())
-            start = first_line + 1
-        words = len(text[start:end].split())
-        if words <= longest:
-            yield start, end, words
-        else:
-            yield from _cut(text, start, end, longest)
+        words = _count(text, start, end)
+        for piece in [(start, end, words)] if words <= longest else _cut(text, start, end, longest):
+            yield *piece, ""
 
 
 def _cut(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, int, int]]:
-    ends = [m.end() for m in SENTENCE_END.finditer(text, start, end)] + [end]
     begin, last, count = start, start, 0
-    for stop in ends:
-        words = len(text[last:stop].split())
+    for stop in (*(m.end() for m in SENTENCE_END.finditer(text, start, end)), end):
+        words = _count(text, last, stop)
         if count and count + words > longest:
-            yield _trimmed(text, begin, last)
+            yield *_trimmed(text, begin, last), count
             begin, count = last, 0
         if words > longest:
-            for m in _word_runs(text, last, stop, longest):
-                yield m
-            begin, count = stop, 0
+            yield from _word_runs(text, last, stop, longest)
+            begin = stop
         else:
             count += words
         last = stop
     if count:
-        yield _trimmed(text, begin, end)
+        yield *_trimmed(text, begin, end), count
 
 
 def _word_runs(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, int, int]]:
-    words = [m.span() for m in re.finditer(r"\S+", text[start:end])]
+    words = [m.span() for m in UNIT.finditer(text, start, end)]
     for i in range(0, len(words), longest):
         run = words[i : i + longest]
-        yield start + run[0][0], start + run[-1][1], len(run)
+        yield run[0][0], run[-1][1], len(run)
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int, int]:
+def _count(text: str, start: int, end: int) -> int:
+    return len(UNIT.findall(text, start, end))
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     piece = text[start:end]
     left = start + len(piece) - len(piece.lstrip())
-    return left, start + len(piece.rstrip()), len(piece.split())
+    return left, max(left, start + len(piece.rstrip()))

@@ -1,7 +1,7 @@
 """A frozen snapshot of passages, searched by words (BM25), by meaning (unit vectors) or by both.
 
-Both: each list's scores are scaled to 0..1 over its best candidates and averaged. Saved as JSON lines, ``.npy``
-without pickle, and bm25s' own arrays.
+Both: each list's scores are scaled to 0..1 over its best candidates and averaged. Saved as JSON lines and ``.npy``
+without pickle; word statistics (bm25s, Lucene's formula, k1 1.5, b 0.75) are counted at the first search.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from sharpen.retrieval.chunking import Chunking, chunk
+from sharpen.errors import UserError
+from sharpen.retrieval.chunking import UNSPACED, Chunking, chunk
 from sharpen.store import Store
 from sharpen.types import Document, Passage, Ref, Span
 
 Embed = Callable[..., Any]
-WORD = re.compile(r"\w+")
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 CANDIDATES = 50  # how many of each list take part in fusion
 BATCH = 256  # queries whose scores against all passages are held at once
 
 
-def build(
-    documents: Sequence[Document], store: Store, embed: Embed | None, options: Chunking | None = None
-) -> Ref:
+def build(documents: Sequence[Document], store: Store, embed: Embed | None, options: Chunking | None = None) -> Ref:
     """Chunk documents and keep an index over them; without ``embed`` it is searched by words alone."""
     return build_passages(chunk(documents, options), store, embed)
 
@@ -36,9 +35,10 @@ def build_passages(passages: Sequence[Passage], store: Store, embed: Embed | Non
     """Keep an index over given passages. Identical passages are embedded once."""
 
     def fill(folder: Path) -> None:
-        with (folder / "passages.jsonl").open("w", encoding="utf-8") as f:
+        with (folder / "passages.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as f:
             for p in passages:
-                row = {"id": p.id, "text": p.text, "span": [p.span.source, p.span.start, p.span.end], "meta": dict(p.meta)}
+                span = [p.span.source, p.span.start, p.span.end]
+                row = {"id": p.id, "text": p.text, "span": span, "meta": dict(p.meta)}
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
         if embed is not None and passages:
             texts = [_indexed(p) for p in passages]
@@ -53,7 +53,7 @@ def build_passages(passages: Sequence[Passage], store: Store, embed: Embed | Non
 def load_index(folder: Path, embed: Embed | None = None) -> Index:
     """Open a kept index; ``embed`` is needed to search it by meaning."""
     passages = []
-    with (folder / "passages.jsonl").open(encoding="utf-8") as f:
+    with (folder / "passages.jsonl").open(encoding="utf-8", errors="surrogatepass") as f:
         for line in f:
             row = json.loads(line)
             passages.append(Passage(row["id"], row["text"], Span(*row["span"]), meta=row["meta"]))
@@ -69,8 +69,9 @@ def _indexed(passage: Passage) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words; a plural and its singular are the same word."""
-    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in WORD.findall(text.lower())]
+    """Lower-case words (letters, in scripts without spaces); a plural and its singular are the same word."""
+    found = WORD.findall(text.lower())
+    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found]
 
 
 class Index:
@@ -91,11 +92,16 @@ class Index:
         return frozenset({"bm25", "dense", "hybrid"} if self.vectors is not None and self._embed else {"bm25"})
 
     def search(self, queries: Sequence[str], k: int, how: str = "hybrid") -> list[tuple[Passage, ...]]:
-        """Return the ``k`` best passages of each query, best first; ties go to the earlier passage."""
+        """Return the ``k`` best passages of each query, best first; ties go to the earlier passage.
+
+        Raises:
+            UserError: this index cannot be searched in the way ``how``.
+        """
         if not self.passages or k < 1:
             return [() for _ in queries]
         if how not in self.can:
-            how = "bm25"
+            ways = ", ".join(sorted(self.can))
+            raise UserError(f"this index cannot be searched by {how!r}.", do=f"It can be by: {ways}.")
         found: list[tuple[Passage, ...]] = []
         for begin in range(0, len(queries), BATCH):
             part = list(queries[begin : begin + BATCH])
@@ -127,8 +133,10 @@ class Index:
         if self._lexical is None:
             vocabulary: dict[str, int] = {}
             ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(_indexed(p))] for p in self.passages]
-            self._lexical = (bm25s.BM25(), vocabulary)
-            self._lexical[0].index((ids, vocabulary), show_progress=False)
+            ranker = bm25s.BM25()
+            if vocabulary:
+                ranker.index((ids, vocabulary), show_progress=False)
+            self._lexical = (ranker, vocabulary)  # whole, because other threads may search meanwhile
         ranker, vocabulary = self._lexical
         rows = []
         for query in queries:
@@ -139,8 +147,9 @@ class Index:
     def _best(self, scores: Any, k: int) -> tuple[Passage, ...]:
         k = min(k, len(scores))
         least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        order = sorted(np.flatnonzero(scores >= least).tolist(), key=lambda i: (-scores[i], i))[:k]
-        return tuple(replace(self.passages[i], score=round(float(scores[i]), 6)) for i in order)
+        above = sorted(np.flatnonzero(scores > least).tolist(), key=lambda i: (-scores[i], i))
+        equal = np.flatnonzero(scores == least)[: k - len(above)].tolist()
+        return tuple(replace(self.passages[i], score=round(float(scores[i]), 6)) for i in (*above, *equal))
 
 
 def _scaled(scores: Any) -> Any:
@@ -150,4 +159,3 @@ def _scaled(scores: Any) -> Any:
     floor = np.partition(scores, n - c, axis=1)[:, n - c][:, None]
     top = scores.max(axis=1, keepdims=True)
     return np.clip((scores - floor) / np.maximum(top - floor, 1e-9), 0, 1)
-
