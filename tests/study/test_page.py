@@ -1,4 +1,4 @@
-"""The page: every number on it stands in the report, nothing hostile gets through, and every kind of report is shown."""
+"""The page: every number on it stands in the report, hostile text stays text, every kind of report is shown."""
 
 from __future__ import annotations
 
@@ -160,12 +160,12 @@ def example(i: int, kind: str) -> dict[str, Any]:
         "question": f"Of what are the doors of house {i} in the old harbour street made, and who made them?",
         "targets": ["oak and larch", "Oak"],
         "kind": kind,
-        "answers": {n: says[s] if s in says else "" if s is None else "oak" for n, s in scores.items()},
+        "answers": {n: says.get(s, "oak") if s is not None else "" for n, s in scores.items()},
         "scores": scores,
         "passages": [
             {
                 "id": f"houses/street-{i}.md#2",
-                "text": "The street was laid out in 1887.\n\nIts doors are of Oak  and\nlarch; the hinges came from Leith.",
+                "text": "The street was laid out in 1887.\n\nIts doors are of Oak  and\nlarch; the hinges are older.",
                 "score": 0.8123,
             },
             {"id": "houses/index.md#0", "text": "A list of streets. " * 30, "score": 0.4},
@@ -200,7 +200,17 @@ def full_report() -> dict[str, Any]:
         "test_opened_at": "2026-11-21T08:35:31Z",
         "looks_at_this_test": 2,
         "arms": arms,
-        "pairs": [],
+        "pairs": [
+            {
+                "first": a[0],
+                "second": b[0],
+                "difference": a[1] - b[1],
+                "ci_low": a[1] - b[1] - 0.07,
+                "ci_high": a[1] - b[1] + 0.07,
+            }
+            for i, a in enumerate(ARMS)
+            for b in ARMS[i + 1 :]
+        ],
         "floors": [
             {
                 "name": "best_sentence",
@@ -238,7 +248,8 @@ def full_report() -> dict[str, Any]:
         "winner": "retrieve + lora",
         "verdict": "better",
         "verdict_text": "retrieve + lora is better than the baseline by 0.446 (0.375 to 0.517; adjusted p 0.00005). "
-        "It is the cheapest arm that is shown to be less than 0.02 below every other. This is the second look at these questions.",
+        "It is the cheapest arm that is shown to be less than 0.02 below every other. "
+        "This is the second look at these questions.",
         "judged_only": {"n_test": 353, "verdict": "better", "winner": "retrieve + lora", "verdict_text": "The same."},
         "race": {
             "left": [row[0] for row in ARMS],
@@ -416,7 +427,7 @@ def hostile() -> dict[str, Any]:
         return value
 
     report = spoil(report)
-    report["data"]["dropped"] = {h: 3 for h in HOSTILE}
+    report["data"]["dropped"] = dict.fromkeys(HOSTILE, 3)
     report["environment"] = {h: h for h in HOSTILE} | {"nested": {h: [h, 1.5] for h in HOSTILE}}
     report["metric"] = report["metrics"][0] = "exact<b>match"
     return report
@@ -871,7 +882,8 @@ addEventListener("load", () => {
   said.push("overflow: " + (root.scrollWidth - innerWidth));
   for (const e of document.querySelectorAll("main *")) {
     const box = e.getBoundingClientRect();
-    if (box.width && box.right > innerWidth + 1 && !e.closest(".scroll, svg")) said.push("wide: " + e.className + e.tagName);
+    const out = box.width && box.right > innerWidth + 1 && !e.closest(".scroll, svg");
+    if (out) said.push("wide: " + e.className + e.tagName);
   }
   const table = document.querySelector("table.sortable"), head = table.tHead.rows[0].cells;
   const column = () => [...table.tBodies[0].rows].map((r) => parseFloat(r.cells[1].dataset.sort));
@@ -883,7 +895,8 @@ addEventListener("load", () => {
   dispatchEvent(new Event("beforeprint"));
   said.push("folded: " + document.querySelectorAll("details:not([open])").length);
   dispatchEvent(new Event("afterprint"));
-  said.push("shown: " + [...document.querySelectorAll("svg[role=img]")].filter((s) => s.getBoundingClientRect().width).length);
+  const charts = [...document.querySelectorAll("svg[role=img]")];
+  said.push("shown: " + charts.filter((s) => s.getBoundingClientRect().width).length);
   const out = document.createElement("pre");
   out.id = "probe";
   out.textContent = JSON.stringify(said);
@@ -917,7 +930,8 @@ def test_in_a_browser_nothing_fails_and_nothing_sticks_out(
     command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     command += ["--allow-file-access-from-files", "--enable-logging=stderr", "--virtual-time-budget=4000"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={max(width, 600)},3000"]
-    script = "onload=()=>{const p=f.contentDocument.getElementById('probe');document.body.textContent=p?p.textContent:'none'}"
+    script = "const p=f.contentDocument.getElementById('probe');document.body.textContent=p?p.textContent:'none'"
+    script = f"onload=()=>{{{script}}}"
     outer.write_text(outer.read_text() + f"<script>{script}</script>")
     done = subprocess.run(
         [*command, "--dump-dom", outer.as_uri()], capture_output=True, text=True, timeout=120, check=True

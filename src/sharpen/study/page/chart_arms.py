@@ -1,4 +1,4 @@
-"""Two charts of rows: every arm's score with its interval, and its difference from the baseline in form and substance."""
+"""Two charts of rows: every arm's score with its interval, and its difference from the baseline, form apart."""
 
 from __future__ import annotations
 
@@ -111,14 +111,15 @@ def _lines(
     top, bottom = span
     base = next((r for r in rows if r.kind == "arm" and r.name == facts.report.get("baseline")), None)
     floors = [r for r in rows if r.kind == "floor"]
+    labels = []
     if floors:
-        x = scale(floors[0].mean)
-        canvas.line(x, top - 4, x, bottom, "at-floor")
-        _line_label(canvas, x, top - 10, "best floor")
+        canvas.line(scale(floors[0].mean), top - 4, scale(floors[0].mean), bottom, "at-floor")
+        labels.append((scale(floors[0].mean), top - 10, "best floor"))
     if base:
-        x = scale(base.mean)
-        canvas.line(x, top - 18, x, bottom, "at-baseline")
-        _line_label(canvas, x, top - 24, "baseline")
+        canvas.line(scale(base.mean), top - 18, scale(base.mean), bottom, "at-baseline")
+        labels.append((scale(base.mean), top - 24, "baseline"))
+    for x, y, words in labels:
+        _line_label(canvas, x, y, words)
 
 
 def _line_label(canvas: Canvas, x: float, y: float, words: str) -> None:
@@ -151,11 +152,26 @@ def label(canvas: Canvas, layout: Layout, facts: Facts, at: str, name: str, top:
     chosen = not kind and name == facts.report.get("winner")
     kind = kind or ("chosen" if chosen else "over limit" if facts.get(f"{at}/meets_constraints") is False else "")
     room = layout.label_room - (TAG if kind else 0)
-    inside = Markup('<tspan data-path="{}">{}</tspan>').format(f"{at}/name", fitted(name, room))
-    inside += Markup("<title>{}</title>").format(fitted(name, 3000)) if fitted(name, room) != name else ""
+    lines = in_lines(name, room, 2 if layout.wide else 1)
+    first = layout.label_y(top) - (8 if len(lines) > 1 else 0)
+    inside = Markup("").join(
+        Markup('<tspan x="0" dy="{}">{}</tspan>').format(16 * (n > 0), t) for n, t in enumerate(lines)
+    )
+    inside = Markup('<tspan data-path="{}">{}</tspan>').format(f"{at}/name", inside)
+    if lines[-1].endswith("…"):
+        inside += Markup("<title>{}</title>").format(fitted(name, 3000))
     if kind:
         inside += Markup('<tspan class="tag" dx="8">{}</tspan>').format(kind)
-    canvas.text(0, layout.label_y(top), inside, "label strong" if chosen else "label")
+    canvas.text(0, first, inside, "label strong" if chosen else "label")
+
+
+def in_lines(name: str, room: float, most: int) -> list[str]:
+    """A name in at most so many lines, broken behind a space; the last is cut where it is still too long."""
+    if width_of(name) <= room or most == 1:
+        return [fitted(name, room)]
+    fits = int(room / width_of("x"))
+    end = name.rfind(" ", 1, fits) + 1 or fits
+    return [name[:end], *in_lines(name[end:], room, most - 1)]
 
 
 def _value(canvas: Canvas, layout: Layout, facts: Facts, row: Row, top: float, chosen: bool) -> None:

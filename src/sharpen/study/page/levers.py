@@ -1,4 +1,4 @@
-"""What was tried for each arm, read from its notes: trials on dev, training, recall, and notes of kinds not known here."""
+"""What was tried for each arm, read from its notes: trials on dev, training, and notes of kinds not known here."""
 
 from __future__ import annotations
 

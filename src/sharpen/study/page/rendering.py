@@ -16,7 +16,7 @@ from sharpen.study.page.values import Facts, known, last, pointer, tidy
 
 def render(report: Mapping[str, Any]) -> str:
     """Return the whole page as HTML."""
-    from jinja2 import Environment, PackageLoader, ChainableUndefined
+    from jinja2 import ChainableUndefined, Environment, PackageLoader
 
     world = Environment(
         loader=PackageLoader("sharpen.study.page", "templates"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -46,7 +46,7 @@ def known(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-HOW = {
+HOW: Mapping[str, Callable[[Any], Any]] = {
     "value": lambda x: x,
     "count": len,
     "sum": lambda x: sum(x.values() if isinstance(x, Mapping) else x),

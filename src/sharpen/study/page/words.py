@@ -100,7 +100,8 @@ def _after_better(facts: Facts) -> list[Markup]:
     at = subject(facts)
     said = [
         Markup(
-            'Try it: <code>sharpen ask RUN "a question"</code>. Take it along: <code>sharpen export RUN --to DIR</code>.'
+            'Try it: <code>sharpen ask RUN "a question"</code>. '
+            "Take it along: <code>sharpen export RUN --to DIR</code>."
         )
     ]
     if at and (facts.get(f"{at}/broken") or 0) > 0:
@@ -129,7 +130,8 @@ def _after_nothing(facts: Facts) -> list[Markup]:
     if known(smallest) and known(alpha) and smallest > alpha:  # type: ignore[operator]
         said.append(
             Markup(
-                "No result could have decided: with {} groups the smallest possible p is {}, above {}. Take a larger test share or finer groups."
+                "No result could have decided: with {} groups the smallest possible p is {}, above {}. "
+                "Take a larger test share or finer groups."
             ).format(
                 facts.num("/n_clusters", "whole"), facts.num("/smallest_possible_p", "p"), facts.num("/alpha", "plain")
             )
@@ -159,7 +161,8 @@ def _of_failures(facts: Facts) -> list[Markup]:
     if not counts or not max(counts.values()):
         return []
     advice = {
-        "retrieval_miss": "Most wrong answers lack the right passage ({} of {} questions): better search would pay most.",
+        "retrieval_miss": "Most wrong answers lack the right passage ({} of {} questions): "
+        "better search would pay most.",
         "reader_miss": "Most wrong answers stay wrong with the right passage ({} of {} questions): "
         "more training examples or a stronger model would pay most.",
         "broken_by_context": "Most wrong answers were right without passages ({} of {} questions): "
@@ -188,7 +191,8 @@ def cautions(facts: Facts) -> list[Markup]:
     if inner and (inner.get("verdict"), inner.get("winner")) != (report.get("verdict"), report.get("winner")):
         said.append(
             Markup(
-                "Answers that could not be judged count as wrong, and that matters here. On the {} questions judged for every arm: {}"
+                "Answers that could not be judged count as wrong, and that matters here. "
+                "On the {} questions judged for every arm: {}"
             ).format(facts.num("/judged_only/n_test", "whole"), facts.text("/judged_only/verdict_text", 1000))
         )
     return said

@@ -12,7 +12,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const body = table.tBodies[0];
       const value = (row) => {
         const cell = row.cells[column];
-        return column === 0 ? cell.textContent.trim() : parseFloat(cell.dataset.sort);
+        return cell.classList.contains("n") ? parseFloat(cell.dataset.sort) : cell.textContent.trim();
       };
       const missing = (v) => typeof v === "number" && Number.isNaN(v);
       const rows = [...body.rows].sort((a, b) => {
