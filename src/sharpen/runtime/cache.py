@@ -1,6 +1,6 @@
 """Answers by what they depend on: the program, the question and the model's identity.
 
-One SQLite file (WAL), so that a kill loses at most the last second and several studies can share it.
+One SQLite file (WAL). Every answer is written when it comes, so a kill loses none, and several studies can share it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from sharpen.errors import UserError
@@ -18,7 +18,8 @@ from sharpen.runtime.drivers import batch
 from sharpen.runtime.engines import Engines
 from sharpen.types import Answer, Example, System, plain, restore
 
-COMMIT_SECONDS = 1.0
+TELL_SECONDS = 0.2  # between two reports of progress
+Keep = Callable[[str, Answer], None]
 
 
 class Answers:
@@ -28,13 +29,13 @@ class Answers:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with closing(self._open()) as db, db:
+            with closing(self._open()) as db:
                 db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID")
         except sqlite3.DatabaseError as e:
             raise self._broken(e) from None
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=30)
+        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
         return db
@@ -54,18 +55,33 @@ class Answers:
                     marks = ",".join("?" * len(part))
                     for key, text in db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
                         found[key] = restore(json.loads(text))
-        except sqlite3.DatabaseError as e:
+        except (sqlite3.DatabaseError, ValueError, LookupError, TypeError) as e:
             raise self._broken(e) from None
         return found
 
-    def put(self, rows: Sequence[tuple[str, Answer]]) -> None:
-        """Keep answers; an error is not an answer and is never kept."""
-        kept = [(k, json.dumps(plain(a), ensure_ascii=False)) for k, a in rows if not a.error]
+    @contextmanager
+    def writing(self) -> Iterator[Keep]:
+        """Yield a function that keeps an answer at once; an error is not an answer and is never kept."""
+
+        def keep(key: str, answer: Answer) -> None:
+            if not answer.error:
+                try:
+                    db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, json.dumps(plain(answer))))
+                except sqlite3.DatabaseError as e:
+                    raise self._broken(e) from None
+
         try:
-            with closing(self._open()) as db, db:
-                db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", kept)
+            db = self._open()
         except sqlite3.DatabaseError as e:
             raise self._broken(e) from None
+        with closing(db):
+            yield keep
+
+    def put(self, rows: Sequence[tuple[str, Answer]]) -> None:
+        """Keep several answers."""
+        with self.writing() as keep:
+            for key, answer in rows:
+                keep(key, answer)
 
 
 def key_of(program: System, example: Example, identity: str) -> str:
@@ -89,21 +105,17 @@ def answer_all(
     answers: dict[int, Answer] = {i: known[k] for i, k in enumerate(keys) if k in known}
     on_done(len(answers))
     todo = [i for i in range(len(examples)) if i not in answers]
-    fresh: list[tuple[str, Answer]] = []
-    last = time.monotonic()
-    try:
+    if not todo:
+        return [answers[i] for i in range(len(examples))]
+    told = time.monotonic()
+    with cache.writing() if cache else nullcontext() as keep:
         for position, answer in batch(program, [examples[i] for i in todo], engines):
             i = todo[position]
             answers[i] = answer
-            fresh.append((keys[i], answer))
-            if time.monotonic() - last > COMMIT_SECONDS:
-                if cache:
-                    cache.put(fresh)
-                fresh, last = [], time.monotonic()
+            if keep:
+                keep(keys[i], answer)
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
                 on_done(len(answers))
-    finally:
-        if cache and fresh:
-            cache.put(fresh)
     on_done(len(answers))
     return [answers[i] for i in range(len(examples))]
-

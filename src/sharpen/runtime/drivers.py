@@ -9,7 +9,7 @@ from typing import Any
 
 from sharpen.runtime.answering import answering
 from sharpen.runtime.engines import Engines
-from sharpen.types import Answer, Completion, Example, Generate, Likelihoods, Message, Passage, Rank, Search, System
+from sharpen.types import Answer, Example, Generate, Message, Passage, Rank, Search, System
 
 Run = Generator[Any, Any, Answer]
 
@@ -29,14 +29,16 @@ def batch(program: System, examples: Sequence[Example], engines: Engines) -> Ite
             groups[_key(request)].append(i)
         # Searches first: they are cheap, and what they lead to joins the model calls of the same round.
         key = min(groups, key=lambda k: (k[0] is not Search, len(groups[k])))
-        members = groups[key]
-        for position, result in _carry_out([waiting[i] for i in members], engines):
-            i = members[position]
+        members = dict(enumerate(groups[key]))
+        for position, result in _carry_out([waiting[i] for i in members.values()], engines):
+            i = members.pop(position)
             try:
                 waiting[i] = runs[i].send(result)
             except StopIteration as stop:
                 del waiting[i], runs[i]
                 yield i, stop.value
+        if members:  # asking again would go on for ever
+            raise RuntimeError(f"{key[1]} left {len(members)} of {len(groups[key])} requests without a result")
 
 
 def _key(request: Any) -> tuple[Any, ...]:
@@ -53,6 +55,14 @@ def _carry_out(requests: list[Any], engines: Engines) -> Iterator[tuple[int, Any
         return
     model = engines.model(first.model, first.adapters)
     yield from model.generate(requests) if isinstance(first, Generate) else model.score(requests)
+
+
+def _one(request: Any, engines: Engines) -> Any:
+    """Carry out one request to its end."""
+    results = [result for _, result in _carry_out([request], engines)]
+    if len(results) != 1:
+        raise RuntimeError(f"{_key(request)[1]} gave {len(results)} results to one request")
+    return results[0]
 
 
 def _search(requests: Sequence[Search], engines: Engines) -> list[tuple[Passage, ...]]:
@@ -72,7 +82,7 @@ async def answer(
     while True:
         if on_request:
             on_request(request)
-        result = await asyncio.to_thread(lambda r=request: next(_carry_out([r], engines))[1])
+        result = await asyncio.to_thread(_one, request, engines)
         try:
             request = run.send(result)
         except StopIteration as stop:
@@ -109,6 +119,3 @@ def prompts(
     for run in runs:
         run.close()
     return [done[i] for i in range(len(examples))]
-
-
-__all__ = ["Completion", "Likelihoods", "answer", "batch", "prompts"]

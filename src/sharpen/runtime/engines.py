@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from sharpen.store import Store
@@ -32,16 +33,18 @@ class Engines:
         self._models: OrderedDict[tuple[str, tuple[Ref, ...]], Model] = OrderedDict()
         self._indexes: dict[Ref, Index] = {}
         self._identities: dict[str, str] = {}
+        self._opening = RLock()  # answers come from several threads; nothing is opened twice
 
     def model(self, ref: str, adapters: tuple[Ref, ...] = ()) -> Model:
         """Return the model with these adapters, opening it if need be."""
         key = (ref, adapters)
-        if key not in self._models:
-            while len(self._models) >= self.held:
-                self._models.popitem(last=False)
-            self._models[key] = self._opener(ref, [self.store.path(a) for a in adapters])
-        self._models.move_to_end(key)
-        return self._models[key]
+        with self._opening:
+            if key not in self._models:
+                while len(self._models) >= self.held:
+                    self._models.popitem(last=False)
+                self._models[key] = self._opener(ref, [self.store.path(a) for a in adapters])
+            self._models.move_to_end(key)
+            return self._models[key]
 
     def identity(self, ref: str) -> str:
         """The identity of the model without adapters; a program's fingerprint names those."""
@@ -57,14 +60,16 @@ class Engines:
         """Return an index of the store."""
         from sharpen.retrieval import load_index
 
-        if ref not in self._indexes:
-            self._indexes[ref] = load_index(self.store.path(ref), self.embed)
-        return self._indexes[ref]
+        with self._opening:
+            if ref not in self._indexes:
+                self._indexes[ref] = load_index(self.store.path(ref), self.embed)
+            return self._indexes[ref]
 
     def embed(self, texts: Sequence[str], query: bool = False) -> Any:
         """Return unit vectors, float32 ``[len(texts), dimensions]``."""
-        if self._embedding is None:
-            if self._embedder is None:
-                raise RuntimeError("no embedding model was given to these engines")
-            self._embedding = self._embedder()
+        with self._opening:
+            if self._embedding is None:
+                if self._embedder is None:
+                    raise RuntimeError("no embedding model was given to these engines")
+                self._embedding = self._embedder()
         return self._embedding.embed(texts, query=query)
