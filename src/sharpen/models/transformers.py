@@ -7,7 +7,6 @@ folder never. Adapters are merged into the weights when the model is opened.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,10 +70,12 @@ class TransformersModel:
 
     can = frozenset({"generate", "score", "tune", "stream"})
 
-    def __init__(self, local: Local, adapters: Sequence[Path] = (), device: str = "auto") -> None:
+    def __init__(self, local: Local, adapters: Sequence[Path] = (), device: str = "auto", packed: bool = True) -> None:
         switch_off()
         import torch
         import transformers
+
+        from sharpen.models._forest import forest
 
         cuda = torch.cuda.is_available() if device == "auto" else device.startswith("cuda")
         self.device = ("cuda" if cuda else "cpu") if device == "auto" else device
@@ -82,6 +83,7 @@ class TransformersModel:
         self.local, self.ref = local, local.ref
         self.module, self.tokenizer = load_module(local, adapters, dtype)
         self.module.to(self.device)
+        self.forest = forest(self.module) if packed else None
         self.chat = Chat(self.tokenizer, end_ids(local, self.tokenizer))
         self.context = int(getattr(self.module.config, "max_position_embeddings", 0) or 1 << 20)
         weights = "+".join([local.digest, *(hash_folder(Path(a)) for a in adapters)])
@@ -94,64 +96,54 @@ class TransformersModel:
         return self.chat.render(messages, tools)
 
     def generate(self, requests: Sequence[Generate]) -> Iterator[tuple[int, Completion]]:
-        """Yield completions as batches end."""
-        import torch
+        """Yield completions as they finish; a prompt that is too long gets an error and the others go on."""
+        from sharpen.models import _decode, _plain
 
         prompts = [self.render(r.messages).ids for r in requests]
-        order = sorted(range(len(requests)), key=lambda i: (requests[i].decoding.max_new_tokens, len(prompts[i])))
-        for at in range(0, len(order), 16):
-            rows = order[at : at + 16]
-            started = time.perf_counter()
-            width = max(len(prompts[i]) for i in rows)
-            pad = self.tokenizer.pad_token_id
-            ids = torch.tensor([[pad] * (width - len(prompts[i])) + list(prompts[i]) for i in rows])
-            mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in rows])
-            new = max(requests[i].decoding.max_new_tokens for i in rows)
-            with torch.inference_mode():
-                out = self.module.generate(
-                    ids,
-                    attention_mask=mask,
-                    max_new_tokens=new,
-                    do_sample=False,
-                    eos_token_id=list(self.chat.ends),
-                    pad_token_id=pad,
-                )
-            for i, row in zip(rows, out[:, width:].tolist(), strict=True):
-                end = next((k for k, t in enumerate(row) if t in self.chat.ends), None)
-                tokens = tuple(row[:end])
-                yield (
-                    i,
-                    Completion(
-                        self.chat.decode(tokens),
-                        tokens,
-                        (),
-                        len(prompts[i]),
-                        0,
-                        len(tokens),
-                        None,
-                        time.perf_counter() - started,
-                        "length" if end is None else "stop",
-                    ),
-                )
+        fit = [i for i, p in enumerate(prompts) if len(p) < self.context]
+        for i in sorted(set(range(len(prompts))) - set(fit)):
+            n = len(prompts[i])
+            yield i, Completion("", prompt_tokens=n, finish="error", error=self._too_long(n))
+        rows, decodings = [prompts[i] for i in fit], [requests[i].decoding for i in fit]
+        if self.forest:
+            done = _decode.decode(self.forest, self.chat, rows, decodings, self.context)
+        else:
+            limits = [
+                max(1, min(d.max_new_tokens, self.context - len(p))) for p, d in zip(rows, decodings, strict=True)
+            ]
+            done = _plain.decode(self.module, self.chat, rows, decodings, limits)
+        for i, completion in done:
+            yield fit[i], completion
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
-        """Yield the log-likelihood of each choice."""
-        import torch
+        """Yield the log-likelihood of each choice as the reply, end-of-turn token not included."""
+        from sharpen.models import _plain, _rank
 
-        for i, request in enumerate(requests):
-            started = time.perf_counter()
-            prompt = self.render(request.messages).ids
-            sums, lengths = [], []
-            for choice in request.choices:
-                reply = self.chat.reply(choice)
-                ids = torch.tensor([[*prompt, *reply]])
-                with torch.inference_mode():
-                    logits = self.module(ids, logits_to_keep=len(reply) + 1).logits[0, :-1].float().log_softmax(-1)
-                sums.append(float(logits.gather(1, torch.tensor(reply)[:, None]).sum()))
-                lengths.append(len(reply))
-            yield i, Likelihoods(tuple(sums), tuple(lengths), len(prompt), time.perf_counter() - started)
+        prompts = [self.render(r.messages).ids for r in requests]
+        choices = [tuple(self.chat.reply(c) for c in r.choices) for r in requests]
+        longest = [len(p) + max(map(len, c), default=0) for p, c in zip(prompts, choices, strict=True)]
+        fit = [i for i, n in enumerate(longest) if n <= self.context]
+        for i in sorted(set(range(len(prompts))) - set(fit)):
+            yield i, Likelihoods((), (), len(prompts[i]), error=self._too_long(longest[i]))
+        rows, sets = [prompts[i] for i in fit], [choices[i] for i in fit]
+        done = _rank.rank(self.forest, rows, sets) if self.forest else _plain.rank(self.module, rows, sets)
+        for i, likelihoods in done:
+            yield fit[i], likelihoods
+
+    def _too_long(self, n: int) -> str:
+        return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."
 
 
-def transformers(local: Local, adapters: Sequence[Path] = (), device: str = "auto") -> TransformersModel:
-    """Open a local model on PyTorch; ``device`` is auto, cpu or cuda."""
-    return TransformersModel(local, adapters, device)
+def transformers(
+    local: Local, adapters: Sequence[Path] = (), device: str = "auto", packed: bool = True
+) -> TransformersModel:
+    """Open a local model on PyTorch.
+
+    Args:
+        local: The model's folder.
+        adapters: LoRA folders, merged in this order.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        packed: Packed passes with shared beginnings; False takes the slow, padded way, as models whose attention is
+            of another kind always do.
+    """
+    return TransformersModel(local, adapters, device, packed)
