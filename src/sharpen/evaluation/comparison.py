@@ -1,19 +1,25 @@
-"""Compare arms on recorded scores: paired, by whole clusters, all pairs at once, with a verdict."""
+"""Compare arms on recorded scores: paired, by whole clusters, all pairs at once, with a verdict.
+
+One procedure. Scores are summed per cluster (pseudo-values where the metric is not a mean), differences are
+studentised, and the reference is the largest of them under random sign flips of whole clusters. Adjusted p and
+simultaneous intervals are two readings of the same flips; a verdict needs both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sharpen.errors import UserError
-from sharpen.evaluation.flips import Array, signs, smallest_p
+from sharpen.errors import Problem, UserError
+from sharpen.evaluation.flips import Array, smallest_p
+from sharpen.evaluation.gains import form_gain
+from sharpen.evaluation.pairs import Pairs, all_pairs
+from sharpen.evaluation.power import detectable
 from sharpen.evaluation.sums import Judge, Table, tabulate
-from sharpen.evaluation.verdicts import decide
+from sharpen.evaluation.verdicts import Standing, Terms, decide
 from sharpen.types import Score
-
-SAME = 1e-9  # scores closer than this are the same score
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,8 @@ class Rule:
 class Facts:
     """What the decision needs to know of an arm beside its scores.
 
-    ``cost``: in any one unit, the same for all arms; None: not known. ``meets``: keeps the use case's constraints.
-    ``contains``: for each question 1 (or True) if a reference stood in the arm's answer, 0 if not.
+    ``cost``: in one unit for all arms; None: not known, which counts as the greatest. ``meets``: keeps the use case's
+    constraints. ``contains``: for each question 1 (or True) if a reference stood in the answer, else 0.
     """
 
     cost: float | None = None
@@ -41,24 +47,29 @@ class Facts:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """One arm on the test. Deltas are arm minus baseline in the metric's own unit; None for the baseline."""
+    """One arm on the test. Deltas are arm minus baseline in the metric's own unit; None for the baseline.
+
+    ``ci_low`` and ``ci_high`` bound the mean, over clusters, for this arm alone; the delta's bounds hold for all pairs
+    of arms at once. A bound is None where the flips cannot give one. ``fixed`` and ``broken`` count questions whose
+    score is better or worse than the baseline's by more than 1e-9. ``form_gain + substance_gain == delta``.
+    """
 
     name: str
     mean: float
-    ci_low: float
-    ci_high: float
-    delta: float | None
-    delta_ci_low: float | None
-    delta_ci_high: float | None
-    p_adjusted: float | None
-    fixed: int | None
-    broken: int | None
-    contains: float | None
-    form_gain: float | None
-    substance_gain: float | None
-    n_unjudged: int
-    cost: float | None
-    meets_constraints: bool
+    ci_low: float | None
+    ci_high: float | None
+    delta: float | None = None
+    delta_ci_low: float | None = None
+    delta_ci_high: float | None = None
+    p_adjusted: float | None = None
+    fixed: int | None = None
+    broken: int | None = None
+    contains: float | None = None
+    form_gain: float | None = None
+    substance_gain: float | None = None
+    n_unjudged: int = 0
+    cost: float | None = None
+    meets_constraints: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,13 +79,18 @@ class PairResult:
     first: str
     second: str
     difference: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None
+    ci_high: float | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that a report says about a test; see :func:`compare`."""
+    """All that a report says about a test; see :func:`compare`.
+
+    ``judged_only`` is the same comparison on the questions that could be judged for every arm; None if that is all.
+    ``leader``: best mean of the arms that keep the constraints. ``as_good_as_best``: the winner is *shown* to be less
+    than ``worth`` below every other arm.
+    """
 
     metric: str
     baseline: str
@@ -90,7 +106,13 @@ class Comparison:
     verdict: str
     winner: str | None
     verdict_text: str
-    judged_only: Comparison | None = field(default=None)
+    leader: str
+    as_good_as_best: bool
+    judged_only: Comparison | None = None
+
+    def arm(self, name: str) -> ArmResult:
+        """Return one arm's row."""
+        return next(a for a in self.arms if a.name == name)
 
 
 def compare(
@@ -103,113 +125,197 @@ def compare(
     facts: Mapping[str, Facts] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Comparison:
-    """Compare arms that answered the same questions and reach a verdict."""
-    if baseline not in arms:
-        raise UserError(f"the baseline {baseline!r} is not among the arms.", do=f"There are: {', '.join(arms)}.")
-    table = tabulate(arms, clusters, metric, weights)
+    """Compare arms that answered the same questions and reach a verdict.
+
+    Args:
+        arms: each arm's scores, in the order of the questions. A score without a value counts as the worst possible.
+        clusters: what each question belongs to (a source, a customer): questions of one cluster are flipped together.
+        metric: its ``aggregate`` is the quantity compared; see :class:`sharpen.evaluation.sums.Judge`.
+        baseline: the arm that the others must beat.
+        rule: margin, error rate, flips; fixed before the scores were seen.
+        facts: cost, constraints and containment of arms; an arm without facts has none of the three.
+        weights: of the questions; all 1 if None.
+
+    Raises:
+        UserError: scores that do not fit together; all problems at once.
+    """
     known = dict(facts or {})
-    tests = all_pairs(table, rule)
+    _check(arms, baseline, rule, known, len(clusters))
+    table = tabulate(arms, clusters, metric, weights)
+    base = table.arms.index(baseline)
+    pairs = all_pairs(table, base, rule.alpha, rule.flips, rule.seed)
     side = 1.0 if metric.higher_is_better else -1.0
-    rows = tuple(_arm(table, tests, known.get(a, Facts()), i, table.arms.index(baseline), side) for i, a in enumerate(table.arms))
-    pairs = tuple(
-        PairResult(table.arms[i], table.arms[j], float(tests.difference[k]), float(tests.low[k]), float(tests.high[k]))
-        for k, (i, j) in enumerate(zip(*tests.pairs, strict=True))
-    )
-    verdict, winner, text = decide(rows, pairs, baseline, rule.worth, rule.alpha, side)
-    judged_only = None
-    if not table.judged.all():
-        keep = np.flatnonzero(table.judged.all(axis=0))
-        if len(keep):
-            judged_only = compare(
-                {a: [arms[a][k] for k in keep] for a in arms},
-                clusters=[clusters[k] for k in keep],
-                metric=metric,
-                baseline=baseline,
-                rule=rule,
-                facts={
-                    a: Facts(f.cost, f.meets, None if f.contains is None else [f.contains[k] for k in keep])
-                    for a, f in known.items()
-                },
-                weights=None if weights is None else [weights[k] for k in keep],
-            )
+    n_clusters = len(table.sizes)
+    least = _detectable(table, pairs, base)
+    terms = Terms(baseline, rule.worth, rule.alpha, len(clusters), n_clusters, smallest_p(n_clusters, rule.flips))
+    verdict = decide(_standings(table, pairs, known, base, side), terms, least)
+    n_pairs = len(pairs.first)
     return Comparison(
-        metric=metric.name, baseline=baseline, worth=rule.worth, alpha=rule.alpha,
-        family=f"p: {len(arms) - 1} arms against the baseline; intervals: all {len(pairs)} pairs",
-        n_test=len(clusters), n_clusters=len(table.sizes),
-        smallest_possible_p=smallest_p(len(table.sizes), rule.flips),
-        minimum_detectable_difference=None, arms=rows, pairs=pairs, verdict=verdict, winner=winner,
-        verdict_text=text, judged_only=judged_only,
+        metric=metric.name,
+        baseline=baseline,
+        worth=rule.worth,
+        alpha=rule.alpha,
+        family=f"p: {len(arms) - 1} arm(s) against the baseline; intervals: all {n_pairs} pair(s) of arms",
+        n_test=terms.n,
+        n_clusters=n_clusters,
+        smallest_possible_p=terms.smallest_p,
+        minimum_detectable_difference=least,
+        arms=_rows(table, pairs, known, base, side, metric, arms),
+        pairs=_pair_rows(table, pairs),
+        verdict=verdict.kind,
+        winner=verdict.winner,
+        verdict_text=verdict.text,
+        leader=verdict.leader,
+        as_good_as_best=verdict.as_good_as_best,
+        judged_only=_judged_only(arms, table, clusters, metric, baseline, rule, known, weights),
+    )  # fmt: skip
+
+
+def _check(arms: Mapping[str, Sequence[Score]], baseline: str, rule: Rule, facts: Mapping[str, Facts], n: int) -> None:
+    problems = []
+    if baseline not in arms:
+        problems.append(
+            Problem(f"the baseline {baseline!r} is not among the arms.", do=f"There are: {', '.join(arms)}.")
+        )
+    if not 0 < rule.alpha < 1:
+        problems.append(Problem(f"{rule.alpha} is no error rate.", "alpha", "Give a number between 0 and 1."))
+    if not rule.worth > 0:
+        problems.append(Problem(f"{rule.worth} is no margin.", "worth", "Give the smallest gain that would matter."))
+    if rule.flips < 1 / max(rule.alpha, 1e-9):
+        problems.append(Problem(f"{rule.flips} flips are too few.", "flips", "Give 20000."))
+    for name, f in facts.items():
+        if f.contains is not None and len(f.contains) != n:
+            where = f"arm {name}"
+            problems.append(Problem(f"{len(f.contains)} containments for {n} questions.", where, "Give one for each."))
+    if problems:
+        raise UserError(problems)
+
+
+def _judged_only(
+    arms: Mapping[str, Sequence[Score]],
+    table: Table,
+    clusters: Sequence[str],
+    metric: Judge,
+    baseline: str,
+    rule: Rule,
+    facts: Mapping[str, Facts],
+    weights: Sequence[float] | None,
+) -> Comparison | None:
+    """The comparison without the questions that could not be judged for some arm."""
+    keep = np.flatnonzero(table.judged.all(axis=0)).tolist()
+    if table.judged.all() or not len(keep):
+        return None
+    return compare(
+        {a: [scores[k] for k in keep] for a, scores in arms.items()},
+        clusters=[clusters[k] for k in keep],
+        metric=metric,
+        baseline=baseline,
+        rule=rule,
+        facts={
+            a: f if f.contains is None else replace(f, contains=[f.contains[k] for k in keep]) for a, f in facts.items()
+        },
+        weights=None if weights is None else [weights[k] for k in keep],
     )
 
 
-@dataclass(frozen=True)
-class Tests:
-    """Differences of all pairs (first minus second), their simultaneous bounds, adjusted p and arms' own bounds."""
-
-    pairs: tuple[np.ndarray, np.ndarray]
-    difference: Array
-    low: Array
-    high: Array
-    p: Array
-    arm_low: Array
-    arm_high: Array
-
-
-def all_pairs(table: Table, rule: Rule) -> Tests:
-    """Run the flips once and read p and intervals of all pairs from them."""
-    k, g = table.sums.shape
-    total = table.sizes.sum()
-    first, second = np.triu_indices(k, 1)
-    flips = signs(g, rule.flips, rule.seed)
-    centred = table.sums - table.sizes * (table.sums.sum(1, keepdims=True) / total)
-    d, e = table.sums[first] - table.sums[second], centred[first] - centred[second]
-    scale = max(float(np.abs(table.sums).max(initial=0)), 1e-300)
-    norm_d = np.sqrt((d**2).sum(1))
-    norm_e = np.sqrt((e**2).sum(1))
-    u_d = np.abs(_pair_flips(flips, table.sums, first, second, norm_d, scale))
-    u_e = np.abs(_pair_flips(flips, centred, first, second, norm_e, scale))
-    observed = u_d[0] if len(first) else np.zeros(0)
-    top = u_d.max(1) if len(first) else np.zeros(len(flips))
-    p = np.array([(top >= u * (1 - 1e-6)).mean() if u > 0 else 1.0 for u in observed])
-    critical = _critical(u_e.max(1) if len(first) else np.zeros(len(flips)), g, rule.alpha)
-    difference = table.means[first] - table.means[second]
-    half = critical * norm_e * np.sqrt(g / max(g - 1, 1)) / total if len(first) else np.zeros(0)
-    own = np.abs((flips @ centred.T.astype(np.float32))) / np.maximum(np.sqrt((centred**2).sum(1)), 1e-300)
-    own_half = np.array([_critical(own[:, i], g, rule.alpha) for i in range(k)])
-    own_half = own_half * np.sqrt((centred**2).sum(1) * g / max(g - 1, 1)) / total
-    return Tests((first, second), difference, difference - half, difference + half, p,
-                 table.means - own_half, table.means + own_half)
+def _standings(table: Table, pairs: Pairs, facts: Mapping[str, Facts], base: int, side: float) -> list[Standing]:
+    """The arms oriented so that higher is better."""
+    standings = []
+    for i, name in enumerate(table.arms):
+        below, gain, p, above = {}, 0.0, 1.0, 0.0
+        for j, other in enumerate(table.arms):
+            if i == j:
+                continue
+            k, sign = pairs.find(j, i)
+            _, high = sorted((side * sign * pairs.low[k], side * sign * pairs.high[k]))
+            below[other] = float(high)
+            if j == base:
+                gain, p, above = float(-side * sign * pairs.difference[k]), float(pairs.p[k]), float(-high)
+        fact = facts.get(name, Facts())
+        standings.append(Standing(name, side * float(table.means[i]), gain, p, above, below, fact.cost, fact.meets))
+    return standings
 
 
-def _pair_flips(flips: np.ndarray, sums: Array, first: np.ndarray, second: np.ndarray, norm: Array, scale: float) -> np.ndarray:
-    s = flips @ sums.T.astype(np.float32)
-    safe = np.where(norm > 1e-7 * scale, norm, np.inf).astype(np.float32)
-    return (s[:, first] - s[:, second]) / safe
+def _detectable(table: Table, pairs: Pairs, base: int) -> float | None:
+    """The gain over the baseline that this test finds four times in five, from the spread that was observed."""
+    mine = (pairs.first == base) | (pairs.second == base)
+    if not mine.any():
+        return None
+    n = float(table.sizes.sum())
+    change = (table.values[pairs.first[mine]] - table.values[pairs.second[mine]]) / table.spread
+    differing = max(float((change**2 @ table.weights).mean() / n), 1 / n)
+    error = max(float(np.sqrt((pairs.error[mine] ** 2).mean())) / table.spread, float(np.sqrt(differing / n)))
+    least = detectable(error, differing, pairs.critical, len(table.sizes))
+    return None if least is None else least * table.spread
 
 
-def _critical(top: np.ndarray, g: int, alpha: float) -> float:
-    """The flips' quantile of |sum|/norm, as a t value with g - 1 degrees of freedom; infinite if too few flips."""
-    if smallest_p(g, len(top)) > alpha:
-        return float("inf")
-    u = np.sort(top)[int(np.ceil((1 - alpha) * len(top))) - 1]
-    return float(u * np.sqrt((g - 1) / max(g - u**2, 1e-12)))
+def _rows(
+    table: Table,
+    pairs: Pairs,
+    facts: Mapping[str, Facts],
+    base: int,
+    side: float,
+    metric: Judge,
+    arms: Mapping[str, Sequence[Score]],
+) -> tuple[ArmResult, ...]:
+    rows = []
+    for i, name in enumerate(table.arms):
+        fact = facts.get(name, Facts())
+        row = ArmResult(
+            name=name,
+            mean=float(table.means[i]),
+            ci_low=_finite(pairs.arm_low[i]),
+            ci_high=_finite(pairs.arm_high[i]),
+            contains=None
+            if fact.contains is None
+            else float(np.average(np.asarray(fact.contains, dtype=float), weights=table.weights)),
+            n_unjudged=int((~table.judged[i]).sum()),
+            cost=fact.cost,
+            meets_constraints=fact.meets,
+        )
+        rows.append(row if i == base else _against(row, table, pairs, facts, i, base, side, metric, arms))
+    return tuple(rows)
 
 
-def _arm(table: Table, tests: Tests, facts: Facts, i: int, base: int, side: float) -> ArmResult:
-    common = dict(
-        name=table.arms[i], mean=float(table.means[i]), ci_low=float(tests.arm_low[i]), ci_high=float(tests.arm_high[i]),
-        contains=None if facts.contains is None else float(np.average(facts.contains, weights=table.weights)),
-        n_unjudged=int((~table.judged[i]).sum()), cost=facts.cost, meets_constraints=facts.meets,
+def _against(
+    row: ArmResult,
+    table: Table,
+    pairs: Pairs,
+    facts: Mapping[str, Facts],
+    i: int,
+    base: int,
+    side: float,
+    metric: Judge,
+    arms: Mapping[str, Sequence[Score]],
+) -> ArmResult:
+    """Add what holds against the baseline."""
+    k, sign = pairs.find(i, base)
+    low, high = sorted((sign * pairs.low[k], sign * pairs.high[k]))
+    higher, lower = (pairs.gained[k], pairs.lost[k]) if sign > 0 else (pairs.lost[k], pairs.gained[k])
+    delta = float(sign * pairs.difference[k])
+    mine, theirs = facts.get(row.name, Facts()).contains, facts.get(table.arms[base], Facts()).contains
+    form = None
+    if mine is not None and theirs is not None:
+        form = form_gain(table, i, base, side, (np.asarray(mine, float), np.asarray(theirs, float)), metric, arms)
+    return replace(
+        row,
+        delta=delta,
+        delta_ci_low=_finite(low),
+        delta_ci_high=_finite(high),
+        p_adjusted=float(pairs.p[k]),
+        fixed=int(higher if side > 0 else lower),
+        broken=int(lower if side > 0 else higher),
+        form_gain=form,
+        substance_gain=None if form is None else delta - form,
     )
-    if i == base:
-        return ArmResult(delta=None, delta_ci_low=None, delta_ci_high=None, p_adjusted=None, fixed=None, broken=None,
-                         form_gain=None, substance_gain=None, **common)
-    first, second = tests.pairs
-    k = int(np.flatnonzero((first == min(i, base)) & (second == max(i, base)))[0])
-    low, high, delta = float(tests.low[k]), float(tests.high[k]), float(tests.difference[k])
-    if i > base:
-        low, high, delta = -high, -low, -delta
-    change = side * (table.values[i] - table.values[base])
-    return ArmResult(delta=delta, delta_ci_low=low, delta_ci_high=high, p_adjusted=float(tests.p[k]),
-                     fixed=int((change > SAME).sum()), broken=int((change < -SAME).sum()),
-                     form_gain=None, substance_gain=None, **common)
+
+
+def _pair_rows(table: Table, pairs: Pairs) -> tuple[PairResult, ...]:
+    return tuple(
+        PairResult(table.arms[i], table.arms[j], float(d), _finite(low), _finite(high))
+        for i, j, d, low, high in zip(pairs.first, pairs.second, pairs.difference, pairs.low, pairs.high, strict=True)
+    )
+
+
+def _finite(x: float | Array) -> float | None:
+    return float(x) if np.isfinite(x) else None

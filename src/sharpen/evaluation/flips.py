@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Signs: TypeAlias = NDArray[Any]  # single or double precision
 ALL_FLIPS_UP_TO = 16  # clusters; 2**15 flips, a flip and its mirror image being one
+CHUNK = 1024  # flips at once: their differences stay in the cache
 
 
 @lru_cache(maxsize=4)
-def signs(n_clusters: int, flips: int, seed: int) -> NDArray[np.float32]:
+def signs(n_clusters: int, flips: int, seed: int) -> Signs:
     """Return a (flips, clusters) matrix of -1 and 1 whose first row flips nothing.
 
     Up to 16 clusters these are all flips, each once (mirror images left out: the statistic is two-sided); beyond,
-    ``flips`` random ones after the first.
+    ``flips`` random ones after the first. All flips come in double precision, where equal sums must tie.
     """
     if n_clusters <= ALL_FLIPS_UP_TO:
         rows = np.arange(2 ** max(n_clusters - 1, 0), dtype=np.uint32)
-        bits = (rows[:, None] >> np.arange(n_clusters, dtype=np.uint32)) & 1
+        bits: NDArray[Any] = (rows[:, None] >> np.arange(n_clusters, dtype=np.uint32)) & 1
     else:
         n_bytes = -(-n_clusters // 8)
         raw = np.frombuffer(np.random.default_rng(seed).bytes((flips + 1) * n_bytes), dtype=np.uint8)
         bits = np.unpackbits(raw.reshape(flips + 1, n_bytes), axis=1)[:, :n_clusters]
         bits[0] = 0
-    result = (1 - 2 * bits.astype(np.int8)).astype(np.float32)
+    exact = n_clusters <= ALL_FLIPS_UP_TO
+    result: Signs = (1 - 2 * bits.astype(np.int8)).astype(np.float64 if exact else np.float32)
     result.setflags(write=False)
     return result
 
@@ -36,3 +40,65 @@ def smallest_p(n_clusters: int, flips: int) -> float:
     if n_clusters < 1:
         return 1.0
     return 2.0 ** (1 - n_clusters) if n_clusters <= ALL_FLIPS_UP_TO else 1.0 / (flips + 1)
+
+
+def studentised(sums: Array, sizes: Array, flips: Signs) -> NDArray[Any]:
+    """Return |t| of each row of cluster sums under each flip, shape (rows, flips).
+
+    A flip gives the whole cluster the other sign. Each flip has its own mean (a ratio: flipped sums by all questions)
+    and its own spread about that mean, as the observed data have; with clusters of unequal size, dividing by a spread
+    that does not move with the flip covers too rarely. Rows without spread get 0.
+    """
+    scaled = sums / (np.abs(sums).max(initial=0.0) or 1.0)
+    moved, crossed = scaled.astype(flips.dtype) @ flips.T, (scaled * sizes).astype(flips.dtype) @ flips.T
+    own = (scaled**2).sum(1)
+    t: NDArray[Any] = np.sqrt(_squared(moved, crossed, own, sizes))
+    return t
+
+
+def largest(
+    sums: Array, sizes: Array, flips: Signs, pairs: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return (the largest |t| over ``pairs`` under each flip, |t| of each pair unflipped).
+
+    All arms take the same flip, so a pair's flipped sum is the difference of two arms' flipped sums.
+    """
+    first, second = pairs
+    scaled = sums / (np.abs(sums).max(initial=0.0) or 1.0)
+    own = ((scaled[first] - scaled[second]) ** 2).sum(1)
+    plain, weighted = scaled.astype(flips.dtype), (scaled * sizes).astype(flips.dtype)
+    top = np.empty(len(flips), dtype=flips.dtype)
+    observed = np.empty(0, dtype=flips.dtype)
+    for start in range(0, len(flips), CHUNK):
+        part = flips[start : start + CHUNK].T
+        moved, crossed = plain @ part, weighted @ part
+        squared = _squared(moved[first] - moved[second], crossed[first] - crossed[second], own, sizes)
+        top[start : start + CHUNK] = squared.max(axis=0, initial=0.0)
+        if start == 0:
+            observed = squared[:, 0].copy()
+    return np.sqrt(top), np.sqrt(observed)
+
+
+def _squared(moved: NDArray[Any], crossed: NDArray[Any], own: Array, sizes: Array) -> NDArray[Any]:
+    """Squared sum by the summed squares about the flip's own mean; works in place.
+
+    ``moved`` are flipped sums, ``crossed`` the same of sums times sizes, both (rows, flips); ``own`` summed squares.
+    The squares about the mean m are ``own - 2 m crossed + m**2 sum(sizes**2)``.
+    """
+    kind, g = moved.dtype, len(sizes)
+    total, squares = float(sizes.sum()), float((sizes**2).sum())
+    crossed *= kind.type(-2 / total)
+    crossed += moved * kind.type(squares / total**2)
+    crossed *= moved
+    crossed += own.astype(kind)[:, None]
+    np.maximum(crossed, (own * 1e-6).astype(kind)[:, None], out=crossed)
+    moved *= moved
+    moved *= kind.type((g - 1) / g)
+    crossed[own <= 1e-14] = np.inf
+    moved /= crossed
+    return moved
+
+
+def quantile(top: NDArray[Any], alpha: float) -> float:
+    """The critical value: at most a share ``alpha`` of the flips lies above it."""
+    return float(np.partition(top, k := int(np.ceil((1 - alpha) * len(top))) - 1)[k])

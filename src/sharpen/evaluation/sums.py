@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sharpen.errors import Problem, UserError
 from sharpen.evaluation.flips import Array
 from sharpen.types import Score
+
+Numbers: TypeAlias = NDArray[np.intp]
 
 
 class Judge(Protocol):
@@ -18,7 +21,8 @@ class Judge(Protocol):
 
     A metric that is not a mean may also have ``aggregate_stats(sums)``: the metric's value from summed
     ``Score.stats``, vectorised over the leading axes of ``sums`` (shape (..., n_stats)). Without it, ``aggregate`` is
-    called once per arm and cluster.
+    called once per arm and cluster. ``bounds``, where it has them, are the least and greatest possible score: they
+    keep intervals honest where few answers differ.
     """
 
     @property
@@ -36,18 +40,31 @@ class Table:
 
     ``values`` (arms, questions) with unjudged answers counted as wrong; ``means`` (arms,) the metric on all questions;
     ``sums`` (arms, clusters) such that ``sums.sum(1) / sizes.sum()`` is the metric, exactly for a mean and as a
-    jackknife estimate otherwise; ``sizes`` (clusters,) summed weights.
+    jackknife estimate otherwise; ``sizes`` (clusters,) summed weights; ``limits`` the least and greatest score.
     """
 
     arms: tuple[str, ...]
-    cluster_of: np.ndarray
+    cluster_of: Numbers
     weights: Array
     values: Array
-    judged: np.ndarray
+    judged: NDArray[np.bool_]
     means: Array
     sums: Array
     sizes: Array
     is_mean: bool
+    limits: tuple[float, float]
+
+    @property
+    def spread(self) -> float:
+        """The range of a score: that of the metric, or of what was seen where the metric has none; never 0."""
+        low, high = self.limits
+        seen = float(np.ptp(self.values))
+        return high - low if np.isfinite(high - low) else seen or 1.0
+
+    @property
+    def top(self) -> float:
+        """The highest possible score, or the highest seen."""
+        return self.limits[1] if np.isfinite(self.limits[1]) else float(self.values.max())
 
 
 def tabulate(
@@ -61,18 +78,22 @@ def tabulate(
     _check(arms, clusters, weights)
     names = tuple(arms)
     labels, cluster_of = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    cluster_of = cluster_of.astype(np.intp)
     w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
     raw = np.array([[np.nan if s.value is None else s.value for s in arms[a]] for a in names], dtype=float)
     judged = ~np.isnan(raw)
-    wrong = _worst(raw[judged], metric.higher_is_better)
+    limits = _limits(metric, raw[judged])
+    wrong = _worst(raw[judged], limits, metric.higher_is_better)
     values = np.where(judged, raw, wrong)
-    filled = {
-        a: [s if ok else Score(wrong, s.why, s.stats) for s, ok in zip(arms[a], judged[i], strict=True)]
-        for i, a in enumerate(names)
-    }
-    sizes = np.bincount(cluster_of, weights=w, minlength=len(labels))
+    filled = {a: values_filled(arms[a], values[i]) for i, a in enumerate(names)}
+    sizes: Array = np.bincount(cluster_of, weights=w, minlength=len(labels)).astype(np.float64)
     sums, means, is_mean = _cluster_sums(filled, values, cluster_of, w, sizes, metric)
-    return Table(names, cluster_of, w, values, judged, means, sums, sizes, is_mean)
+    return Table(names, cluster_of, w, values, judged, means, sums, sizes, is_mean, limits)
+
+
+def values_filled(scores: Sequence[Score], values: Array) -> list[Score]:
+    """Return the scores with the given values where they had none."""
+    return [s if s.value is not None else Score(float(v), s.why, s.stats) for s, v in zip(scores, values, strict=True)]
 
 
 def _check(arms: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights: Sequence[float] | None) -> None:
@@ -85,7 +106,9 @@ def _check(arms: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights
     for name, scores in arms.items():
         if len(scores) != n:
             problems.append(
-                Problem(f"{len(scores)} scores for {n} questions.", f"arm {name}", "Score every question with every arm.")
+                Problem(
+                    f"{len(scores)} scores for {n} questions.", f"arm {name}", "Score every question with every arm."
+                )
             )
         if any(s.value is not None and not np.isfinite(s.value) for s in scores):
             problems.append(Problem("a score is not a finite number.", f"arm {name}", "Use None for unjudged answers."))
@@ -95,26 +118,37 @@ def _check(arms: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights
         raise UserError(problems)
 
 
-def _worst(values: Array, higher_is_better: bool) -> float:
-    """What an answer that could not be judged counts as: 0 (or the lowest score seen); the highest time or cost."""
+def _limits(metric: Judge, values: Array) -> tuple[float, float]:
+    """The metric's ``bounds``; without that attribute, none. A score beyond them widens them."""
+    low, high = getattr(metric, "bounds", (-np.inf, np.inf))
+    return (float(min(low, values.min())), float(max(high, values.max()))) if values.size else (float(low), float(high))
+
+
+def _worst(values: Array, limits: tuple[float, float], higher_is_better: bool) -> float:
+    """What an answer that could not be judged counts as: the worst possible, or the worst seen where none is."""
+    bound = limits[0] if higher_is_better else limits[1]
+    if np.isfinite(bound):
+        return bound
     if values.size == 0:
         return 0.0
     return float(min(0.0, values.min())) if higher_is_better else float(values.max())
 
 
 def _cluster_sums(
-    filled: Mapping[str, list[Score]], values: Array, cluster_of: np.ndarray, w: Array, sizes: Array, metric: Judge
+    filled: Mapping[str, list[Score]], values: Array, cluster_of: Numbers, w: Array, sizes: Array, metric: Judge
 ) -> tuple[Array, Array, bool]:
     """Return (sums, means, is_mean).
 
     With n_g questions in cluster g of n in all, the sum is ``n * whole - (n - n_g) * without_g``: the n_g-weighted
     delete-one-cluster pseudo-value (Busing, Meijer & van der Leeden 1999), which for a mean is the plain sum.
     """
-    n_clusters = len(sizes)
-    plain = np.stack([np.bincount(cluster_of, weights=w * v, minlength=n_clusters) for v in values])
+    n_clusters, each = len(sizes), w.tolist()
+    plain: Array = np.stack([np.bincount(cluster_of, weights=w * v, minlength=n_clusters) for v in values]).astype(
+        np.float64
+    )
     has_stats = any(s.stats for scores in filled.values() for s in scores)
     if not has_stats:
-        means = np.array([metric.aggregate(scores, w) for scores in filled.values()], dtype=float)
+        means = np.array([metric.aggregate(scores, each) for scores in filled.values()], dtype=np.float64)
         if _agree(means, plain.sum(1) / w.sum()):
             return plain, plain.sum(1) / w.sum(), True
     whole, without = _deleted(filled, cluster_of, w, n_clusters, metric)
@@ -128,9 +162,10 @@ def _agree(a: Array, b: Array) -> bool:
 
 
 def _deleted(
-    filled: Mapping[str, list[Score]], cluster_of: np.ndarray, w: Array, n_clusters: int, metric: Judge
+    filled: Mapping[str, list[Score]], cluster_of: Numbers, w: Array, n_clusters: int, metric: Judge
 ) -> tuple[Array, Array]:
     """Return the metric on all questions (arms,) and without each cluster (arms, clusters)."""
+    each = w.tolist()
     from_sums: Any = getattr(metric, "aggregate_stats", None)
     if from_sums is not None and all(s.stats for scores in filled.values() for s in scores):
         stats = np.array([[s.stats for s in scores] for scores in filled.values()], dtype=float) * w[:, None]
@@ -139,10 +174,10 @@ def _deleted(
         per_cluster = np.add.reduceat(stats[:, order], starts, axis=1)
         total = per_cluster.sum(1)
         return np.asarray(from_sums(total)), np.asarray(from_sums(total[:, None] - per_cluster))
-    whole = np.array([metric.aggregate(scores, w) for scores in filled.values()], dtype=float)
+    whole = np.array([metric.aggregate(scores, each) for scores in filled.values()], dtype=np.float64)
     without = np.empty((len(filled), n_clusters))
     for g in range(n_clusters):
-        kept = np.flatnonzero(cluster_of != g)
+        kept = np.flatnonzero(cluster_of != g).tolist()
         for i, scores in enumerate(filled.values()):
-            without[i, g] = metric.aggregate([scores[k] for k in kept], w[kept]) if len(kept) else 0.0
+            without[i, g] = metric.aggregate([scores[k] for k in kept], [each[k] for k in kept]) if kept else 0.0
     return whole, without

@@ -1,30 +1,178 @@
-"""From simultaneous intervals to one of three verdicts, and the sentences that say it."""
+"""From simultaneous intervals to one of three verdicts, and the sentences that say it.
+
+"Not significantly different" is never taken for "equal": an arm is as good as another only where the interval shows it
+to be less than ``worth`` below.
+"""
+
 from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from sharpen.evaluation.comparison import ArmResult, PairResult
+from dataclasses import dataclass, field
+from math import ceil, inf
 
 
-def decide(rows: Sequence[ArmResult], pairs: Sequence[PairResult], baseline: str, worth: float, alpha: float, side: float) -> tuple[str, str | None, str]:
-    by = {r.name: r for r in rows}
-    able = [r.name for r in rows if r.meets_constraints]
-    most = {}
-    for p in pairs:
-        lo, hi = sorted((side * p.ci_low, side * p.ci_high))
-        most[p.second, p.first] = -lo
-        most[p.first, p.second] = hi
-    better = [a for a in able if a != baseline and by[a].p_adjusted < alpha and side * by[a].delta > 0 and most[baseline, a] < 0]
+@dataclass(frozen=True)
+class Standing:
+    """One arm as the verdict sees it: oriented so that higher is better.
+
+    ``gain`` and ``p`` against the baseline; ``below`` how far it may lie below each other arm (upper simultaneous
+    bounds); ``above_baseline`` the lower bound of its gain.
+    """
+
+    name: str
+    mean: float
+    gain: float
+    p: float
+    above_baseline: float
+    below: dict[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    able: bool = True
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was fixed before, and what the test can give."""
+
+    baseline: str
+    worth: float
+    alpha: float
+    n: int
+    n_clusters: int
+    smallest_p: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``kind`` is better, keep_baseline or not_decided; ``as_good_as_best``: shown, not presumed."""
+
+    kind: str
+    winner: str | None
+    text: str
+    leader: str
+    as_good_as_best: bool = False
+
+
+def decide(arms: Sequence[Standing], terms: Terms, reach: float | None) -> Verdict:
+    """Reach the verdict.
+
+    Args:
+        arms: all arms, the baseline among them.
+        terms: margin, error rate, size of the test.
+        reach: how far the leader's gain must lie from 0 or from ``worth`` to be shown, four times in five; None: no
+            distance is enough.
+    """
+    by = {a.name: a for a in arms}
+    able = [a for a in arms if a.able]
+    leader = max(able or arms, key=lambda a: (a.mean, a.name == terms.baseline))
+    if len(arms) < 2:
+        return Verdict("not_decided", None, "There was nothing to compare the baseline with.", leader.name)
+    better = [a for a in able if _is_better(a, terms)]
+    barred = [a for a in arms if not a.able and _is_better(a, terms)]
+    base = by[terms.baseline]
+    notes = "".join(f" {a.name} is better ({_gain(a)}) but breaks a constraint, so it is not chosen." for a in barred)
     if better:
-        cands = better + [baseline] * (baseline in able)
-        shown = [a for a in cands if all(most[b, a] < worth for b in able if b != a)]
-        if shown:
-            w = min(shown, key=lambda a: (by[a].cost if by[a].cost is not None else 0, a != baseline, -side * by[a].mean))
-            if w == baseline:
-                return "keep_baseline", baseline, "keep"
-            return "better", w, f"{w} is better"
-        w = max(better, key=lambda a: side * by[a].mean)
-        return "better", w, f"{w} is better, not separated"
-    if len(rows) > 1 and all(most[a, baseline] < worth for a in able if a != baseline) and baseline in able:
-        return "keep_baseline", baseline, "keep"
-    return "not_decided", None, "not decided"
+        verdict = _choose(better, base, able, terms, leader.name)
+    elif base.able and all(base.below[a.name] < terms.worth for a in able if a is not base):
+        verdict = Verdict("keep_baseline", base.name, _keep_text(base, able, terms), leader.name, True)
+    else:
+        verdict = Verdict("not_decided", None, _open_text(leader, base, able, terms, reach), leader.name)
+    if not base.able:
+        notes += f" The baseline {base.name} itself breaks a constraint."
+    return Verdict(verdict.kind, verdict.winner, verdict.text + notes, verdict.leader, verdict.as_good_as_best)
+
+
+def _is_better(arm: Standing, terms: Terms) -> bool:
+    """p and interval are two readings of the same flips; where they disagree the more cautious decides."""
+    return arm.name != terms.baseline and arm.p < terms.alpha and arm.gain > 0 and arm.above_baseline > 0
+
+
+def _choose(better: Sequence[Standing], base: Standing, able: Sequence[Standing], terms: Terms, leader: str) -> Verdict:
+    """The cheapest that is shown to be as good as the best; else the best of them, not separated from the others."""
+    candidates = [*better, base] if base.able else list(better)
+    shown = [a for a in candidates if all(a.below[b.name] < terms.worth for b in able if b is not a)]
+    if shown:
+        best = min(shown, key=lambda a: (_cost(a), a is not base, -a.mean))
+        if best is base:
+            return Verdict("keep_baseline", base.name, _small_text(better, base, terms), leader, True)
+        why = f"it is shown to be less than {terms.worth:g} below every other arm"
+        more = f", and it is the cheapest arm of which that is shown ({len(shown)})" if len(shown) > 1 else ""
+        return Verdict(
+            "better", best.name, f"{best.name} is better than {base.name}: {_gain(best)}; {why}{more}.", leader, True
+        )
+    best = max(better, key=lambda a: a.mean)
+    close = [b.name for b in able if b is not best and best.below[b.name] >= terms.worth]
+    text = f"{best.name} is better than {base.name}: {_gain(best)}; it is not separated from {_list(close)}."
+    return Verdict("better", best.name, text, leader)
+
+
+def _cost(arm: Standing) -> float:
+    """Unknown costs count as the greatest; of equal costs the baseline's, which needs no building, is the least."""
+    return arm.cost if arm.cost is not None else inf
+
+
+def _gain(arm: Standing) -> str:
+    return f"by {arm.gain:.3f} (p {_p(arm.p)})"
+
+
+def _p(p: float) -> str:
+    return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _keep_text(base: Standing, able: Sequence[Standing], terms: Terms) -> str:
+    most = max(base.below[a.name] for a in able if a is not base)
+    return (
+        f"Keep {base.name}: no arm gains {terms.worth:g} or more; "
+        f"the most that any could gain, with {1 - terms.alpha:.0%} confidence, is {max(most, 0.0):.3f}."
+    )
+
+
+def _small_text(better: Sequence[Standing], base: Standing, terms: Terms) -> str:
+    best = max(better, key=lambda a: a.gain)
+    return (
+        f"Keep {base.name}: {best.name} is better {_gain(best)}, but no arm gains {terms.worth:g} or more, "
+        f"and no cheaper arm is shown to be as good."
+    )
+
+
+def _open_text(leader: Standing, base: Standing, able: Sequence[Standing], terms: Terms, reach: float | None) -> str:
+    """Who leads, and how many more questions would decide."""
+    if terms.smallest_p > terms.alpha:
+        return (
+            f"Not decided: no verdict is possible with {terms.n_clusters} clusters, whose smallest possible p is "
+            f"{terms.smallest_p:.2g}. {_leads(leader, base)} A larger test or finer sources would help."
+        )
+    more = _more(leader, base, able, terms, reach)
+    if more is None:
+        return f"Not decided. {_leads(leader, base)} Questions from more sources would help: in too few of these do the arms differ."
+    clusters = max(1, ceil(more * terms.n_clusters / terms.n))
+    return (
+        f"Not decided. {_leads(leader, base)} About {_round(more)} more questions "
+        f"(in about {_round(clusters)} more clusters like these) would probably decide."
+    )
+
+
+def _leads(leader: Standing, base: Standing) -> str:
+    if leader is base:
+        return f"The baseline {base.name} leads."
+    return f"{leader.name} leads, {leader.gain:+.3f} on {base.name} (p {_p(leader.p)})."
+
+
+def _more(leader: Standing, base: Standing, able: Sequence[Standing], terms: Terms, reach: float | None) -> int | None:
+    """Questions to add to show that the gain seen is above 0, or that it is below ``worth``, whichever takes fewer."""
+    if reach is None:
+        return None
+    others = [a for a in able if a is not base]
+    top = max((a.gain for a in others), default=0.0)
+    distances = [d for d in (top, terms.worth - top) if d > 0]
+    factor = (reach / max(distances)) ** 2
+    return ceil(terms.n * float(factor - 1)) if factor > 1 else None
+
+
+def _round(n: int) -> int:
+    """Two leading digits: more would pretend to be exact."""
+    unit = 10 ** max(len(str(n)) - 2, 0)
+    return int(ceil(n / unit) * unit)

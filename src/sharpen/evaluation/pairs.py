@@ -1,0 +1,154 @@
+"""All pairs of arms at once: one set of flips, from which adjusted p and simultaneous intervals are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpen.evaluation.flips import Array, Signs, largest, quantile, signs, smallest_p, studentised
+from sharpen.evaluation.intervals import Evidence, bounds
+from sharpen.evaluation.sums import Table
+
+SAME = 1e-9  # scores closer than this are the same score
+NORMAL = 1.959964  # no critical value is taken to be smaller than that of one comparison in an endless test
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs ``(first, second)`` of arm numbers, first < second; the baseline's pairs are marked.
+
+    ``difference`` is first minus second; ``low`` and ``high`` hold for all pairs at once; ``p`` is adjusted over the
+    baseline's pairs (1 for others); ``fixed`` and ``lost`` count questions where first is higher or lower; ``clusters``
+    those where the two differ at all; ``arm_low`` and ``arm_high`` bound each arm's mean, one at a time.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    difference: Array
+    error: Array
+    low: Array
+    high: Array
+    p: Array
+    gained: NDArray[np.intp]
+    lost: NDArray[np.intp]
+    clusters: NDArray[np.intp]
+    arm_low: Array
+    arm_high: Array
+    critical: float
+    enough: int
+
+    def find(self, a: int, b: int) -> tuple[int, float]:
+        """Return the pair's number and 1 if it is kept as (a, b), -1 if as (b, a)."""
+        k = int(np.flatnonzero((self.first == min(a, b)) & (self.second == max(a, b)))[0])
+        return k, 1.0 if a < b else -1.0
+
+
+def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> Pairs:
+    """Run the flips and read everything from them.
+
+    p: differences are flipped as they are, which is exact where arms are alike; the largest |t| of the baseline's pairs
+    is the reference. Intervals: cluster residuals are flipped, and the largest |t| of all pairs is the reference.
+    """
+    g, total = len(table.sizes), float(table.sizes.sum())
+    first, second = np.triu_indices(len(table.arms), 1)
+    drawn = signs(g, flips, seed)
+    residuals = table.sums - table.sizes * (table.sums.sum(1, keepdims=True) / total)
+    error = _error(residuals[first] - residuals[second], total)
+    difference = table.means[first] - table.means[second]
+    gained, lost, evidence = _evidence(table, first, second, difference, error)
+    critical = _critical(largest(residuals, table.sizes, drawn, (first, second))[0], g, alpha)
+    enough = enough_clusters(len(first), alpha, g)
+    span = table.limits[1] - table.limits[0]
+    low, high = bounds(evidence, critical, (-span, span), total, unseen(table, alpha), enough)
+    arm_low, arm_high = _arms(table, residuals, drawn, alpha)
+    p = _adjusted(table, drawn, first, second, base)
+    return Pairs(
+        first, second, difference, error, low, high, p, gained, lost, evidence.clusters, arm_low, arm_high,
+        critical, enough,
+    )  # fmt: skip
+
+
+def enough_clusters(n_pairs: int, alpha: float, g: int) -> int:
+    """In how many clusters two arms must differ for sign flips to reach ``alpha`` after correction; ``g`` at most."""
+    return min(g, int(np.ceil(1 + np.log2(max(n_pairs, 1) / alpha))))
+
+
+def unseen(table: Table, alpha: float) -> float:
+    """How far clusters of a kind that was not drawn may move a difference (rule of three), in the metric's unit."""
+    return table.spread * float(1 - alpha ** (1 / len(table.sizes)))
+
+
+def _adjusted(table: Table, drawn: Signs, first: NDArray[np.intp], second: NDArray[np.intp], base: int) -> Array:
+    """Share of flips whose largest |t| over the baseline's pairs reaches each such pair's own, rounding aside."""
+    almost = 1 - 1e-9 if drawn.dtype == np.float64 else 1 - 1e-4
+    p = np.ones(len(first))
+    mine = np.flatnonzero((first == base) | (second == base))
+    if len(mine):
+        top, observed = largest(table.sums, table.sizes, drawn, (first[mine], second[mine]))
+        reached = len(top) - np.searchsorted(np.sort(top), observed * almost)
+        p[mine] = np.where(observed > 0, reached / len(top), 1.0)
+    return p
+
+
+def _error(residuals: Array, total: float) -> Array:
+    """Standard error of a mean or a difference from its cluster residuals."""
+    g = residuals.shape[1]
+    error = np.sqrt((residuals**2).sum(1) * g / max(g - 1, 1)) / total
+    return np.where(error > 1e-12, error, 0.0)
+
+
+def _critical(top: NDArray[Any], g: int, alpha: float) -> float:
+    """The flips' quantile; infinite where even the rarest flip is not rare enough."""
+    if g < 2 or smallest_p(g, len(top) - 1) > alpha:
+        return float("inf")
+    return max(quantile(top, alpha), NORMAL)
+
+
+def _evidence(
+    table: Table, first: NDArray[np.intp], second: NDArray[np.intp], difference: Array, error: Array
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Evidence]:
+    """Count where the arms of each pair differ."""
+    n_pairs, g = len(first), len(table.sizes)
+    gained, lost, clusters = (np.zeros(n_pairs, dtype=np.intp) for _ in range(3))
+    up, down = np.zeros(n_pairs), np.zeros(n_pairs)
+    for k in range(n_pairs):
+        change = table.values[first[k]] - table.values[second[k]]
+        rise, fall = change > SAME, change < -SAME
+        gained[k], lost[k] = rise.sum(), fall.sum()
+        up[k], down[k] = table.weights[rise] @ change[rise], -(table.weights[fall] @ change[fall])
+        differs = rise | fall
+        clusters[k] = (np.bincount(table.cluster_of[differs], minlength=g) > 0).sum()
+    return gained, lost, Evidence(difference, error, up / table.spread, down / table.spread, clusters)
+
+
+def _arms(table: Table, residuals: Array, drawn: Signs, alpha: float) -> tuple[Array, Array]:
+    """Bounds of each arm's mean, from the same flips; each holds by itself, not all at once."""
+    g, total = residuals.shape[1], float(table.sizes.sum())
+    floor, ceiling = table.limits
+    lowest = floor if np.isfinite(floor) else float(table.values.min())
+    alone = studentised(residuals, table.sizes, drawn[:20_001])
+    above, below = (table.values > lowest + SAME), (table.values < table.top - SAME)
+    some = np.array([min(_touched(table, a), _touched(table, b)) for a, b in zip(above, below, strict=True)])
+    mass = (table.values - lowest) @ table.weights / table.spread
+    bounded = np.isfinite(table.limits).all()
+    limits = (0.0, ceiling - lowest) if bounded else (-np.inf, np.inf)
+    lows, highs = np.empty(len(table.arms)), np.empty(len(table.arms))
+    for i, mean in enumerate(table.means):
+        one = Evidence(
+            np.array([mean - lowest]),
+            _error(residuals[i : i + 1], total),
+            mass[i : i + 1],
+            np.zeros(1),
+            some[i : i + 1],
+        )
+        critical = _critical(alone[i], g, alpha)
+        low, high = bounds(one, critical, limits, total, unseen(table, alpha), enough_clusters(1, alpha, g))
+        lows[i], highs[i] = low[0] + lowest, high[0] + lowest
+    return lows, highs
+
+
+def _touched(table: Table, questions: NDArray[np.bool_]) -> int:
+    return int((np.bincount(table.cluster_of[questions], minlength=len(table.sizes)) > 0).sum())

@@ -1,0 +1,150 @@
+"""How much a test can show: the smallest difference found four times in five, before the test and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sharpen.evaluation.flips import Array, largest, quantile, signs, smallest_p
+from sharpen.evaluation.pairs import NORMAL
+from sharpen.evaluation.sums import Judge, Table, tabulate
+from sharpen.types import Score
+
+POWER = 0.8
+POWER_QUANTILE = 0.841621  # of the normal distribution
+PLANNING_FLIPS = 2_000
+PLANNING_DRAWS = 8
+ASSUMED_DIFFERING = 0.3  # share of questions that two arms answer differently, where nothing is known
+ASSUMED_CORRELATION = 0.1  # within clusters
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a test of this shape can show. ``says`` are the sentences for the user.
+
+    ``possible``: a verdict "better" is possible at all. ``minimum_detectable_difference``: the true gain at which the
+    verdict is "better" with a probability of 0.8; None: no gain is enough. ``assumed``: spread was assumed, not seen.
+    """
+
+    n_test: int
+    n_clusters: int
+    smallest_possible_p: float
+    possible: bool
+    minimum_detectable_difference: float | None
+    differing: float
+    correlation: float
+    assumed: bool
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Scores of arms on dev, from which the spread of differences is learned."""
+
+    arms: Mapping[str, Sequence[Score]]
+    clusters: Sequence[str]
+    metric: Judge
+    baseline: str
+
+
+def plan(
+    cluster_sizes: Sequence[int], n_arms: int, seen: Seen | None = None, worth: float = 0.02, alpha: float = 0.05
+) -> Plan:
+    """Say what a test with these clusters could show for ``n_arms`` arms, the baseline included.
+
+    Args:
+        cluster_sizes: questions a cluster of the test.
+        n_arms: arms that go to the test, the baseline included.
+        seen: dev scores; without them (or with one arm) a typical spread is assumed, and the plan says so.
+        worth: the smallest gain that would matter.
+        alpha: error rate of the verdict.
+    """
+    sizes = np.asarray(cluster_sizes, dtype=float)
+    g, n = len(sizes), int(sizes.sum())
+    p = smallest_p(g, 20_000)
+    differing, correlation, assumed = ASSUMED_DIFFERING, ASSUMED_CORRELATION, True
+    scale = 1.0
+    if seen is not None and len(seen.arms) > 1 and len(set(seen.clusters)) > 1:
+        table = tabulate(seen.arms, seen.clusters, seen.metric, None)
+        differing, correlation = _spread(table, table.arms.index(seen.baseline))
+        assumed, scale = False, table.spread
+    possible = g >= 2 and p <= alpha and n_arms > 1
+    least = None
+    if possible:
+        critical = _typical_critical(sizes, n_arms, correlation, alpha)
+        inflation = 1 + correlation * ((sizes**2).sum() / n - 1)
+        error = np.sqrt(np.maximum(differing, 1 / n) * inflation / n)
+        least = detectable(float(error), max(differing, 1 / n), critical, g)
+        least = None if least is None else least * scale
+    says = _says(n, g, p, possible, least, worth, alpha, assumed, n_arms)
+    return Plan(n, g, p, possible, least, float(differing), float(correlation), assumed, says)
+
+
+def detectable(error: float, differing: float, critical: float, g: int) -> float | None:
+    """The gain that is found with probability 0.8, as a share of the range; None: none is.
+
+    ``error`` is the standard error at no gain, with a share ``differing`` of questions differing. A gain adds differing
+    questions and so spread. The power of a t test with few degrees of freedom is approximated as by Johnson and Welch
+    (1940).
+    """
+    if not np.isfinite(critical) or g < 2:
+        return None
+    df = g - 1
+    needed = (critical + POWER_QUANTILE * np.sqrt(1 + critical**2 / (2 * df))) / (1 - 1 / (4 * df))
+    gains = np.linspace(0, 1, 2001)
+    errors = error * np.sqrt(np.maximum(differing + gains - gains**2, differing) / differing)
+    enough = np.flatnonzero(gains >= needed * errors)
+    return float(gains[enough[0]]) if len(enough) and enough[0] > 0 else None
+
+
+def _spread(table: Table, base: int) -> tuple[float, float]:
+    """Mean square of a question's difference to the baseline (range 1), and its correlation within clusters."""
+    others = [i for i in range(len(table.arms)) if i != base]
+    difference = (table.values[others] - table.values[base]) / table.spread
+    square = float(np.average((difference**2).mean(0), weights=table.weights))
+    sizes = np.bincount(table.cluster_of, minlength=len(table.sizes)).astype(float)
+    n, g = sizes.sum(), len(sizes)
+    sums = np.stack([np.bincount(table.cluster_of, weights=d, minlength=g) for d in difference])
+    means = sums / sizes
+    between = float((sizes * (means - difference.mean(1, keepdims=True)) ** 2).sum(1).mean() / (g - 1))
+    rest = float(((difference - means[:, table.cluster_of]) ** 2).sum(1).mean())
+    within = rest / max(n - g, 1)
+    m0 = (n - (sizes**2).sum() / n) / (g - 1)
+    variance = max((between - within) / m0, 0.0)
+    correlation = variance / (variance + within) if variance + within > 0 else 0.0
+    return square, float(np.clip(correlation, 0.02, 0.9))
+
+
+def _typical_critical(sizes: Array, n_arms: int, correlation: float, alpha: float) -> float:
+    """The flips' quantile for normal scores in clusters of these sizes, averaged over a few draws."""
+    rng = np.random.default_rng(0)
+    g = len(sizes)
+    drawn = signs(g, PLANNING_FLIPS, 0)[: 2**13]
+    pairs = np.triu_indices(n_arms, 1)
+    found = []
+    for _ in range(PLANNING_DRAWS):
+        noise = rng.standard_normal((n_arms, g)) * np.sqrt(sizes * (1 + correlation * (sizes - 1)))
+        noise -= sizes * (noise.sum(1, keepdims=True) / sizes.sum())
+        found.append(quantile(largest(noise, sizes, drawn, pairs)[0], alpha))
+    return max(float(np.median(found)), NORMAL)
+
+
+def _says(
+    n: int, g: int, p: float, possible: bool, least: float | None, worth: float, alpha: float, assumed: bool, arms: int
+) -> tuple[str, ...]:
+    """The plan in sentences."""
+    said = [f"The test holds {n} questions in {g} clusters; the smallest p they can give is {p:.2g}."]
+    help_ = "A larger test share, finer sources, or more questions would help."
+    if arms < 2:
+        return (*said, "There is nothing to compare the baseline with.")
+    if not possible:
+        return (*said, f"No verdict is possible: p cannot fall below {alpha:g} with so few clusters. {help_}")
+    if least is None:
+        return (*said, f"No difference would be shown with {arms} arms in so few clusters. {help_}")
+    basis = "assuming that two arms differ on 30% of the questions" if assumed else "with the spread seen on dev"
+    said.append(f"With {arms} arms a true gain of {least:.3f} is shown four times in five ({basis}).")
+    if least > worth:
+        said.append(f"That is more than the {worth:g} that would matter: smaller gains may stay undecided. {help_}")
+    return tuple(said)

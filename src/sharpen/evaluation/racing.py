@@ -1,0 +1,208 @@
+"""The race on dev: built arms are dropped, batch by batch, once they are shown to be worse than some other arm.
+
+It saves evaluation only. For each pair a gambler bets, cluster by cluster, that the other arm is ahead (Waudby-Smith and
+Ramdas 2023, "Estimating means of bounded random variables by betting"): capital starts at 1, is multiplied by
+``1 + bet * difference`` with the cluster's summed difference as a share of the largest cluster, and cannot be expected to
+grow unless the other arm's mean is higher. Capital is averaged over a grid of bets, which needs no tuning and does not
+depend on the order of clusters. An arm is dropped when its opponents' average capital reaches ``1 / alpha``: by Ville's
+inequality an arm that is not below any other is ever dropped with probability ``alpha`` at most, whenever one looks.
+
+Never dropped: the baseline, and any arm for what another arm's score says (an arm is judged by its own answers only, not
+by those of the techniques it is made of). With few clusters little is dropped; that is what few clusters can tell.
+Metrics that are not a mean, or have no bounds, are not raced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sharpen.errors import UserError
+from sharpen.evaluation.flips import Array
+from sharpen.types import Score
+
+ALPHA = 0.02  # how often, at most, the best arm may be dropped
+BETS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.98)  # shares of the capital that a whole lost cluster would take
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An arm that left the race: which arm it is most clearly below, by how much so far, and on what evidence."""
+
+    arm: str
+    by: str
+    difference: float
+    evidence: float
+    n_questions: int
+    n_clusters: int
+
+    @property
+    def reason(self) -> str:
+        """The sentence for the report."""
+        return (
+            f"{self.arm} left the race after {self.n_questions} dev questions in {self.n_clusters} clusters: "
+            f"{self.by} is ahead of it, by {self.difference:.3f} so far (e-value {self.evidence:.0f})."
+        )
+
+
+@dataclass
+class Race:
+    """A race under way. Give it scores as they come, whole clusters at a time.
+
+    Args:
+        arms: the names of all built arms, the baseline among them.
+        baseline: the arm that is never dropped.
+        largest: questions (or summed weights) in the largest cluster of dev.
+        bounds: least and greatest possible score of the metric.
+        higher_is_better: as in the metric.
+        alpha: how often, at most, an arm that is not below any other may be dropped.
+    """
+
+    arms: tuple[str, ...]
+    baseline: str
+    largest: float
+    bounds: tuple[float, float] = (0.0, 1.0)
+    higher_is_better: bool = True
+    alpha: float = ALPHA
+    dropped: dict[str, Dropped] = field(default_factory=dict)
+    n_questions: int = 0
+    n_clusters: int = 0
+    saved: int = 0
+    _log: Array = field(init=False, repr=False)
+    _sums: Array = field(init=False, repr=False)
+    _weight: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.baseline not in self.arms:
+            raise UserError(f"the baseline {self.baseline!r} is not in the race.", do=f"Arms: {', '.join(self.arms)}.")
+        k = len(self.arms)
+        self._log = np.zeros((len(BETS), k, k))  # [bet, a, b]: log capital on "a is ahead of b"
+        self._sums, self._weight = np.zeros((k, k)), np.zeros((k, k))
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The arms that are still asked."""
+        return tuple(a for a in self.arms if a not in self.dropped)
+
+    @property
+    def possible(self) -> bool:
+        """Whether the metric can be raced at all."""
+        return bool(np.isfinite(self.bounds).all()) and self.largest > 0
+
+    def update(self, scores: Mapping[str, Sequence[Score]], clusters: Sequence[str]) -> tuple[Dropped, ...]:
+        """Take the scores of one batch of whole clusters and return the arms that leave now.
+
+        Args:
+            scores: for each arm still running, one score a question; one that could not be judged counts as the worst.
+            clusters: the cluster of each question. A cluster must not be split over batches.
+
+        Raises:
+            UserError: an arm's scores are missing or of another number.
+        """
+        lack = [a for a in self.running if len(scores.get(a, ())) != len(clusters)]
+        if lack:
+            raise UserError(f"the race needs {len(clusters)} scores of each of: {', '.join(lack)}.")
+        self.n_questions += len(clusters)
+        self.saved += len(clusters) * len(self.dropped)
+        labels, cluster_of = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+        self.n_clusters += len(labels)
+        if not self.possible:
+            return ()
+        running = [self.arms.index(a) for a in self.running]
+        sums = np.stack(
+            [
+                np.bincount(cluster_of, weights=self._oriented(scores[self.arms[i]]), minlength=len(labels))
+                for i in running
+            ]
+        )
+        sizes = np.bincount(cluster_of, minlength=len(labels)).astype(float)
+        if sizes.max(initial=0) > self.largest:
+            raise UserError(f"a cluster holds {sizes.max():.0f} questions, more than the {self.largest:.0f} declared.")
+        self._bet(np.array(running, dtype=np.intp), sums, sizes)
+        return self._leave()
+
+    def _oriented(self, scores: Sequence[Score]) -> Array:
+        """Scores from 0 (worst) to 1 (best)."""
+        low, high = self.bounds
+        worst = low if self.higher_is_better else high
+        x = (np.array([worst if s.value is None else s.value for s in scores], dtype=float) - low) / (high - low)
+        return np.clip(x if self.higher_is_better else 1 - x, 0.0, 1.0)
+
+    def _bet(self, running: np.ndarray, sums: Array, sizes: Array) -> None:
+        grid = np.ix_(running, running)
+        difference = sums[:, None] - sums[None]
+        self._sums[grid] += difference.sum(-1)
+        self._weight[grid] += sizes.sum()
+        for k, bet in enumerate(BETS):
+            self._log[k][grid] += np.log1p(bet * difference / self.largest).sum(-1)
+
+    def _leave(self) -> tuple[Dropped, ...]:
+        capital = np.exp(np.minimum(self._log, 500.0)).mean(axis=0)
+        gone = []
+        for i, name in enumerate(self.arms):
+            others = [j for j in range(len(self.arms)) if j != i]
+            if name == self.baseline or name in self.dropped or not others:
+                continue
+            evidence = float(capital[others, i].mean())
+            if evidence >= 1 / self.alpha:
+                j = max(others, key=lambda o: capital[o, i])
+                lead = float(self._sums[j, i] / self._weight[j, i]) * (self.bounds[1] - self.bounds[0])
+                gone.append(Dropped(name, self.arms[j], lead, evidence, self.n_questions, self.n_clusters))
+        self.dropped.update({d.arm: d for d in gone})
+        return tuple(gone)
+
+
+def batches(clusters: Sequence[str], rounds: int = 10, seed: int = 0) -> list[list[int]]:
+    """Cut dev into batches of whole clusters with about as many questions each.
+
+    Returns:
+        Positions of questions, a list for each batch; every question is in exactly one, every cluster in one batch.
+    """
+    order = sorted(dict.fromkeys(map(str, clusters)))
+    order = [order[i] for i in np.random.default_rng(seed).permutation(len(order))]
+    members: dict[str, list[int]] = {name: [] for name in order}
+    for i, name in enumerate(clusters):
+        members[str(name)].append(i)
+    full = len(clusters) / max(1, min(rounds, len(order)))
+    cut: list[list[int]] = [[]]
+    for name in order:
+        if len(cut[-1]) >= full:
+            cut.append([])
+        cut[-1] += members[name]
+    return [b for b in cut if b]
+
+
+def race(
+    ask: Callable[[str, Sequence[int]], Sequence[Score]],
+    arms: Sequence[str],
+    *,
+    clusters: Sequence[str],
+    metric: object,
+    baseline: str,
+    rounds: int = 10,
+    seed: int = 0,
+) -> Race:
+    """Run a race over dev to its end.
+
+    Args:
+        ask: answers and judges questions: ``ask(arm, positions)`` gives one score a position.
+        arms: the built arms, the baseline among them.
+        clusters: the cluster of each dev question.
+        metric: its ``bounds`` and ``higher_is_better``; where it is not a bounded mean all arms stay.
+        baseline: the arm that is never dropped.
+        rounds: batches at most.
+        seed: of the order of clusters.
+    """
+    sizes = np.unique(np.asarray(clusters, dtype=object).astype(str), return_counts=True)[1]
+    bounds = getattr(metric, "bounds", (-np.inf, np.inf))
+    if getattr(metric, "aggregate_stats", None) is not None:
+        bounds = (-np.inf, np.inf)
+    running = Race(
+        tuple(arms), baseline, float(sizes.max(initial=0)), bounds, bool(getattr(metric, "higher_is_better", True))
+    )
+    for positions in batches(clusters, rounds, seed):
+        part = [str(clusters[i]) for i in positions]
+        running.update({a: list(ask(a, positions)) for a in running.running}, part)
+    return running
