@@ -237,6 +237,10 @@ def full_report() -> dict[str, Any]:
             {"name": "gold passage", "mean": 0.5112, "contains": 0.59, "n": 356},
             {"name": "no passage", "mean": 0.014, "contains": 0.02, "n": 356},
         ],
+        "slices": [
+            {"by": "source", "name": s, "n": 25, "arms": {row[0]: {"fixed": row[5] or 0, "broken": k} for row in ARMS}}
+            for k, s in enumerate(("houses/north.md", "houses/south.md"))
+        ],
         "failures": {
             "arm": "retrieve + lora",
             "n": 350,
@@ -893,7 +897,7 @@ addEventListener("load", () => {
   said.push("sorted: " + (down.join() === [...down].sort((a, b) => b - a).join()
     && column().join() === down.reverse().join() && head[1].getAttribute("aria-sort") === "ascending"));
   dispatchEvent(new Event("beforeprint"));
-  said.push("folded: " + document.querySelectorAll("details:not([open])").length);
+  said.push("folded: " + document.querySelectorAll("details:not([open], .more, .passages)").length);
   dispatchEvent(new Event("afterprint"));
   const charts = [...document.querySelectorAll("svg[role=img]")];
   said.push("shown: " + charts.filter((s) => s.getBoundingClientRect().width).length);

@@ -25,9 +25,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// On paper nothing is folded away.
+// On paper only passages and further examples stay folded away.
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("details:not([open])")) {
+  for (const folded of document.querySelectorAll("details:not([open], .more, .passages)")) {
     folded.open = true;
     folded.dataset.folded = "";
   }
