@@ -222,3 +222,13 @@ def test_a_folder_is_read_in_order_and_bad_files_stop_nobody(tmp_path: Path) -> 
 def test_missing_and_empty_folders_are_said(tmp_path: Path) -> None:
     assert "no such" in read_documents(tmp_path / "none").problems[0].what
     assert "no document" in read_documents(tmp_path).problems[0].what
+
+
+def test_a_reader_without_its_package_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(9):
+        (tmp_path / f"{i}.pdf").write_bytes(b"%PDF-1.4")
+    monkeypatch.setattr("sharpen.parts.missing", lambda part: next(iter(part.needs.items()), None))
+    (problem,) = read_documents(tmp_path).problems
+    assert "pypdfium2" in problem.what
+    assert problem.where == "0.pdf, 1.pdf, 2.pdf, 3.pdf, 4.pdf and 4 more"
+    assert problem.do == "Install it with: pip install 'sharpen[documents]'"

@@ -54,8 +54,21 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
                 made.notes.append(f"{found.where}: {found.what}" if found.where else found.what)
     if files:
         progress("reading documents", len(files), len(files))
+    made.problems = _together(made.problems)
     if not made.documents and not made.problems:
         made.problems.append(Problem("holds no document.", str(root), "Put Markdown, text, HTML, PDF or DOCX there."))
+    return made
+
+
+def _together(problems: list[Problem]) -> list[Problem]:
+    """Say once what more than five files have in common (a missing package, no text in scans)."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for p in problems:
+        alike.setdefault((p.what, p.do), []).append(p.where)
+    made = []
+    for (what, do), places in alike.items():
+        some = [", ".join(places[:5]) + f" and {len(places) - 5} more"] if len(places) > 5 else places
+        made += [Problem(what, where, do) for where in some]
     return made
 
 
@@ -63,8 +76,8 @@ def read_document(path: Path, source: str) -> Iterator[Document | Problem | Note
     """Read one file; never raises for what the file holds."""
     reader = open_reader(path)
     if isinstance(reader, Problem):
-        missing_package = reader.where == "" or "package" in reader.what
-        yield Problem(reader.what, source, reader.do) if missing_package else Note(f"left out: {reader.what}", source)
+        unknown = bool(reader.where)  # no reader for such files, rather than a reader without its package
+        yield Note(f"left out: {reader.what}", source) if unknown else Problem(reader.what, source, reader.do)
         return
     if not isinstance(reader, DocumentReader):
         yield Note("left out: it is a table of rows, not a document.", source)

@@ -89,20 +89,18 @@ class _Index:
 
     def search(self, members: frozenset[tuple[str, ...]]) -> list[tuple[tuple[str, ...], float]]:
         """Return the keys of sets that reach the threshold, with their similarity."""
-        size, candidates = len(members), []
-        for position, rank in enumerate(self._prefix(members)):
-            entries = self.postings.get(rank)
-            if entries is None:
-                continue
-            sizes = self.sizes[entries[:, 0]]
-            # Before its first common shingle two sets share nothing, so what is left bounds what they can share.
-            most = np.minimum(size - position, sizes - entries[:, 1])
-            needed = self.threshold / (1 + self.threshold) * (size + sizes) - 1e-9
-            candidates.append(entries[(most >= needed), 0])
-        if not candidates:
+        size = len(members)
+        hits = [(at, self.postings[rank]) for at, rank in enumerate(self._prefix(members)) if rank in self.postings]
+        if not hits:
             return []
+        entries = np.concatenate([found for _, found in hits])
+        positions = np.repeat([at for at, _ in hits], [len(found) for _, found in hits])
+        sizes = self.sizes[entries[:, 0]]
+        # Before its first common shingle two sets share nothing, so what is left bounds what they can share.
+        most = np.minimum(size - positions, sizes - entries[:, 1])
+        candidates = entries[most >= self.threshold / (1 + self.threshold) * (size + sizes) - 1e-9, 0]
         found = []
-        for n in np.unique(np.concatenate(candidates)).tolist():
+        for n in np.unique(candidates).tolist():
             common = len(members & self.sets[n])
             similarity = common / (size + len(self.sets[n]) - common)
             if similarity >= self.threshold - 1e-9:

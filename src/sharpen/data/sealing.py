@@ -194,6 +194,9 @@ def _check(work: Work) -> None:
 
 def _write(work: Work, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".new-*"):  # by a process that was killed
+        if time.time() - left.stat().st_mtime > 3600:
+            shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
     try:
         (temporary / "sealed").mkdir()
@@ -208,8 +211,11 @@ def _write(work: Work, folder: Path) -> None:
         facts = _facts(work, hashes.pop("sealed/test.jsonl"))
         facts["files"] = hashes
         (temporary / "data.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
-        if not folder.exists():
+        try:
             temporary.rename(folder)
+        except OSError:  # another process was faster; what it wrote is the same
+            if not (folder / "data.json").is_file():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
