@@ -683,26 +683,109 @@ def test_every_chart_has_a_name_and_stands_for_wide_and_for_narrow(page: tuple[d
     assert sum("wide" in e.classes for e in charts) == sum("narrow" in e.classes for e in charts) == len(charts) / 2
 
 
-def test_marks_stand_where_their_values_are(page: tuple[dict[str, Any], str, Element]) -> None:
-    """Within a chart, position is one straight line over value."""
+def test_marks_stand_where_the_axis_says(page: tuple[dict[str, Any], str, Element]) -> None:
+    """Read a chart as a person does: from the axis labels to the value of each mark."""
     _, _, root = page
     checked = 0
     for svg in (e for e in root.walk() if e.tag == "svg"):
-        for axis in ("data-x", "data-y"):
-            marks = [
-                (float(e.attributes["data-value"] or ""), float(e.attributes[axis] or ""))
+        for mark, label, offset, anchor in (("data-x", "x", 0, "middle"), ("data-y", "y", -4, "end")):
+            marks = [e.attributes for e in svg.walk() if mark in e.attributes]
+            ticks = [
+                (read_number(e.text)[0], float(e.attributes[label] or "") + offset)
                 for e in svg.walk()
-                if axis in e.attributes
+                if "tick" in e.classes and e.attributes.get("text-anchor") == anchor
             ]
-            low, high = min(marks, default=(0, 0)), max(marks, default=(0, 0))
-            if high[0] - low[0] < 1e-9:
+            if not marks:
                 continue
-            slope = (high[1] - low[1]) / (high[0] - low[0])
-            assert slope > 0 if axis == "data-x" else slope < 0
-            for value, at in marks:
-                assert at == pytest.approx(low[1] + slope * (value - low[0]), abs=0.05)
-            checked += 1
-    assert checked or len([e for e in root.walk() if e.tag == "circle" and "data-value" in e.attributes]) <= 2
+            (low, start), (high, end) = min(ticks), max(ticks)
+            assert end > start if mark == "data-x" else end < start
+            for e in marks:
+                value = float(e["data-value"] or "")
+                wanted = start + (end - start) * (value - low) / (high - low)
+                centre = e.get("cx" if mark == "data-x" else "cy")
+                assert float(e[mark] or "") == pytest.approx(wanted, abs=0.25)
+                assert centre is None or float(centre) == pytest.approx(wanted, abs=0.25)
+                checked += 1
+    assert checked
+
+
+COLUMNS = {
+    "exact match": ("mean", "exact_match"),
+    "token f1": ("token_f1",),
+    "vs baseline": ("delta",),
+    "adj. p": ("p_adjusted",),
+    "fixes": ("fixed",),
+    "breaks": ("broken",),
+    "holds ref.": ("contains",),
+    "form": ("form_gain",),
+    "substance": ("substance_gain",),
+    "not parsed": ("n_unparsed",),
+    "not judged": ("n_unjudged",),
+    "total cost": ("cost_total",),
+    "to build": ("cost_build",),
+    "a thousand answers": ("cost_per_answer",),
+    "tokens an answer": ("tokens_per_answer",),
+    "median seconds": ("p50_seconds",),
+    "p95 seconds": ("p95_seconds",),
+    "memory GB": ("memory_gb",),
+    "build seconds": ("build_seconds",),
+    "questions": ("n",),
+    "groups": ("cluster_sizes",),
+    "largest group": ("0",),
+    "with known passage": ("n_with_gold",),
+    "without an answer": ("n_unanswerable",),
+    "difference": ("difference",),
+    "at least": ("ci_low",),
+    "at most": ("ci_high",),
+}
+
+TILES = {
+    "Adjusted p": "/arms/5/p_adjusted",
+    "Worth": "/worth",
+    "Detectable gain": "/minimum_detectable_difference",
+    "Questions": "/n_test",
+    "Looks at them": "/looks_at_this_test",
+}
+
+
+def test_every_column_shows_what_its_head_says(pages: dict[str, Any]) -> None:
+    _, _, root = pages["full_report"]
+    seen = set()
+    for table in (e for e in root.walk() if e.tag == "table"):
+        heads = [e.text for e in table.walk() if e.tag == "th" and e.attributes.get("scope") == "col"]
+        for row in (e for e in table.walk() if e.tag == "tr"):
+            cells = [e for e in row.children if isinstance(e, Element)]
+            for head, cell in zip(heads, cells, strict=True):
+                paths = [e.attributes["data-path"] or "" for e in cell.walk() if "data-value" in e.attributes]
+                if cell.tag == "td" and paths and head in COLUMNS:
+                    assert paths[0].rpartition("/")[2] in COLUMNS[head], (head, paths[0])
+                    seen.add(head)
+    assert seen == set(COLUMNS)
+
+
+def test_every_tile_and_sentence_of_the_head_shows_what_it_says(pages: dict[str, Any]) -> None:
+    _, _, root = pages["full_report"]
+    tiles = next(e for e in root.walk() if "facts" in e.classes)
+    found = {}
+    for tile in (e for e in tiles.children if isinstance(e, Element)):
+        name = next(e.text for e in tile.walk() if e.tag == "dt")
+        found[name] = next(e.attributes["data-path"] for e in tile.walk() if "data-value" in e.attributes)
+    assert found == TILES
+    lead = next(e for e in root.walk() if "lead" in e.classes)
+    assert [e.attributes["data-path"] for e in lead.walk() if "data-value" in e.attributes] == [
+        "/arms/5/mean",
+        "/arms/0/mean",
+        "/arms/5/delta",
+        "/alpha",
+        "/arms/5/delta_ci_low",
+        "/arms/5/delta_ci_high",
+        "/n_test",
+        "/n_clusters",
+    ]
+    assert lead.text.startswith(
+        "retrieve + lora scores 0.452 by exact match, the baseline scores 0.006: a difference of +0.446 "
+        "(95% interval +0.375 to +0.517)."
+    )
 
 
 def test_hostile_text_stays_text(pages: dict[str, Any]) -> None:
@@ -753,6 +836,7 @@ def test_the_reference_is_marked_where_it_stands(pages: dict[str, Any]) -> None:
         ("In 1887, not 18875", ["1887"], ["1887"]),
         ("<b>bold</b>", ["<b>"], ["<b>"]),
         ("C++ is C", ["C++", "C"], ["C++", "C"]),
+        ("<i>a</i> cat <u>", ["cat"], ["cat"]),
         ("nothing", ["", "  "], []),
         ("Straße", ["STRASSE"], []),
     ],
