@@ -40,6 +40,14 @@ USER = (Message("user", "Hi?"),)
         ),
         ({"instruction": "Greet", "input": "me", "output": "Yo"}, ("Yo",), (Message("user", "Greet\n\nme"),)),
         ({"instruction": "Hi?", "input": "", "output": "Yo"}, ("Yo",), USER),
+        ({"instruction": "Hi?", "response": "Yo"}, ("Yo",), USER),
+        ({"input": "Hi?", "output": "Yo"}, ("Yo",), USER),
+        ({"prompt": "Hi?", "chosen": "Yo", "rejected": "No"}, ("Yo",), USER),
+        (
+            {"conversations": [{"from": "human", "value": "Hi?"}], "chosen": {"from": "gpt", "value": "Yo"}},
+            ("Yo",),
+            USER,
+        ),
         ({"text": "Hi?", "summary": "Yo"}, ("Yo",), USER),
         ({"document": "Hi?", "summary": "Yo"}, ("Yo",), USER),
         (
@@ -87,6 +95,13 @@ def test_optional_fields_and_the_rest() -> None:
     assert dict(made.meta) == {"asker": "me"}
 
 
+def test_rejected_replies_may_be_messages() -> None:
+    made = make(
+        prompt="Hi?", chosen=[{"role": "assistant", "content": "Yo"}], rejected={"role": "assistant", "content": "No"}
+    )
+    assert (made.targets, made.rejected) == (("Yo",), ("No",))
+
+
 def test_a_question_without_an_answer_in_the_documents_has_the_usual_target() -> None:
     assert make(question="Hi?", answers=[], answerable=False).targets == (UNANSWERABLE,)
     assert make(question="Hi?", answers={"text": [], "answer_start": []}, is_impossible=True).answerable is False
@@ -109,6 +124,7 @@ def test_a_question_without_an_answer_in_the_documents_has_the_usual_target() ->
         ({"question": "Hi?", "answers": "Yo", "weight": -1}, "weight", "is -1.0, not a number from 0 up"),
         ({"question": "Hi?", "answers": "Yo", "answerable": "maybe"}, "answerable", "is 'maybe', not true or false"),
         ({"question": "x" * (LONGEST + 1), "answers": "Yo"}, "question", "has 2,000,001 characters"),
+        ({"prompt": "Hi?", "completion": "Yo", "label": False}, "label", "not wanted"),
         ({"messages": "Hi?"}, "messages", "is a str, not a list of messages"),
         ({"messages": []}, "messages", "holds no question of a user"),
         ({"messages": [{"role": "king", "content": "Hi?"}]}, "messages", "whose role is 'king'"),
@@ -147,7 +163,19 @@ FIELDS = [
     "instruction",
     "output",
 ]
-FIELDS += ["id", "source", "gold", "evidence", "weight", "labels", "rejected", "answerable", "is_impossible", "input"]
+FIELDS += [
+    "chosen",
+    "id",
+    "source",
+    "gold",
+    "evidence",
+    "weight",
+    "labels",
+    "rejected",
+    "answerable",
+    "is_impossible",
+    "input",
+]
 TURN = st.fixed_dictionaries(
     {}, optional={"role": st.sampled_from(["user", "assistant", "x"]) | VALUES, "content": VALUES}
 )

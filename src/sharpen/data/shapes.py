@@ -4,8 +4,9 @@
 shape     fields
 ========  =============================================================================================
 chat      ``messages`` (role, content) or ``conversations`` (from, value); the last assistant turn is the target
-pair      ``prompt``, ``completion``: texts, or lists of messages
-alpaca    ``instruction``, ``output``, and ``input``, which is put below the instruction
+choice    ``prompt``, ``question``, ``messages`` or ``conversations``, with ``chosen`` and ``rejected`` replies
+alpaca    ``instruction``, ``output`` or ``response``, and ``input``, which is put below the instruction
+pair      ``prompt`` or ``input``, with ``completion``, ``response`` or ``output``: texts, or lists of messages
 qa        ``question``, ``answers`` (a text, a list, or SQuAD's), and ``context`` where the document is in the row
 label     ``text``, and ``label``, ``category`` or ``intent``
 summary   ``document``, ``article``, ``dialogue`` or ``text``, and ``summary``
@@ -33,6 +34,7 @@ LONGEST = 2_000_000
 
 OPTIONAL = ("id", "source", "group", "weight", "labels", "rejected", "answerable", "is_impossible", "gold", "evidence")
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "developer": "system"}
+_ROLES |= {"function_call": "assistant", "observation": "tool", "function": "tool"}
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
@@ -149,10 +151,23 @@ def _asked(turns: tuple[Message, ...], field: str) -> tuple[Message, ...]:
     return turns
 
 
+def _choice(row: Mapping[str, Any], field: str, target: str) -> dict[str, Any]:
+    asked = row[field]
+    turns = _asked(messages_of(asked, field), field) if isinstance(asked, list) else _question(asked, field)
+    return {"messages": turns, "targets": texts_of(_reply(row[target], target), target)}
+
+
+def _reply(value: Any, field: str) -> Any:
+    """The text of a reply that may be given as a message, or as messages of which it is the last."""
+    if isinstance(value, Mapping):
+        value = [value]
+    if isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+        return messages_of(value, field)[-1].content
+    return value
+
+
 def _pair(row: Mapping[str, Any], field: str, target: str) -> dict[str, Any]:
-    prompt, reply = row[field], row[target]
-    if isinstance(reply, list) and reply and isinstance(reply[0], Mapping):
-        reply = messages_of(reply, target)[-1].content
+    prompt, reply = row[field], _reply(row[target], target)
     if isinstance(prompt, list):
         return {"messages": _asked(messages_of(prompt, field), field), "targets": texts_of(reply, target)}
     return {"messages": _question(prompt, field), "targets": texts_of(reply, target)}
@@ -195,9 +210,10 @@ def _summary(row: Mapping[str, Any], field: str, target: str) -> dict[str, Any]:
 
 Shape = Callable[[Mapping[str, Any], str, str], dict[str, Any]]
 SHAPES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Shape], ...] = (
+    ("choice", ("prompt", "question", "messages", "conversations"), ("chosen",), _choice),
     ("chat", ("messages", "conversations"), (), _chat),
-    ("pair", ("prompt",), ("completion",), _pair),
-    ("alpaca", ("instruction",), ("output",), _alpaca),
+    ("alpaca", ("instruction",), ("output", "response"), _alpaca),
+    ("pair", ("prompt", "input"), ("completion", "response", "output"), _pair),
     ("qa", ("question",), ("answers", "answer", "targets"), _qa),
     ("label", ("text",), ("label", "category", "intent"), _label),
     ("summary", ("document", "article", "dialogue", "text"), ("summary",), _summary),
@@ -258,6 +274,8 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
         if answerable is not False:
             raise Refused(answer or ask, "is empty")
         made["targets"] = (UNANSWERABLE,)
+    if shape in (_chat, _pair, _alpaca) and row.get("label", row.get("kto_tag")) is False:
+        raise Refused("label", "is false: it marks the reply as one that is not wanted")
     if row.get("labels") not in (None, "", []):
         made["labels"] = texts_of(row["labels"], "labels")
     for key in ("evidence", "gold"):
@@ -270,7 +288,7 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
         source=_name(row.get("source"), "source"),
         group=_name(row.get("group"), "group"),
         weight=_weight(row.get("weight")),
-        rejected=texts_of(row.get("rejected"), "rejected"),
+        rejected=texts_of(_reply(row.get("rejected"), "rejected"), "rejected"),
         meta={_plain(k): _clean(v) for k, v in row.items() if k not in used and v is not None},
         **made,
     )
