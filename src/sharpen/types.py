@@ -340,8 +340,15 @@ class Model(Protocol):
 class Metric(Protocol):
     """A judge of answers, batch first. ``higher_is_better`` is False for times and costs."""
 
-    name: str
-    higher_is_better: bool
+    @property
+    def name(self) -> str:
+        """The name under which it is reported."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more is better."""
+        ...
 
     def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Score]:
         """Judge each answer against its example; one score an answer, in order."""

@@ -10,8 +10,9 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
 from sharpen.errors import UserError
 from sharpen.runtime.drivers import batch
@@ -19,69 +20,52 @@ from sharpen.runtime.engines import Engines
 from sharpen.types import Answer, Example, System, plain, restore
 
 TELL_SECONDS = 0.2  # between two reports of progress
-Keep = Callable[[str, Answer], None]
 
 
 class Answers:
-    """A cache of answers, kept in ``path``."""
+    """A cache of answers, kept in ``path``. Threads may share it, and so may processes, each with its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
+        with self._said():
+            # One connection for as long as it is used: closing one moves everything from the log to the file.
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID")
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Say what SQLite and broken rows mean to the user."""
         try:
-            with closing(self._open()) as db:
-                db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID")
-        except sqlite3.DatabaseError as e:
-            raise self._broken(e) from None
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        return db
-
-    def _broken(self, error: Exception) -> UserError:
-        if "full" in str(error) or "disk I/O" in str(error):
-            return UserError(f"cannot be written: {error}.", str(self.path), "Free some space and run again.")
-        return UserError(f"cannot be used: {error}.", str(self.path), "Delete it; answers are then computed anew.")
+            with self._lock:
+                yield
+        except (sqlite3.Error, ValueError, LookupError, TypeError) as e:
+            if "full" in str(e) or "disk I/O" in str(e):
+                what, do = f"cannot be written: {e}.", "Free some space and run again."
+            else:
+                what, do = f"cannot be used: {e}.", "Delete it; answers are then computed anew."
+            raise UserError(what, str(self.path), do) from None
 
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
         """Return the answers that are known among ``keys``."""
         found: dict[str, Answer] = {}
-        try:
-            with closing(self._open()) as db:
-                for i in range(0, len(keys), 500):
-                    part = list(keys[i : i + 500])
-                    marks = ",".join("?" * len(part))
-                    for key, text in db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
-                        found[key] = restore(json.loads(text))
-        except (sqlite3.DatabaseError, ValueError, LookupError, TypeError) as e:
-            raise self._broken(e) from None
+        with self._said():
+            for i in range(0, len(keys), 500):
+                part = list(keys[i : i + 500])
+                marks = ",".join("?" * len(part))
+                for key, text in self._db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
+                    found[key] = restore(json.loads(text))
         return found
 
-    @contextmanager
-    def writing(self) -> Iterator[Keep]:
-        """Yield a function that keeps an answer at once; an error is not an answer and is never kept."""
-
-        def keep(key: str, answer: Answer) -> None:
-            if not answer.error:
-                try:
-                    db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, json.dumps(plain(answer))))
-                except sqlite3.DatabaseError as e:
-                    raise self._broken(e) from None
-
-        try:
-            db = self._open()
-        except sqlite3.DatabaseError as e:
-            raise self._broken(e) from None
-        with closing(db):
-            yield keep
-
     def put(self, rows: Sequence[tuple[str, Answer]]) -> None:
-        """Keep several answers."""
-        with self.writing() as keep:
-            for key, answer in rows:
-                keep(key, answer)
+        """Keep answers; an error is not an answer and is never kept."""
+        kept = [(k, json.dumps(plain(a))) for k, a in rows if not a.error]
+        with self._said():
+            for row in kept:
+                self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", row)
 
 
 def key_of(program: System, example: Example, identity: str) -> str:
@@ -108,14 +92,13 @@ def answer_all(
     if not todo:
         return [answers[i] for i in range(len(examples))]
     told = time.monotonic()
-    with cache.writing() if cache else nullcontext() as keep:
-        for position, answer in batch(program, [examples[i] for i in todo], engines):
-            i = todo[position]
-            answers[i] = answer
-            if keep:
-                keep(keys[i], answer)
-            if time.monotonic() - told > TELL_SECONDS:
-                told = time.monotonic()
-                on_done(len(answers))
+    for position, answer in batch(program, [examples[i] for i in todo], engines):
+        i = todo[position]
+        answers[i] = answer
+        if cache:
+            cache.put([(keys[i], answer)])
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            on_done(len(answers))
     on_done(len(answers))
     return [answers[i] for i in range(len(examples))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -91,11 +92,14 @@ class Bench:
         return self.judge(program, examples, answers, label)
 
     def judge(self, program: System, examples: Sequence[Example], answers: Sequence[Answer], label: str = "") -> Tried:
-        """Judge given answers."""
+        """Judge given answers. One that could not be judged counts as wrong, as it does in the comparison."""
         values = []
         for metric in self.metrics:
-            value = metric.aggregate(metric.score(examples, answers))
-            values.append(value if metric.higher_is_better else -value)
+            low, high = getattr(metric, "bounds", (0.0, 1.0))
+            wrong = low if metric.higher_is_better else high
+            scores = [replace(s, value=wrong) if s.value is None else s for s in metric.score(examples, answers)]
+            value = metric.aggregate(scores)
+            values.append(-math.inf if math.isnan(value) else value if metric.higher_is_better else -value)
         return Tried(program, tuple(values), len(examples), label)
 
     def best(self, candidates: Sequence[tuple[str, System]], what: str) -> System:
