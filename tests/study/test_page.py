@@ -281,7 +281,11 @@ def full_report() -> dict[str, Any]:
             "notes": ["q.jsonl, line 12: the id 'a' is taken; it became #12."],
             "files": {"train.jsonl": "79c7fa17d1"},
         },
-        "plan": {"counts": {"trials": 8, "epochs": 1.0, "dev": None}, "estimates": [{"arm": "lora", "minutes": 8.5}]},
+        "plan": {
+            "counts": {"trials": 8, "epochs": 1.0, "dev": None},
+            "estimates": [{"arm": "lora", "seconds": 510.25, "why": "lora 480 s"}],
+            "speeds": {"prompt": 233.4},
+        },
         "examples": [example(i, k) for i, k in enumerate(["broken"] + ["fixed"] * 5 + ["same"] * 2)],
         "prompts": {row[0]: "Answer from the given text, in as few words as possible." for row in ARMS},
         "levers": [lever(row[0]) for row in ARMS],

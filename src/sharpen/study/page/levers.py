@@ -7,7 +7,7 @@ from typing import Any
 
 from sharpen.study.page.values import Facts, pointer
 
-BIG = ("curve", "example", "options", "note")  # shown elsewhere, or folded away
+BIG = ("curve", "example", "options", "note", "adapter")  # shown elsewhere, or folded away
 
 
 def levers_of(facts: Facts) -> list[dict[str, Any]]:
@@ -52,10 +52,15 @@ def trials(notes: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
                 "chosen": (what, note.get("candidate")) in chosen,
             }
         )
+    for rows in subjects.values():
+        final = max(r["round"] for r in rows)
+        for row in rows:
+            row["chosen"] = row["chosen"] and row["round"] == final
     return [
         {
             "what": f"{rows[0]['at']}/what",
             "columns": columns[what],
+            "heads": {c: next(r["values"][c] for r in rows if c in r["values"]) for c in columns[what]},
             "named": not all(c.isdigit() for c in columns[what]),
             "rows": sorted(rows, key=lambda r: -r["round"]),
         }

@@ -38,6 +38,7 @@ def render(report: Mapping[str, Any]) -> str:
         at=pointer,
         known=known,
         last=last,
+        r_index=lambda path, row: facts.get(path).index(row),
     )
     arms, script = report.get("arms") or [], _asset("page.js")
     seeds = [str(s.get("name")) for s in report.get("seeds") or []]

@@ -127,7 +127,7 @@ def _after_nothing(facts: Facts) -> list[Markup]:
     report = facts.report
     said = [Markup("Ship nothing on this evidence.")]
     smallest, alpha = report.get("smallest_possible_p"), report.get("alpha")
-    if known(smallest) and known(alpha) and smallest > alpha:  # type: ignore[operator]
+    if known(smallest) and known(alpha) and smallest > alpha:
         said.append(
             Markup(
                 "No result could have decided: with {} groups the smallest possible p is {}, above {}. "
@@ -177,16 +177,15 @@ def _of_failures(facts: Facts) -> list[Markup]:
 def cautions(facts: Facts) -> list[Markup]:
     """What speaks against the verdict, or limits it."""
     report = facts.report
-    said = []
-    for i, floor in enumerate(report.get("floors") or []):
-        if floor.get("beaten") is False:
-            said.append(
-                Markup("{} is not shown to beat the floor {} ({}), which needs no tuned model.").format(
-                    facts.text(pointer("floors", i, "leader")),
-                    facts.text(pointer("floors", i, "name")),
-                    facts.num(pointer("floors", i, "mean")),
-                )
+    said: list[Markup] = []
+    at = subject(facts)
+    unread, asked = facts.get(f"{at}/n_unparsed"), report.get("n_test")
+    if known(unread) and known(asked) and unread > 0.05 * asked:
+        said.append(
+            Markup("{} of the answers of {} could not be read as an answer at all; look at its prompt.").format(
+                facts.num(f"{at}/n_unparsed", "whole"), named(facts, at)
             )
+        )
     inner = report.get("judged_only")
     if inner and (inner.get("verdict"), inner.get("winner")) != (report.get("verdict"), report.get("winner")):
         said.append(
