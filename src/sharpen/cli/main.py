@@ -172,6 +172,10 @@ def main() -> None:
         if len(problems) > 1:
             print(f"sharpen: {len(problems)} problems.", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as e:
+        if e.code == 130:  # how the command line's own library passes an interruption on
+            print("\nsharpen: stopped. Nothing is lost; the same command goes on from here.", file=sys.stderr)
+        raise
     except KeyboardInterrupt:
         print("\nsharpen: stopped. Nothing is lost; the same command goes on from here.", file=sys.stderr)
         sys.exit(130)

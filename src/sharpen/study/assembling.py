@@ -87,7 +87,7 @@ def assemble(
         "verdict": compared.verdict,
         "verdict_text": " ".join([compared.verdict_text, *_remarks(floors, leader, test)]),
         "judged_only": _judged_only(compared),
-        "race": asdict(race),
+        "race": race.facts(),
         "seeds": _seeds(setting, built, race),
         "data": dict(data.facts),
         "plan": _plain(plan),

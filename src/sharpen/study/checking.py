@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sharpen import evaluation
 from sharpen.config import UseCase
 from sharpen.data import Dataset
 from sharpen.study import preflight
@@ -35,5 +36,6 @@ def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress
 
 def proof(setting: Setting, data: Dataset) -> list[str]:
     """What a test of these clusters can show, in sentences; where that is nothing, what would help."""
-    said = [f"{data.seal.n} questions from {data.seal.n_clusters} clusters (by {setting.use_case.data.split.by})."]
-    return said
+    uc = setting.use_case
+    arms = sum(not a.answers for a in setting.arms)
+    return list(evaluation.plan(data.seal.cluster_sizes, max(2, arms), None, uc.worth, uc.alpha).says)

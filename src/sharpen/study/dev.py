@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sharpen.config import arm_name
 from sharpen.data import cluster
+from sharpen.evaluation import Seen, race
 from sharpen.study.building import Built
-from sharpen.study.setting import Setting
+from sharpen.study.setting import Setting, baseline_of
 from sharpen.techniques import Bench
+from sharpen.types import Score
+
+ROUNDS = 4  # engines work best on large batches, and few clusters tell little more often
 
 
 @dataclass
 class DevRace:
-    """What the race on dev did: who is left, who was dropped and why, and how much asking that saved."""
+    """What the race on dev did: who is left, who was dropped and why, and how much asking that saved.
+
+    ``values``: each arm's metrics on the dev questions that it was asked; ``seen``: what planning may learn from.
+    """
 
     left: list[str]
     dropped: dict[str, str] = field(default_factory=dict)
@@ -24,17 +32,43 @@ class DevRace:
     saved_test: int = 0
     on: bool = True
 
+    def facts(self) -> dict[str, Any]:
+        """For the report."""
+        return dict(vars(self))
 
-def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple[list[Built], DevRace]:
-    """Return the arms that go to the test, and what dev said of each."""
-    ready = [b for b in built if b.status == "built"]
-    race = DevRace(left=[b.name for b in ready], n=len(bench.dev), on=setting.use_case.racing)
-    for b in ready:
-        assert b.program is not None
-        answers = bench.answer(b.program, bench.dev, f"dev {b.name}")
-        race.values[b.name] = {m.name: m.aggregate(m.score(bench.dev, answers)) for m in setting.metrics}
-    left = [b for b in built if b.name in race.left or b.status == "given"]
-    return left, race
+
+def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple[list[Built], DevRace, Seen]:
+    """Return the arms that go to the test, what the race did, and the dev scores of the arms that are left."""
+    metric, dev = setting.metrics[0], bench.dev
+    baseline = arm_name(baseline_of(setting.arms))
+    programs = {b.name: b.program for b in built if b.status == "built" and b.program is not None}
+    clusters = [cluster(e, setting.use_case.data.split.by) for e in dev]
+    scores: dict[str, dict[int, Score]] = {name: {} for name in programs}
+
+    def ask(name: str, positions: Sequence[int]) -> list[Score]:
+        program = programs[name]
+        assert program is not None
+        questions = [dev[i] for i in positions]
+        found = metric.score(questions, bench.answer(program, questions, f"dev {name}"))
+        scores[name].update(zip(positions, found, strict=True))
+        return found
+
+    done = DevRace(left=list(programs), n=len(dev), on=setting.use_case.racing)
+    if done.on:
+        ran = race(ask, list(programs), clusters=clusters, metric=metric, baseline=baseline, rounds=ROUNDS, seed=bench.seed)
+        done.left, done.saved_dev = list(ran.running), ran.saved
+        done.dropped = {d.arm: d.reason for d in ran.dropped.values()}
+    else:
+        for name in programs:
+            ask(name, range(len(dev)))
+    for name, program in programs.items():
+        assert program is not None
+        asked = [dev[i] for i in sorted(scores[name])]
+        answers = bench.answer(program, asked, f"dev {name}")
+        done.values[name] = {m.name: m.aggregate(m.score(asked, answers)) for m in setting.metrics}
+    left = [b for b in built if b.name in done.left or b.status == "given"]
+    whole = {name: [scores[name][i] for i in range(len(dev))] for name in done.left}
+    return left, done, Seen(whole, clusters, metric, baseline)
 
 
 def clusters_of(examples: Sequence[Any], by: str) -> list[str]:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,13 @@ class RunFolder:
                 "Use --out for another folder; answers that are the same are reused from the store.",
             )
         write_text(config, text)
+
+    def run_id(self) -> str:
+        """The identity of this run, made once: going on after a kill is the same run."""
+        path = self.path / "run_id"
+        if not path.exists():
+            write_text(path, uuid.uuid4().hex)
+        return path.read_text(encoding="utf-8")
 
     def event(self, kind: str, **facts: Any) -> None:
         """Append an event; each is one line, written at once."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,11 +12,10 @@ from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.models import pull
 from sharpen.runtime import Engines
-from sharpen.study.building import Built
 from sharpen.study.estimates import estimate, fit, sizes_of
 from sharpen.study.setting import Setting, baseline_of
 from sharpen.study.speeds import measure_speeds
-from sharpen.techniques import Bench, Counts, open_technique
+from sharpen.techniques import Counts, open_technique
 from sharpen.types import digest
 
 
@@ -125,17 +123,4 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     return plan
 
 
-def leader_on_dev(setting: Setting, bench: Bench, left: Sequence[Built]) -> str | None:
-    """The retrieving arm that is best on dev: the one that oracles are asked of."""
-    retrieving = [b for b in left if b.program is not None and b.program.retriever is not None]
-    if not retrieving:
-        return None
-
-    def value(b: Built) -> tuple[float, ...]:
-        assert b.program is not None
-        return bench.score(b.program, bench.dev, "leader").values
-
-    return max(retrieving, key=value).name
-
-
-__all__ = ["Arm", "Found", "Plan", "arm_problems", "calibrate", "inspect", "leader_on_dev", "model_problems"]
+__all__ = ["Arm", "Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems"]

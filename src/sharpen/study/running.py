@@ -16,7 +16,7 @@ from sharpen.floors import open_floor
 from sharpen.study import preflight
 from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
-from sharpen.study.dev import race_on_dev
+from sharpen.study.dev import DevRace, race_on_dev
 from sharpen.study.environment import environment
 from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.latency import measure
@@ -72,12 +72,13 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     folder.write_json("environment.json", env)
 
     built = build_all(setting, bench, found.key)
-    left, race = race_on_dev(setting, bench, built)
+    left, race, seen = race_on_dev(setting, bench, built)
     latencies = measure_all(setting, bench, left)
-    leader = preflight.leader_on_dev(setting, bench, left)
+    leader = leader_on_dev(setting, left, race)
     family = [b.name for b in left]
-    test = open_test(setting, data, family, race, bench)
+    test = open_test(setting, data, family, race, seen)
     answered = answer_test(setting, bench, left, leader, test)
+    race.saved_test = len(race.dropped) * data.seal.n
     report = assemble(
         setting=setting, data=data, built=built, left=left, race=race, latencies=latencies, test=test, plan=plan,
         answered=answered, retriever=leader, environment=env,
@@ -123,6 +124,17 @@ def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[s
         known[b.name] = {"fingerprint": b.program.fingerprint, **measure(b.program, bench.train, bench.engines)}
         folder.write_json("latency.json", known)
     return known
+
+
+def leader_on_dev(setting: Setting, left: Sequence[Built], race: DevRace) -> str | None:
+    """The retrieving arm that was best on dev: the one whose oracles are asked."""
+    names = [b.name for b in left if b.program is not None and b.program.retriever is not None]
+    sign = 1 if setting.metrics[0].higher_is_better else -1
+
+    def value(name: str) -> list[float]:
+        return [sign * race.values[name][m.name] for m in setting.metrics]
+
+    return max(names, key=value, default=None)
 
 
 def answer_test(

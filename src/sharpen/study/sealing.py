@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sharpen.data import Dataset, load_sealed
+from sharpen import evaluation
+from sharpen.data import Dataset
+from sharpen.evaluation import Ledger, Seen
 from sharpen.study.dev import DevRace, clusters_of
 from sharpen.study.setting import Setting
-from sharpen.techniques import Bench
 from sharpen.types import Example
 
 
 @dataclass(frozen=True)
 class Opened:
-    """The test questions, their clusters, when they were opened, and how often these questions were opened so far."""
+    """The test questions, their clusters, when they were opened, and which look at these questions this is."""
 
     examples: list[Example]
     clusters: list[str]
@@ -25,25 +26,30 @@ class Opened:
     plan: dict[str, Any]
 
 
-def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevRace, bench: Bench) -> Opened:
-    """Write the plan, then open the test."""
+def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevRace, seen: Seen) -> Opened:
+    """Write the plan (metric, margin, alpha, clusters, arms, and what the test can show), then open the test."""
     uc, folder = setting.use_case, setting.folder
     assert folder is not None
-    plan = folder.read_json("plan.json")
-    if plan is None:
-        plan = {
-            "metric": setting.metrics[0].name,
-            "worth": uc.worth,
-            "alpha": uc.alpha,
-            "cluster_by": uc.data.split.by,
-            "clusters": data.seal.n_clusters,
-            "questions": data.seal.n,
-            "content": data.seal.content,
-            "arms": list(family),
-            "race": asdict(race),
-            "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        folder.write_json("plan.json", plan)
-    examples = load_sealed(data.seal)
-    folder.event("test opened", questions=len(examples))
-    return Opened(examples, clusters_of(examples, uc.data.split.by), plan["written_at"], 1, plan)
+    if folder.read_json("plan.json") is None:
+        can_show = evaluation.plan(data.seal.cluster_sizes, len(family), seen, uc.worth, uc.alpha)
+        folder.write_json(
+            "plan.json",
+            {
+                "metric": setting.metrics[0].name,
+                "worth": uc.worth,
+                "alpha": uc.alpha,
+                "cluster_by": uc.data.split.by,
+                "cluster_sizes": list(data.seal.cluster_sizes),
+                "questions": data.seal.n,
+                "content": data.seal.content,
+                "arms": list(family),
+                "race": race.facts(),
+                "can_show": asdict(can_show),
+                "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        )
+    opened = evaluation.open_test(data.seal, folder.path, Ledger(setting.store.root / "ledger.sqlite"), folder.run_id())
+    folder.event("test opened", questions=len(opened.examples), look=opened.look)
+    examples = list(opened.examples)
+    clusters = clusters_of(examples, uc.data.split.by)
+    return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan))

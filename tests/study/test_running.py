@@ -1,0 +1,132 @@
+"""A study from end to end on the fake model: what the report holds, what a second run does, what the process may see."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sharpen
+from sharpen.errors import UserError
+
+FIELDS = """name task metric worth alpha family n_test n_clusters cluster_by smallest_possible_p
+minimum_detectable_difference test_opened_at looks_at_this_test arms floors oracles winner verdict verdict_text
+environment""".split()
+ARM_FIELDS = """name status mean ci_low ci_high delta delta_ci_low delta_ci_high p_adjusted fixed broken contains
+form_gain substance_gain n_unjudged build_seconds p95_seconds tokens_per_answer cost_total meets_constraints
+fingerprint""".split()
+
+
+def timeless(report: dict) -> dict:
+    """A report without what may differ from run to run: times, memory, what they cost."""
+
+    def clean(value: object) -> object:
+        if isinstance(value, dict):
+            return {
+                k: clean(v)
+                for k, v in value.items()
+                if not any(w in k for w in ("seconds", "cost", "memory", "hours", "_at", "plan", "speed", "looks"))
+            }
+        return [clean(v) for v in value] if isinstance(value, list) else value
+
+    cleaned = clean(json.loads(json.dumps(report)))
+    assert isinstance(cleaned, dict)
+    # A look more is the one thing that another run of the same study may add to the sentence.
+    cleaned["verdict_text"] = cleaned["verdict_text"].split(" This is the ")[0]
+    return cleaned
+
+
+def test_the_mix_wins_and_the_report_holds_what_was_promised(towns: Path) -> None:
+    report = sharpen.run(towns)
+    assert not [f for f in FIELDS if f not in report.data]
+    assert not [f for a in report["arms"] for f in ARM_FIELDS if f not in a]
+    assert report.verdict == "better"
+    assert report.winner == "retrieve + few_shot"  # the fake model reads, and worked examples make it brief
+    arm = report.arm("retrieve + few_shot")
+    assert arm["mean"] > 0.9
+    assert arm["p_adjusted"] < 0.05
+    assert report.arm("retrieve")["contains"] > 0.9 > 0.1 > report.arm("retrieve")["mean"]
+    assert report.arm("retrieve + few_shot")["form_gain"] == pytest.approx(
+        report.arm("retrieve + few_shot")["delta"] - report.arm("retrieve + few_shot")["substance_gain"]
+    )
+    assert {f["name"] for f in report["floors"]} == {"best_sentence", "majority"}
+    assert {o["name"] for o in report["oracles"]} == {"gold passage", "no passage"}
+    page = (report.path / "report.html").read_text()
+    assert report["verdict_text"].split(".")[0][:40] in page
+
+
+def test_a_finished_study_is_read_not_run(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sharpen.run(towns)
+    monkeypatch.setattr("sharpen.models.fake.FakeModel.generate", lambda *_: pytest.fail("a model was asked"))
+    assert sharpen.run(towns).data == first.data
+
+
+def test_a_run_that_lost_its_report_gets_the_same_one_from_the_cache(
+    towns: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sharpen.run(towns)
+    (first.path / "report.json").unlink()
+    (first.path / "done.json").unlink()
+    asked: list[int] = []
+    monkeypatch.setattr("sharpen.models.fake.FakeModel.generate", lambda self, r: asked.append(len(r)) or iter(()))
+    again = sharpen.run(towns)
+    assert asked == []  # every answer and every latency was known
+    assert timeless(dict(again.data)) == timeless(dict(first.data))
+    assert again["looks_at_this_test"] == first["looks_at_this_test"]  # going on with a run is not another look
+
+
+def test_a_folder_with_another_study_is_refused(towns: Path) -> None:
+    sharpen.run(towns, settings=["arms=[baseline]"])
+    with pytest.raises(UserError, match=r"other settings.*arms"):
+        sharpen.run(towns)
+
+
+def test_the_seeds_of_trained_arms_are_told_apart(towns: Path) -> None:
+    report = sharpen.run(towns, settings=["seeds=2", "arms=[baseline, retrieve + lora]"])
+    assert [s["name"] for s in report["seeds"]] == ["retrieve + lora (seed 1)"]
+
+
+def test_an_arm_that_a_model_cannot_carry_is_not_available_and_the_study_goes_on(towns: Path) -> None:
+    other = "{name: tuned elsewhere, model: 'openai:http://127.0.0.1:9/v1#x', does: lora}"
+    report = sharpen.run(towns, settings=[f"arms=[baseline, retrieve, {other}]"])
+    arm = report.arm("tuned elsewhere")
+    assert arm["status"] == "not available"
+    assert "weights" in arm["why"]
+
+
+def test_given_answers_are_compared_on_the_same_questions(towns: Path) -> None:
+    rows = [json.loads(line) for line in (towns.parent / "questions.jsonl").read_text().splitlines()]
+    rows = [{**r, "id": f"q{i}"} for i, r in enumerate(rows)]
+    (towns.parent / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    given = [{"id": r["id"], "answer": r["answers"][0]} for r in rows]
+    (towns.parent / "today.jsonl").write_text("".join(json.dumps(g) + "\n" for g in given))
+    report = sharpen.run(towns, settings=["arms=[baseline, {name: today, answers: today.jsonl}]"])
+    assert report.arm("today")["mean"] == 1.0
+    assert report.winner == "today"
+
+
+WATCH = """
+import sys, pathlib, sharpen
+opened = []
+def hook(event, args):
+    if event == "open" and str(args[0]).endswith("sealed/test.jsonl"):
+        opened.append((pathlib.Path(sys.argv[2]) / "plan.json").exists())
+sys.addaudithook(hook)
+sharpen.run(sys.argv[1], sys.argv[2])
+print(opened)
+"""
+
+
+def test_the_study_opens_the_sealed_rows_once_and_only_after_the_plan_was_written(towns: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", WATCH, str(towns), str(out)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[True]"
+
+
+def test_a_broken_technique_of_the_users_own_is_named(towns: Path) -> None:
+    (towns.parent / "mine.py").write_text("def mine():\n    def improve(p, b):\n        return 1 / 0\n    return improve\n")
+    with pytest.raises(Exception, match=r"technique mine.*ZeroDivisionError"):
+        sharpen.run(towns, settings=["arms=[baseline, ./mine.py]"])
