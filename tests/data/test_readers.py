@@ -142,6 +142,8 @@ def test_markdown_keeps_its_text_and_loses_its_front_matter(tmp_path: Path) -> N
     path.write_text("Text\n---\nmore\n## Sub\n", encoding="utf-8")
     assert document(path).title == "Sub"
     assert document(path).text == "Text\n---\nmore\n## Sub\n"
+    path.write_text("---\ntitle: ''\n---\n# ''\nText", encoding="utf-8")
+    assert document(path).title == "a"
 
 
 PAGE = """<!doctype html><html><head><title>Shop</title><style>p {}</style></head><body>

@@ -34,5 +34,6 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         if not body.strip():
             yield Note("left out: it holds nothing below its front matter.", source)
             continue
-        title = (_TITLE.search(front[1]) if front else None) or _HEADING.search(body)
-        yield Document(source, body, title[1].strip().strip("\"'") if title else Path(source).stem)
+        named = (_TITLE.search(front[1]) if front else None, _HEADING.search(body))
+        titles = [found[1].strip().strip("\"'").strip() for found in named if found]
+        yield Document(source, body, next(filter(None, titles), Path(source).stem))
