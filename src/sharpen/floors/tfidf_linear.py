@@ -21,7 +21,10 @@ def tfidf_linear() -> Floor:
         if len({e.targets[0] for e in known}) < 2:
             return None
         vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        x = vectorizer.fit_transform([e.question for e in known])
+        try:
+            x = vectorizer.fit_transform([e.question for e in known])
+        except ValueError:  # no question holds a word
+            return None
         return linear(x, known, bench, lambda texts: vectorizer.transform(texts))
 
     return fit

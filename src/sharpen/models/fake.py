@@ -13,15 +13,22 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import numpy as np
 
+from sharpen.errors import UserError
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered, digest
 
-STOP = frozenset(["a", "an", "and", "are", "at", "by", "do", "does", "for", "from", "how", "in", "is", "it", "its", "of", "on", "the", "there", "this", "to", "was", "what", "when", "where", "which", "who"])
+STOP = frozenset(
+    {
+        *("a", "an", "and", "are", "at", "by", "do", "does", "for", "from", "how", "in", "is", "it", "its", "of", "on"),
+        *("the", "there", "this", "to", "was", "what", "when", "where", "which", "who"),
+    }
+)
 DIMENSIONS = 256
 MEMORY = "fake_memory.json"
 
@@ -50,8 +57,13 @@ class FakeModel:
         self.ref = ref
         self.memory = tuple((q, a) for q, a in memory)
         kind, _, query = ref.partition(":")[2].partition("?")
+        if kind not in ("", "coin"):
+            raise UserError(f"there is no fake model {ref!r}.", do="There are fake: and fake:coin?p=0.5.")
         self.coin = kind == "coin"
-        self.p = float(parse_qs(query).get("p", ["0.5"])[0])
+        try:
+            self.p = float(parse_qs(query).get("p", ["0.5"])[0])
+        except ValueError:
+            raise UserError(f"p is not a number in {ref!r}.", do="Write: fake:coin?p=0.5") from None
         self.identity = digest([ref, self.memory, "fake 1"])
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
@@ -72,7 +84,12 @@ class FakeModel:
             cut = " ".join(text.split()[:limit])
             n = len(self.render(request.messages).ids)
             if n > self.context:
-                yield i, Completion("", prompt_tokens=n, finish="error", error=f"the prompt has {n} tokens, {self.context} fit.")
+                yield (
+                    i,
+                    Completion(
+                        "", prompt_tokens=n, finish="error", error=f"the prompt has {n} tokens, {self.context} fit."
+                    ),
+                )
                 continue
             done = "length" if len(text.split()) > limit else "stop"
             yield i, Completion(cut, (), (), n, 0, len(cut.split()), 0.0, 0.0, done)
@@ -116,7 +133,9 @@ class FakeModel:
         known = _demos(messages)
         brief = bool(self.memory or known)
         near = max(
-            ((_overlap(_words(question), _words(q)), a) for q, a in (*known, *self.memory)), default=(0.0, ""), key=lambda x: x[0]
+            ((_overlap(_words(question), _words(q)), a) for q, a in (*known, *self.memory)),
+            default=(0.0, ""),
+            key=lambda x: x[0],
         )
         context = text[: text.rfind(question)].strip() if question in text else ""
         found = _read(context, question) if context else ""
@@ -139,9 +158,7 @@ def _question(messages: Sequence[Message]) -> str:
 
 
 def _demos(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    return [
-        (_question([u]), a.content) for u, a in zip(messages, messages[1:], strict=False) if a.role == "assistant" and u.role == "user"
-    ]
+    return [(_question([u]), a.content) for u, a in pairwise(messages) if a.role == "assistant" and u.role == "user"]
 
 
 def _read(context: str, question: str) -> str:

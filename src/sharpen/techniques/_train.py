@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,34 @@ def train_options(bench: Bench, options: dict[str, Any]) -> Any:
     """The loop's options: the technique's own, scaled by what the budget became."""
     import dataclasses
 
+    settings = check_options({"seed": bench.seed, **options})
+    if bench.counts.epochs != 1.0:
+        settings = dataclasses.replace(settings, num_train_epochs=settings.num_train_epochs * bench.counts.epochs)
+    return settings
+
+
+def check_options(options: dict[str, Any]) -> Any:
+    """Return the loop's options; nothing heavy is imported, so that a study can say what is wrong before it begins.
+
+    Raises:
+        UserError: an option is not known, or its value is not possible.
+    """
+    import dataclasses
+
     from sharpen.tuning import TrainOptions
 
     known = [f.name for f in dataclasses.fields(TrainOptions)]
     strange = [k for k in options if k not in known]
     if strange:
-        raise UserError(f"lora has no option {', '.join(strange)}.", do=f"It has: gold_share, {', '.join(known)}.")
-    settings = TrainOptions(**{"seed": bench.seed, **options})
-    if bench.counts.epochs != 1.0:
-        settings = dataclasses.replace(settings, num_train_epochs=settings.num_train_epochs * bench.counts.epochs)
-    return settings
+        near = get_close_matches(strange[0], known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"It has: gold_share, {', '.join(known)}."
+        raise UserError(f"lora has no option {', '.join(strange)}.", do=hint)
+    try:
+        return TrainOptions(**options)
+    except TypeError as e:
+        raise UserError(
+            f"an option of lora has a value of the wrong kind: {e}.", do="See: sharpen parts show lora"
+        ) from None
 
 
 def _plain(settings: Any) -> dict[str, Any]:

@@ -11,7 +11,20 @@ from typing import Any
 
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.store import Store
-from sharpen.types import Answer, Decoding, Document, Example, Metric, Model, Progress, Prompt, Ref, System, Task, silent
+from sharpen.types import (
+    Answer,
+    Decoding,
+    Document,
+    Example,
+    Metric,
+    Model,
+    Progress,
+    Prompt,
+    Ref,
+    System,
+    Task,
+    silent,
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,8 @@ class Bench:
             names = [m.name for m in self.metrics]
             for i in order:
                 facts = {"what": what, "candidate": labels[i], "n": tried[i].n, "round": number}
-                self.note("tried", {**facts, "values": dict(zip(names, tried[i].values, strict=True))})
+                values = {n: v for n, v in zip(names, tried[i].values, strict=True) if math.isfinite(v)}
+                self.note("tried", {**facts, "values": values})
             keep = order if number == len(rounds) - 1 else order[: max(2, (len(order) + 1) // 2)]
             candidates = [candidates[i] for i in keep]
         self.note("chose", {"what": what, "candidate": candidates[0][0]})

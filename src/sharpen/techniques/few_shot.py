@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.techniques._options import count, counts
 from sharpen.techniques.bench import Bench
 from sharpen.types import Demo, Example, Passage, System, Task, Technique
 
@@ -19,23 +20,24 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
     return None if can & {"generate", "score"} else "the model can neither generate nor score"
 
 
-def few_shot(k: Sequence[int] = (3, 1, 5), draws: int = 2) -> Technique:
+def few_shot(k: int | Sequence[int] = (3, 1, 5), draws: int = 2) -> Technique:
     """Return the technique.
 
     Args:
-        k: numbers of worked examples to try.
+        k: how many worked examples; several numbers are tried on dev.
         draws: how many random sets of each size to try.
     """
+    sizes, sets = counts("k", k), count("draws", draws)
 
     def improve(program: System, bench: Bench) -> System:
         pool = usable(bench)
         if not pool:
             return program
         candidates = []
-        for draw in range(max(1, draws)):
+        for draw in range(sets):
             rng = bench.rng(f"few_shot {draw}")
             order = _varied(rng.sample(pool, len(pool)), bench)
-            for n in k:
+            for n in sizes:
                 chosen = order[:n]
                 demos = tuple(demonstrations(program, chosen, bench))
                 candidates.append((f"k={n} draw={draw}", replace(program, demos=(*program.demos, *demos))))
@@ -59,7 +61,12 @@ def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -
         r = program.retriever
         found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
     return [
-        Demo(e.question, e.targets[0], passages[::-1] if program.retriever and program.retriever.best_last else passages, e.id)
+        Demo(
+            e.question,
+            e.targets[0],
+            passages[::-1] if program.retriever and program.retriever.best_last else passages,
+            e.id,
+        )
         for e, passages in zip(examples, found, strict=True)
     ]
 
@@ -67,7 +74,8 @@ def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -
 def _varied(order: list[Example], bench: Bench) -> list[Example]:
     """Different labels, sources and kinds of answer first; the rest in the order given."""
     seen: set[Any] = set()
-    first, rest = [], []
+    first: list[Example] = []
+    rest: list[Example] = []
     for e in order:
         key = e.labels or (e.source, e.answerable)
         (rest if key in seen else first).append(e)

@@ -8,26 +8,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sharpen.errors import UserError
 from sharpen.techniques.bench import Bench
 from sharpen.types import System, Technique
 
 
-def instruct(instructions: Sequence[str] = ()) -> Technique:
+def instruct(instructions: str | Sequence[str] = ()) -> Technique:
     """Return the technique.
 
     Args:
         instructions: templates to try beside the program's own; ``{goal}`` and ``{labels}`` are filled in. Default:
             the task's.
     """
+    own = (instructions,) if isinstance(instructions, str) else tuple(instructions)
+    if not all(isinstance(text, str) for text in own):
+        raise UserError(f"the option instructions is {instructions!r}.", do="Write texts: instructions=('…', '…')")
 
     def improve(program: System, bench: Bench) -> System:
         task = bench.task
-        templates = tuple(instructions) or (
+        templates = own or (
             task.context_instructions if program.retriever and task.context_instructions else task.instructions
         )
         texts = dict.fromkeys([program.prompt.instruction, *(bench.fill(t) for t in templates)])
         candidates = [
-            (f"{n}: {text[:60]}", replace(program, prompt=replace(program.prompt, instruction=text, name=f"instruct {n}")))
+            (
+                f"{n}: {text[:60]}",
+                replace(program, prompt=replace(program.prompt, instruction=text, name=f"instruct {n}")),
+            )
             for n, text in enumerate(texts)
         ]
         return bench.best(candidates, "instruction")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.runtime import prompts
+from sharpen.techniques._train import check_options, tune
 from sharpen.techniques.bench import Bench
 from sharpen.types import Example, Message, Passage, System, Task, Technique
 
@@ -23,7 +24,9 @@ TRAINS = True
 
 def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
     """Weights must be within reach."""
-    return None if "tune" in can else "this model's weights cannot be trained here (it is hosted, or its engine does not train)"
+    if "tune" in can:
+        return None
+    return "this model's weights cannot be trained here (it is hosted, or its engine does not train)"
 
 
 def lora(gold_share: float = 1.0, **options: Any) -> Technique:
@@ -33,6 +36,9 @@ def lora(gold_share: float = 1.0, **options: Any) -> Technique:
         gold_share: how often a missed gold passage is put among the passages of a training question.
         options: fields of :class:`sharpen.tuning.TrainOptions`, such as ``r``, ``learning_rate``, ``num_train_epochs``.
     """
+    if isinstance(gold_share, bool) or not isinstance(gold_share, int | float) or not 0 <= gold_share <= 1:
+        raise UserError(f"the option gold_share is {gold_share!r}.", do="Write a share from 0 to 1.")
+    check_options(options)
 
     def improve(program: System, bench: Bench) -> System:
         train, dropped = conversations(program, bench.train, bench, gold_share)
@@ -44,8 +50,6 @@ def lora(gold_share: float = 1.0, **options: Any) -> Technique:
         if hasattr(model, "learn"):
             ref = bench.keep("adapter", lambda folder: model.learn([(m[:-1], m[-1].content) for m in train], folder))
         else:
-            from sharpen.techniques._train import tune
-
             ref = tune(program, train, dev, bench, options)
         return replace(program, adapters=(*program.adapters, ref))
 
@@ -74,4 +78,3 @@ def conversations(
     asked = prompts(program, usable, bench.engines, passages)
     rows = [(*m, Message("assistant", e.targets[0])) for m, e in zip(asked, usable, strict=True)]
     return rows, len(examples) - len(usable)
-

@@ -1,7 +1,7 @@
 """Show, for each question, the training questions that are nearest to it, with their answers.
 
-Nearest by embeddings (by words where there are none); never the question itself or a near-duplicate. How many is
-chosen on dev. Liu et al. 2022, "What makes good in-context examples for GPT-3?".
+Nearest by embeddings, by words, or by both; never the question itself or a near-duplicate. How many is chosen on dev.
+Liu et al. 2022, "What makes good in-context examples for GPT-3?".
 """
 
 from __future__ import annotations
@@ -9,19 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sharpen.errors import UserError
 from sharpen.retrieval import build_passages
+from sharpen.techniques._options import counts
 from sharpen.techniques.bench import Bench
 from sharpen.techniques.few_shot import usable
 from sharpen.types import Passage, Shots, Span, System, Technique
 
+WAYS = ("dense", "bm25", "hybrid")
 
-def nearest_shots(k: Sequence[int] = (3, 5), how: str = "dense") -> Technique:
+
+def nearest_shots(k: int | Sequence[int] = (3, 5), how: str = "dense") -> Technique:
     """Return the technique.
 
     Args:
-        k: numbers of worked examples to try.
+        k: how many worked examples; several numbers are tried on dev.
         how: dense, bm25 or hybrid.
     """
+    sizes = counts("k", k)
+    if how not in WAYS:
+        raise UserError(f"the option how is {how!r}.", do=f"It is one of: {', '.join(WAYS)}.")
 
     def improve(program: System, bench: Bench) -> System:
         pool = usable(bench)
@@ -31,7 +38,7 @@ def nearest_shots(k: Sequence[int] = (3, 5), how: str = "dense") -> Technique:
             Passage(e.id, e.question, Span(e.source, 0, len(e.question)), meta={"answer": e.targets[0]}) for e in pool
         ]
         index = build_passages(passages, bench.store, bench.engines.embed if how != "bm25" else None)
-        candidates = [(f"k={n}", replace(program, shots=Shots(index, n, how))) for n in k]
+        candidates = [(f"k={n}", replace(program, shots=Shots(index, n, how))) for n in sizes]
         return bench.best(candidates, "nearest_shots")
 
     return improve

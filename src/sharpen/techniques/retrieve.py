@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sharpen.errors import UserError
 from sharpen.retrieval import Chunking, Index, build
+from sharpen.techniques._options import count, counts
 from sharpen.techniques.bench import Bench
 from sharpen.types import Example, Retriever, System, Task, Technique
 
@@ -30,14 +32,16 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
         size: neighbouring paragraphs are joined up to this many words.
         longest: longer paragraphs are cut, in words.
     """
+    ks, sizes = counts("k", k), Chunking(count("size", size), count("longest", longest))
+    if how not in ("auto", *WAYS):
+        raise UserError(f"the option how is {how!r}.", do=f"It is one of: auto, {', '.join(WAYS)}.")
 
     def improve(program: System, bench: Bench) -> System:
         if not bench.documents:
             return program
         bench.progress("index documents", 0, None)
-        ref = build(bench.documents, bench.store, bench.engines.embed, Chunking(size, longest))
+        ref = build(bench.documents, bench.store, bench.engines.embed, sizes)
         index = bench.engines.index(ref)
-        ks = (k,) if isinstance(k, int) else tuple(k)
         way = _way(index, bench, max(ks)) if how == "auto" else how
         task = bench.task
         prompt = program.prompt

@@ -1,0 +1,102 @@
+"""Choosing on dev: ties, budgets, failures, and the same choice every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sharpen.techniques import Bench, Counts
+from sharpen.testing import tiny_bench
+from sharpen.types import Answer, Decoding, Example, Prompt, System
+
+
+class Scripted(Bench):
+    """A bench whose programs answer as their instruction says: "3" is right three times, "x" fails on all but one."""
+
+    asked: list[tuple[str, int]]
+
+    def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
+        self.asked.append((program.prompt.instruction, len(examples)))
+        said = program.prompt.instruction
+        if said == "x":
+            return [Answer(e.targets[0]) if i == 0 else Answer("", error="it broke.") for i, e in enumerate(examples)]
+        return [Answer(e.targets[0] if i < int(said) else "wrong") for i, e in enumerate(examples)]
+
+
+def scripted(**changes: Any) -> Scripted:
+    bench = replace(tiny_bench(), answers=None, **changes)
+    made = Scripted(**{f: getattr(bench, f) for f in bench.__dataclass_fields__})
+    made.asked = []
+    return made
+
+
+def candidates(*instructions: str) -> list[tuple[str, System]]:
+    return [(f"c{i}", System("fake:", prompt=Prompt(s))) for i, s in enumerate(instructions)]
+
+
+def test_the_best_on_dev_is_chosen() -> None:
+    bench = scripted()
+    assert bench.best(candidates("1", "4", "2"), "x").prompt.instruction == "4"
+
+
+def test_earlier_candidates_win_ties() -> None:
+    bench = scripted()
+    tied = [(f"c{i}", System("fake:", prompt=Prompt("3", name=str(i)))) for i in range(4)]
+    assert bench.best(tied, "x").prompt.name == "0"
+
+
+def test_a_program_that_fails_does_not_win_by_its_one_good_answer() -> None:
+    assert scripted().best(candidates("x", "2"), "x").prompt.instruction == "2"
+    assert scripted().best(candidates("2", "x"), "x").prompt.instruction == "2"
+
+
+def test_no_more_is_tried_than_the_budget_lets() -> None:
+    bench = scripted(counts=Counts(trials=2))
+    assert bench.best(candidates("1", "2", "9"), "x").prompt.instruction == "2"
+    bench = scripted(counts=Counts(trials=0))
+    assert bench.best(candidates("1", "2"), "x").prompt.instruction == "1"
+    assert bench.asked == []
+
+
+def test_the_better_half_goes_on() -> None:
+    dev = tuple(replace(e, id=f"{e.id} {n}") for n in range(10) for e in tiny_bench().dev)
+    bench = scripted(dev=dev)
+    assert bench.best(candidates("1", "2", "3", "4", "5", "6"), "x").prompt.instruction == "6"
+    third = len(dev) // 3
+    assert [n for _, n in bench.asked] == [third] * 6 + [len(dev)] * 3
+    assert {said for said, n in bench.asked if n == len(dev)} == {"4", "5", "6"}
+
+
+def test_a_trial_sees_as_much_of_dev_as_the_budget_lets() -> None:
+    bench = scripted(counts=Counts(dev=4))
+    bench.best(candidates("1", "2"), "x")
+    assert [n for _, n in bench.asked] == [4, 4]
+
+
+@pytest.mark.parametrize("dev", [(), None])
+def test_one_candidate_or_no_dev_needs_no_trial(dev: Any) -> None:
+    bench = scripted(**({"dev": dev} if dev is not None else {}))
+    given = candidates("1", "2") if dev == () else candidates("1")
+    assert bench.best(given, "x").prompt.instruction == "1"
+    assert bench.asked == []
+
+
+def test_random_numbers_depend_on_seed_and_purpose_alone() -> None:
+    bench = tiny_bench()
+    assert bench.rng("a").random() == tiny_bench(task="chat").rng("a").random()
+    assert bench.rng("a").random() != bench.rng("b").random()
+    assert bench.rng("a").random() != bench.with_seed(1).rng("a").random()
+    assert bench.seed == 0
+
+
+def test_the_first_program() -> None:
+    program = tiny_bench().first("fake:")
+    assert program.prompt.instruction == "Tell visitors about our rooms. Answer in as few words as possible."
+    assert program.decoding == Decoding(max_new_tokens=32)
+    chooses = tiny_bench("classification").first("fake:").decoding
+    assert chooses.choices == ("account", "delivery", "refund")
+    assert not chooses.by_text
+    assert tiny_bench().fill("{goal} {labels} {other}") == "Tell visitors about our rooms.  {other}"
