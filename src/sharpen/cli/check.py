@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sharpen.errors import Problem, UserError
 from sharpen.cli.progress import Live, clock
 
 
@@ -39,5 +40,6 @@ def check(use_case: Path, settings: list[str]) -> None:
     for row in found["estimates"]:
         print(f"  {row['arm']:28} {clock(row['seconds']):>8}  {row['memory_gb']:.1f} GB  {row['why']}")
     print(f"  {'together':28} {clock(found['seconds']):>8}")
-    for problem in found["problems"]:
-        print(f"problem: {problem}")
+    if found["problems"]:
+        # A study could live with these (what cannot be read is left out), but a check is for mending them.
+        raise UserError([Problem(p) for p in found["problems"]])

@@ -1,0 +1,138 @@
+"""The table of bad inputs: each a sentence with the place and the next step, status 2, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sharpen.cli import main
+
+
+def rewrite(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def append(folder: Path, line: str) -> None:
+    with (folder / "questions.jsonl").open("a") as f:
+        f.write(line + "\n")
+
+
+def broken_line(folder: Path) -> None:
+    path = folder / "questions.jsonl"
+    lines = path.read_text().splitlines()
+    filler = [json.dumps({"question": f"Filler {i}?", "answers": ["x"], "source": f"s{i % 9}"}) for i in range(4000)]
+    lines = (lines + filler)[:4000]
+    lines[3070] = '{"question": "half a row'
+    path.write_text("\n".join(lines) + "\n")
+
+
+def label_only_in_test(folder: Path) -> None:
+    for name, labels in (("train", "ab"), ("dev", "ab"), ("test", "abz")):
+        rows = [{"text": f"{name} text {i} {x}", "label": x} for i in range(12) for x in labels]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    rewrite(folder / "usecase.yaml", "examples: questions.jsonl", "train: train.jsonl\n  dev: dev.jsonl\n  test: test.jsonl")
+    rewrite(folder / "usecase.yaml", "documents: documents", "columns: {}")
+    rewrite(folder / "usecase.yaml", "version: 1", "version: 1\ntask: classification")
+
+
+Break = Callable[[Path], object]
+TABLE: dict[str, tuple[Break, list[str]]] = {
+    "missing file": (lambda d: (d / "questions.jsonl").unlink(), ["questions.jsonl", "no such file"]),
+    "empty file": (lambda d: (d / "questions.jsonl").write_text(""), ["questions.jsonl", "empty"]),
+    "broken JSON in line 3,071": (broken_line, ["3071"]),
+    "wrong column": (
+        lambda d: (d / "questions.jsonl").write_text(json.dumps({"frage": "Was?", "antwort": "Das."}) + "\n"),
+        ["frage", "antwort", "columns"],
+    ),
+    "unknown key": (lambda d: rewrite(d / "usecase.yaml", "goal:", "gaol:"), ["line", "gaol", "Did you mean goal?"]),
+    "unknown technique": (
+        lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\narms: [baseline, retreive + lora]"),
+        ["retreive", "retrieve"],
+    ),
+    "unknown option": (
+        lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\narms: [baseline, lora(rank=3)]"),
+        ["rank"],
+    ),
+    "unknown task": (lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\ntask: poetry"), ["poetry"]),
+    "unknown metric": (
+        lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\nmetrics: [exactmatch]"),
+        ["exactmatch", "exact_match"],
+    ),
+    "model that is not there": (
+        lambda d: rewrite(d / "usecase.yaml", 'model: "fake:"', "model: ./no/such/model"),
+        ["no/such/model"],
+    ),
+    "too few examples": (
+        lambda d: (d / "questions.jsonl").write_text(json.dumps({"question": "One?", "answers": ["1"]}) + "\n"),
+        ["example"],
+    ),
+    "no documents to retrieve from": (
+        lambda d: (
+            rewrite(d / "usecase.yaml", "  documents: documents\n", ""),
+            rewrite(d / "usecase.yaml", "version: 1", "version: 1\narms: [baseline, retrieve]"),
+        ),
+        ["documents", "retrieve"],
+    ),
+    "a label in test that train lacks": (label_only_in_test, ["label", "z"]),
+    "not YAML": (lambda d: (d / "usecase.yaml").write_text("name: [unclosed"), ["usecase.yaml", "line"]),
+    "a folder instead of a study": (lambda d: (d / "usecase.yaml").unlink(), ["usecase.yaml"]),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_bad_input_ends_in_a_sentence(
+    case: str, towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    break_, expected = TABLE[case]
+    break_(towns.parent)
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 2, said
+    assert "Traceback" not in said
+    for words in expected:
+        assert words.lower() in said.lower(), said
+    for sentence in said.strip().splitlines():
+        assert sentence.startswith("sharpen: "), said
+
+
+def test_all_problems_are_said_at_once(
+    towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(towns, "version: 1", "version: 1\narms: [baseline, retreive, lora(rank=3), {answers: today.jsonl}]")
+    append(towns.parent, '{"question": "half')
+    rewrite(towns, 'model: "fake:"', "model: ./no/model")
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    for words in ("retreive", "rank", "today.jsonl", "no/model", "line 201"):
+        assert words in said, said
+
+
+def test_a_document_that_cannot_be_read_is_said_and_the_rest_is_used(
+    towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (towns.parent / "documents" / "broken.pdf").write_bytes(b"%PDF-1.4 nothing more")
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr()
+    assert stop.value.code == 2
+    assert "broken.pdf" in said.err
+    assert "documents 20" in said.out
+
+
+def test_an_answer_longer_than_the_context_is_counted_not_raised(towns: Path) -> None:
+    import sharpen
+
+    (towns.parent / "documents" / "town0.md").write_text("word " * 30_000)
+    report = sharpen.run(towns, settings=["arms=[baseline, 'retrieve(k=3, longest=20000, size=20000)']"])
+    assert report.arm("retrieve(k=3, longest=20000, size=20000)")["n_unjudged"] >= 0
