@@ -1,8 +1,7 @@
 """Run a committed study on a public set: ``python benchmarks/study.py xquad --seed 0 --work DIR``.
 
 The set is converted, ``studies/NAME.yaml`` is run on it (going on where it was stopped), and what may be committed of
-the report is written to ``results/NAME/seed-N.json``: numbers, ids and hashes; texts of questions and passages stay out.
-``--compare OTHER`` recomputes nothing: it holds an arm of two result files against each other.
+the report is written to ``results/NAME/seed-N.json``: numbers, ids and hashes, and no texts.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Data(Strict):
     documents: str | None = Field(None, description="a folder or a file")
     documents_final: bool = Field(False, description="new questions will be about these same documents")
     columns: dict[str, str] = Field(default_factory=dict, description="our name: name in the file")
-    split: Split = Split()  # type: ignore[call-arg]
+    split: Split = Split()
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 
     @model_validator(mode="after")
@@ -112,9 +112,9 @@ class UseCase(Strict):
     arms: tuple[Arm, ...] = Field((), description="empty: a good default for the task and the data")
     worth: float = Field(0.02, gt=0, lt=1, description="the smallest gain that would matter")
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    constraints: Constraints = Constraints()  # type: ignore[call-arg]
-    costs: Costs = Costs()  # type: ignore[call-arg]
-    budget: Budget = Budget()  # type: ignore[call-arg]
+    constraints: Constraints = Constraints()
+    costs: Costs = Costs()
+    budget: Budget = Budget()
     seeds: int = Field(1, ge=1, le=20, description="trained arms are built this often; the spread is shown")
     seed: int = Field(0, ge=0)
     max_new_tokens: int | None = Field(None, ge=1, le=8192, description="longest answer; empty: the task's own")

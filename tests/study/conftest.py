@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-COLOURS = "red blue green yellow purple orange black white brown pink".split()
-STUFF = "wood stone iron glass brick clay".split()
+COLOURS = ["red", "blue", "green", "yellow", "purple", "orange", "black", "white", "brown", "pink"]
+STUFF = ["wood", "stone", "iron", "glass", "brick", "clay"]
 
 USE_CASE = """\
 version: 1
@@ -31,12 +31,14 @@ def write_towns(folder: Path, documents: int = 20) -> Path:
     rows = []
     for d in range(documents):
         text = f"# Town {d}\n\n"
-        for thing in rng.sample("tower bridge gate house lamp boat clock wall".split(), 5):
+        for thing in rng.sample(["tower", "bridge", "gate", "house", "lamp", "boat", "clock", "wall"], 5):
             name, colour, stuff = f"{thing} town{d}", rng.choice(COLOURS), rng.choice(STUFF)
             first = f"The {name} is painted {colour}."
             text += f"{first} People like it.\n\nThe {name} was built from {stuff}.\n\n"
             common = {"source": f"town{d}.md"}
-            rows.append({"question": f"What colour is the {name} painted?", "answers": [colour], "evidence": first, **common})
+            rows.append(
+                {"question": f"What colour is the {name} painted?", "answers": [colour], "evidence": first, **common}
+            )
             rows.append({"question": f"From what was the {name} built?", "answers": [stuff], **common})
         (folder / "documents" / f"town{d}.md").write_text(text)
     (folder / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))

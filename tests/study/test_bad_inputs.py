@@ -36,7 +36,9 @@ def label_only_in_test(folder: Path) -> None:
     for name, labels in (("train", "ab"), ("dev", "ab"), ("test", "abz")):
         rows = [{"text": f"{name} text {i} {x}", "label": x} for i in range(12) for x in labels]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    rewrite(folder / "usecase.yaml", "examples: questions.jsonl", "train: train.jsonl\n  dev: dev.jsonl\n  test: test.jsonl")
+    rewrite(
+        folder / "usecase.yaml", "examples: questions.jsonl", "train: train.jsonl\n  dev: dev.jsonl\n  test: test.jsonl"
+    )
     rewrite(folder / "usecase.yaml", "documents: documents", "columns: {}")
     rewrite(folder / "usecase.yaml", "version: 1", "version: 1\ntask: classification")
 

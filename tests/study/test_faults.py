@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_running import timeless
 
 import sharpen
 from sharpen.errors import UserError
 from sharpen.study.folder import RunFolder
-from test_running import timeless
 
 COMMAND = [sys.executable, "-m", "sharpen", "run"]
 

@@ -1,4 +1,4 @@
-"""A study from end to end on the fake model: what the report holds, what a second run does, what the process may see."""
+"""A study from end to end on the fake model: what the report holds, what a second run does, what is never opened."""
 
 from __future__ import annotations
 
@@ -12,12 +12,51 @@ import pytest
 import sharpen
 from sharpen.errors import UserError
 
-FIELDS = """name task metric worth alpha family n_test n_clusters cluster_by smallest_possible_p
-minimum_detectable_difference test_opened_at looks_at_this_test arms floors oracles winner verdict verdict_text
-environment""".split()
-ARM_FIELDS = """name status mean ci_low ci_high delta delta_ci_low delta_ci_high p_adjusted fixed broken contains
-form_gain substance_gain n_unjudged build_seconds p95_seconds tokens_per_answer cost_total meets_constraints
-fingerprint""".split()
+FIELDS = [
+    "name",
+    "task",
+    "metric",
+    "worth",
+    "alpha",
+    "family",
+    "n_test",
+    "n_clusters",
+    "cluster_by",
+    "smallest_possible_p",
+    "minimum_detectable_difference",
+    "test_opened_at",
+    "looks_at_this_test",
+    "arms",
+    "floors",
+    "oracles",
+    "winner",
+    "verdict",
+    "verdict_text",
+    "environment",
+]
+ARM_FIELDS = [
+    "name",
+    "status",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "delta",
+    "delta_ci_low",
+    "delta_ci_high",
+    "p_adjusted",
+    "fixed",
+    "broken",
+    "contains",
+    "form_gain",
+    "substance_gain",
+    "n_unjudged",
+    "build_seconds",
+    "p95_seconds",
+    "tokens_per_answer",
+    "cost_total",
+    "meets_constraints",
+    "fingerprint",
+]
 
 
 def timeless(report: dict) -> dict:
@@ -122,11 +161,15 @@ print(opened)
 
 def test_the_study_opens_the_sealed_rows_once_and_only_after_the_plan_was_written(towns: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = subprocess.run([sys.executable, "-c", WATCH, str(towns), str(out)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, str(towns), str(out)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[True]"
 
 
 def test_a_broken_technique_of_the_users_own_is_named(towns: Path) -> None:
-    (towns.parent / "mine.py").write_text("def mine():\n    def improve(p, b):\n        return 1 / 0\n    return improve\n")
+    (towns.parent / "mine.py").write_text(
+        "def mine():\n    def improve(p, b):\n        return 1 / 0\n    return improve\n"
+    )
     with pytest.raises(Exception, match=r"technique mine.*ZeroDivisionError"):
         sharpen.run(towns, settings=["arms=[baseline, ./mine.py]"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sharpen.errors import Problem, UserError
 from sharpen.cli.progress import Live, clock
+from sharpen.errors import Problem, UserError
 
 
 def check(use_case: Path, settings: list[str]) -> None:

@@ -35,12 +35,42 @@ TOPICS = [
     ("payment", "Cards and invoices are accepted. An invoice is due after 14 days."),
 ]
 QUESTIONS = {
-    "opening-hours": [("When does the shop open?", "at 9"), ("When does it close in the evening?", "at 6"), ("On which day is the shop closed?", "Sundays"), ("Is it open at noon on a Sunday?", "closed")],
-    "returns": [("How long can I return goods?", "30 days"), ("Where does my refund go?", "the card that was used"), ("What is the time limit for sending something back?", "30 days"), ("How is a refund paid?", "to the card that was used")],
-    "delivery": [("How fast is a parcel?", "3 working days"), ("What does delivery cost?", "4 euros"), ("From which amount is delivery free?", "50 euros"), ("When will my order be here?", "within 3 working days")],
-    "repairs": [("How long does a repair take?", "2 weeks"), ("How long are parts guaranteed?", "12 months"), ("My bike is at your workshop, when is it ready?", "2 weeks"), ("Is there a guarantee on the parts you put in?", "12 months")],
-    "contact": [("When can I call?", "between 10 and 4"), ("How soon are letters answered?", "within a week"), ("Whom do I write to?", "the help desk"), ("Until when is the phone answered?", "4")],
-    "payment": [("When is an invoice due?", "after 14 days"), ("How can I pay?", "Cards and invoices"), ("How many days do I have to pay the bill?", "14 days"), ("Do you take cards?", "Cards and invoices are accepted")],
+    "opening-hours": [
+        ("When does the shop open?", "at 9"),
+        ("When does it close in the evening?", "at 6"),
+        ("On which day is the shop closed?", "Sundays"),
+        ("Is it open at noon on a Sunday?", "closed"),
+    ],
+    "returns": [
+        ("How long can I return goods?", "30 days"),
+        ("Where does my refund go?", "the card that was used"),
+        ("What is the time limit for sending something back?", "30 days"),
+        ("How is a refund paid?", "to the card that was used"),
+    ],
+    "delivery": [
+        ("How fast is a parcel?", "3 working days"),
+        ("What does delivery cost?", "4 euros"),
+        ("From which amount is delivery free?", "50 euros"),
+        ("When will my order be here?", "within 3 working days"),
+    ],
+    "repairs": [
+        ("How long does a repair take?", "2 weeks"),
+        ("How long are parts guaranteed?", "12 months"),
+        ("My bike is at your workshop, when is it ready?", "2 weeks"),
+        ("Is there a guarantee on the parts you put in?", "12 months"),
+    ],
+    "contact": [
+        ("When can I call?", "between 10 and 4"),
+        ("How soon are letters answered?", "within a week"),
+        ("Whom do I write to?", "the help desk"),
+        ("Until when is the phone answered?", "4"),
+    ],
+    "payment": [
+        ("When is an invoice due?", "after 14 days"),
+        ("How can I pay?", "Cards and invoices"),
+        ("How many days do I have to pay the bill?", "14 days"),
+        ("Do you take cards?", "Cards and invoices are accepted"),
+    ],
 }
 
 
@@ -54,9 +84,13 @@ def init(directory: Path) -> None:
     (directory / "usecase.yaml").write_text(USE_CASE.format(name=name[:64]), encoding="utf-8")
     rows = []
     for topic, text in TOPICS:
-        (documents / f"{topic}.md").write_text(f"# {topic.replace('-', ' ').capitalize()}\n\n{text}\n", encoding="utf-8")
+        (documents / f"{topic}.md").write_text(
+            f"# {topic.replace('-', ' ').capitalize()}\n\n{text}\n", encoding="utf-8"
+        )
         rows += [{"question": q, "answers": [a], "source": f"{topic}.md"} for q, a in QUESTIONS[topic]]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (directory / "questions.jsonl").write_text(lines, encoding="utf-8")
-    print(f"{directory} holds a use case with {len(rows)} questions over {len(TOPICS)} documents. Replace them by yours.")
+    print(
+        f"{directory} holds a use case with {len(rows)} questions over {len(TOPICS)} documents. Replace them by yours."
+    )
     print(f"Next: sharpen check {directory / 'usecase.yaml'}")

@@ -27,7 +27,9 @@ app.add_typer(store_app, name="store")
 
 UseCaseFile = Annotated[Path, typer.Argument(help="usecase.yaml, or the folder that holds it.")]
 RunFolderArgument = Annotated[Path, typer.Argument(help="The folder of a run, such as runs/help-centre.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="The run's folder; default: runs/NAME beside the file.")]
 
 
@@ -138,7 +140,9 @@ def models_show(ref: Annotated[str, typer.Argument(help="A model that is here.")
 
 @app.command()
 def parts(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[KIND | show NAME | copy NAME]", help="See above.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KIND | show NAME | copy NAME]", help="See above.")
+    ] = None,
     to: Annotated[Path | None, typer.Option("--to", help="copy: the file to write.")] = None,
 ) -> None:
     """List the parts (of a KIND: task, metric, reader, model, technique, floor), show one's page, or copy its file.

@@ -17,7 +17,9 @@ def parts(words: list[str], to: Path | None) -> None:
     elif len(words) <= 1:
         listing(words[0] if words else None)
     else:
-        raise UserError(f"cannot read: parts {' '.join(words)}.", do="Write: parts, parts KIND, parts show NAME, parts copy NAME")
+        raise UserError(
+            f"cannot read: parts {' '.join(words)}.", do="Write: parts, parts KIND, parts show NAME, parts copy NAME"
+        )
 
 
 def listing(kind: str | None) -> None:
@@ -40,7 +42,9 @@ def _named(name: str) -> shelf.Part:
     if not found:
         raise UserError(f"there is no part called {name!r}.", do="See: sharpen parts")
     if len(found) > 1:
-        raise UserError(f"{name} names {len(found)} parts.", do=f"Say which: {', '.join(f'{p.kind}/{p.name}' for p in found)}")
+        raise UserError(
+            f"{name} names {len(found)} parts.", do=f"Say which: {', '.join(f'{p.kind}/{p.name}' for p in found)}"
+        )
     return found[0]
 
 

@@ -21,4 +21,5 @@ def gc(directory: Path, yes: bool) -> None:
     loose = [ref for ref in store.refs() if ref not in named]
     if yes:
         store.gc(named)
-    print(f"{len(named)} artefacts are in use, {len(loose)} are not{' and were deleted' if yes else '; delete them with --yes'}.")
+    then = "and were deleted" if yes else "; delete them with --yes"
+    print(f"{len(named)} artefacts are in use, {len(loose)} are not {then}.")

@@ -1,7 +1,7 @@
 """Compare arms on recorded scores: one paired procedure, simultaneous intervals, a verdict; race, seal, ledger, plan.
 
-The only room that holds the test split. :func:`compare` is the heart; :func:`plan` says beforehand what a test can show,
-:func:`race` saves evaluation on dev, :func:`open_test` is the only way to the sealed questions.
+The only room that holds the test split. :func:`compare` is the heart; :func:`plan` says beforehand what a test can
+show, :func:`race` saves evaluation on dev, :func:`open_test` is the only way to the sealed questions.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.evaluation.flips import Array, smallest_p
 from sharpen.evaluation.gains import form_gain
 from sharpen.evaluation.pairs import Pairs, all_pairs
-from sharpen.evaluation.power import detectable
+from sharpen.evaluation.power import HIDDEN_CORRELATION, SPARSE, Noise, detectable, typical_critical
 from sharpen.evaluation.sums import Judge, Table, tabulate
 from sharpen.evaluation.verdicts import Standing, Terms, decide
 from sharpen.types import Score
@@ -146,7 +146,7 @@ def compare(
     pairs = all_pairs(table, base, rule.alpha, rule.flips, rule.seed)
     side = 1.0 if metric.higher_is_better else -1.0
     n_clusters = len(table.sizes)
-    least = _detectable(table, pairs, base)
+    least = _detectable(table, pairs, base, rule.alpha)
     terms = Terms(baseline, rule.worth, rule.alpha, len(clusters), n_clusters, smallest_p(n_clusters, rule.flips))
     verdict = decide(_standings(table, pairs, known, base, side), terms, least)
     n_pairs = len(pairs.first)
@@ -236,7 +236,7 @@ def _standings(table: Table, pairs: Pairs, facts: Mapping[str, Facts], base: int
     return standings
 
 
-def _detectable(table: Table, pairs: Pairs, base: int) -> float | None:
+def _detectable(table: Table, pairs: Pairs, base: int, alpha: float) -> float | None:
     """The gain over the baseline that this test finds four times in five, from the spread that was observed."""
     mine = (pairs.first == base) | (pairs.second == base)
     if not mine.any():
@@ -245,7 +245,10 @@ def _detectable(table: Table, pairs: Pairs, base: int) -> float | None:
     change = (table.values[pairs.first[mine]] - table.values[pairs.second[mine]]) / table.spread
     differing = max(float((change**2 @ table.weights).mean() / n), 1 / n)
     error = max(float(np.sqrt((pairs.error[mine] ** 2).mean())) / table.spread, float(np.sqrt(differing / n)))
-    least = detectable(error, differing, pairs.critical, len(table.sizes))
+    critical = pairs.critical
+    if np.isfinite(critical) and differing * n < SPARSE * len(table.sizes):
+        critical = max(critical, typical_critical(table.sizes, len(table.arms), HIDDEN_CORRELATION, alpha))
+    least = detectable(Noise(error, differing, n, table.sizes), critical)
     return None if least is None else least * table.spread
 
 

@@ -77,7 +77,7 @@ class Ledger:
             rows = db.execute(
                 "select questions, run, plan, opened_at from openings where questions = ? order by number", (questions,)
             ).fetchall()
-        return tuple(Opening(*row, look=i) for i, row in enumerate(rows, start=1))
+        return tuple(Opening(q, run, plan, at, i) for i, (q, run, plan, at) in enumerate(rows, start=1))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -33,8 +33,8 @@ class Opened:
 def open_test(seal: Seal, folder: Path, ledger: Ledger, run: str) -> Opened:
     """Open the sealed test for the plan that stands in ``folder/plan.json``.
 
-    The order is: plan read from disk, opening recorded on disk, rows loaded. A run that is killed in between has looked,
-    as far as the ledger knows; opening again with the same ``run`` is not a new look.
+    The order is: plan read from disk, opening recorded on disk, rows loaded. A run that is killed in between has
+    looked, as far as the ledger knows; opening again with the same ``run`` is not a new look.
 
     Args:
         seal: of the prepared data.

@@ -42,8 +42,8 @@ class Pairs:
 
     def find(self, a: int, b: int) -> tuple[int, float]:
         """Return the pair's number and 1 if it is kept as (a, b), -1 if as (b, a)."""
-        k = int(np.flatnonzero((self.first == min(a, b)) & (self.second == max(a, b)))[0])
-        return k, 1.0 if a < b else -1.0
+        low, high, arms = min(a, b), max(a, b), len(self.arm_low)
+        return low * arms - low * (low + 1) // 2 + high - low - 1, 1.0 if a < b else -1.0
 
 
 def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> Pairs:
@@ -72,8 +72,8 @@ def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> P
 
 
 def enough_clusters(n_pairs: int, alpha: float, g: int) -> int:
-    """In how many clusters two arms must differ for sign flips to reach ``alpha`` after correction; ``g`` at most."""
-    return min(g, int(np.ceil(1 + np.log2(max(n_pairs, 1) / alpha))))
+    """In how many clusters two arms must differ: for flips to reach ``alpha`` after correction, or in three of four."""
+    return min(int(np.ceil(0.75 * g)), int(np.ceil(1 + np.log2(max(n_pairs, 1) / alpha))))
 
 
 def unseen(table: Table, alpha: float) -> float:
@@ -135,19 +135,10 @@ def _arms(table: Table, residuals: Array, drawn: Signs, alpha: float) -> tuple[A
     mass = (table.values - lowest) @ table.weights / table.spread
     bounded = np.isfinite(table.limits).all()
     limits = (0.0, ceiling - lowest) if bounded else (-np.inf, np.inf)
-    lows, highs = np.empty(len(table.arms)), np.empty(len(table.arms))
-    for i, mean in enumerate(table.means):
-        one = Evidence(
-            np.array([mean - lowest]),
-            _error(residuals[i : i + 1], total),
-            mass[i : i + 1],
-            np.zeros(1),
-            some[i : i + 1],
-        )
-        critical = _critical(alone[i], g, alpha)
-        low, high = bounds(one, critical, limits, total, unseen(table, alpha), enough_clusters(1, alpha, g))
-        lows[i], highs[i] = low[0] + lowest, high[0] + lowest
-    return lows, highs
+    each = Evidence(table.means - lowest, _error(residuals, total), mass, np.zeros(len(mass)), some)
+    critical = np.array([_critical(row, g, alpha) for row in alone])
+    low, high = bounds(each, critical, limits, total, unseen(table, alpha), enough_clusters(1, alpha, g))
+    return low + lowest, high + lowest
 
 
 def _touched(table: Table, questions: NDArray[np.bool_]) -> int:

@@ -14,10 +14,12 @@ from sharpen.types import Score
 
 POWER = 0.8
 POWER_QUANTILE = 0.841621  # of the normal distribution
-PLANNING_FLIPS = 2_000
-PLANNING_DRAWS = 8
+PLANNING_FLIPS = 1_000
+PLANNING_DRAWS = 5
+SPARSE = 3.0  # differing questions a cluster below which the observed critical value is not trusted
 ASSUMED_DIFFERING = 0.3  # share of questions that two arms answer differently, where nothing is known
 ASSUMED_CORRELATION = 0.1  # within clusters
+HIDDEN_CORRELATION = 0.4  # within clusters, of answers that a gain would change, where none is seen
 
 
 @dataclass(frozen=True)
@@ -73,28 +75,47 @@ def plan(
     possible = g >= 2 and p <= alpha and n_arms > 1
     least = None
     if possible:
-        critical = _typical_critical(sizes, n_arms, correlation, alpha)
+        critical = typical_critical(sizes, n_arms, correlation, alpha)
         inflation = 1 + correlation * ((sizes**2).sum() / n - 1)
         error = np.sqrt(np.maximum(differing, 1 / n) * inflation / n)
-        least = detectable(float(error), max(differing, 1 / n), critical, g)
+        least = detectable(Noise(float(error), max(differing, 1 / n), n, sizes), critical)
         least = None if least is None else least * scale
     says = _says(n, g, p, possible, least, worth, alpha, assumed, n_arms)
     return Plan(n, g, p, possible, least, float(differing), float(correlation), assumed, says)
 
 
-def detectable(error: float, differing: float, critical: float, g: int) -> float | None:
+@dataclass(frozen=True)
+class Noise:
+    """The spread of a difference at no gain, for scores whose range is 1.
+
+    ``error`` is its standard error, ``differing`` the mean square of a question's difference (of 0/1 scores: the share
+    of questions that differ), ``n`` the questions, ``sizes`` those of each cluster.
+    """
+
+    error: float
+    differing: float
+    n: float
+    sizes: Array
+
+
+def detectable(noise: Noise, critical: float) -> float | None:
     """The gain that is found with probability 0.8, as a share of the range; None: none is.
 
-    ``error`` is the standard error at no gain, with a share ``differing`` of questions differing. A gain adds differing
-    questions and so spread. The power of a t test with few degrees of freedom is approximated as by Johnson and Welch
-    (1940).
+    A gain makes more questions differ and so adds spread. How much the added ones cluster is seen only where many
+    differ already; the fewer differ in a cluster, the more of a typical correlation is assumed. The power of a t test
+    with few degrees of freedom is approximated as by Johnson and Welch (1940).
     """
+    g = len(noise.sizes)
     if not np.isfinite(critical) or g < 2:
         return None
     df = g - 1
     needed = (critical + POWER_QUANTILE * np.sqrt(1 + critical**2 / (2 * df))) / (1 - 1 / (4 * df))
+    seen = noise.error**2 * noise.n / noise.differing
+    per_cluster = noise.differing * noise.n / g
+    crowd = float((noise.sizes**2).sum() / noise.n) - 1
+    added = seen + HIDDEN_CORRELATION / (1 + per_cluster) * max(crowd, 0.0)
     gains = np.linspace(0, 1, 2001)
-    errors = error * np.sqrt(np.maximum(differing + gains - gains**2, differing) / differing)
+    errors = np.sqrt(noise.error**2 + added * (gains - gains**2) / noise.n)
     enough = np.flatnonzero(gains >= needed * errors)
     return float(gains[enough[0]]) if len(enough) and enough[0] > 0 else None
 
@@ -117,11 +138,12 @@ def _spread(table: Table, base: int) -> tuple[float, float]:
     return square, float(np.clip(correlation, 0.02, 0.9))
 
 
-def _typical_critical(sizes: Array, n_arms: int, correlation: float, alpha: float) -> float:
-    """The flips' quantile for normal scores in clusters of these sizes, averaged over a few draws."""
+def typical_critical(sizes: Array, n_arms: int, correlation: float, alpha: float) -> float:
+    """The flips' quantile for normal scores in clusters of these sizes: the median of a few draws."""
     rng = np.random.default_rng(0)
     g = len(sizes)
-    drawn = signs(g, PLANNING_FLIPS, 0)[: 2**13]
+    drawn = signs(g, PLANNING_FLIPS, 0)
+    drawn = drawn[:: max(1, len(drawn) // PLANNING_FLIPS)]
     pairs = np.triu_indices(n_arms, 1)
     found = []
     for _ in range(PLANNING_DRAWS):

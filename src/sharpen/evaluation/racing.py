@@ -1,14 +1,15 @@
 """The race on dev: built arms are dropped, batch by batch, once they are shown to be worse than some other arm.
 
-It saves evaluation only. For each pair a gambler bets, cluster by cluster, that the other arm is ahead (Waudby-Smith and
-Ramdas 2023, "Estimating means of bounded random variables by betting"): capital starts at 1, is multiplied by
-``1 + bet * difference`` with the cluster's summed difference as a share of the largest cluster, and cannot be expected to
-grow unless the other arm's mean is higher. Capital is averaged over a grid of bets, which needs no tuning and does not
-depend on the order of clusters. An arm is dropped when its opponents' average capital reaches ``1 / alpha``: by Ville's
-inequality an arm that is not below any other is ever dropped with probability ``alpha`` at most, whenever one looks.
+It saves evaluation only. For each pair a gambler bets, cluster by cluster, that the other arm is ahead (Waudby-Smith
+and Ramdas 2023, "Estimating means of bounded random variables by betting"): capital starts at 1, is multiplied by
+``1 + bet * difference`` with the cluster's summed difference as a share of the largest cluster, and cannot be expected
+to grow unless the other arm's mean is higher. Capital is averaged over a grid of bets, which needs no tuning and does
+not depend on the order of clusters. An arm is dropped when its opponents' average capital reaches ``1 / alpha``: by
+Ville's inequality an arm that is not below any other is dropped with probability ``alpha`` at most, however often one
+looks.
 
-Never dropped: the baseline, and any arm for what another arm's score says (an arm is judged by its own answers only, not
-by those of the techniques it is made of). With few clusters little is dropped; that is what few clusters can tell.
+Never dropped: the baseline, and any arm for what another arm's score says (an arm is judged by its own answers only,
+not by those of the techniques it is made of). With few clusters little is dropped; that is what few clusters can tell.
 Metrics that are not a mean, or have no bounds, are not raced.
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sharpen.errors import UserError
 from sharpen.evaluation.flips import Array
@@ -111,13 +113,13 @@ class Race:
         if not self.possible:
             return ()
         running = [self.arms.index(a) for a in self.running]
-        sums = np.stack(
+        sums: Array = np.stack(
             [
                 np.bincount(cluster_of, weights=self._oriented(scores[self.arms[i]]), minlength=len(labels))
                 for i in running
             ]
         )
-        sizes = np.bincount(cluster_of, minlength=len(labels)).astype(float)
+        sizes: Array = np.bincount(cluster_of, minlength=len(labels)).astype(np.float64)
         if sizes.max(initial=0) > self.largest:
             raise UserError(f"a cluster holds {sizes.max():.0f} questions, more than the {self.largest:.0f} declared.")
         self._bet(np.array(running, dtype=np.intp), sums, sizes)
@@ -130,7 +132,7 @@ class Race:
         x = (np.array([worst if s.value is None else s.value for s in scores], dtype=float) - low) / (high - low)
         return np.clip(x if self.higher_is_better else 1 - x, 0.0, 1.0)
 
-    def _bet(self, running: np.ndarray, sums: Array, sizes: Array) -> None:
+    def _bet(self, running: NDArray[np.intp], sums: Array, sizes: Array) -> None:
         grid = np.ix_(running, running)
         difference = sums[:, None] - sums[None]
         self._sums[grid] += difference.sum(-1)

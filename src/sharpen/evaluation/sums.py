@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -110,9 +111,9 @@ def _check(arms: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights
                     f"{len(scores)} scores for {n} questions.", f"arm {name}", "Score every question with every arm."
                 )
             )
-        if any(s.value is not None and not np.isfinite(s.value) for s in scores):
+        if any(s.value is not None and not isfinite(s.value) for s in scores):
             problems.append(Problem("a score is not a finite number.", f"arm {name}", "Use None for unjudged answers."))
-    if weights is not None and (len(weights) != n or not all(np.isfinite(w) and w > 0 for w in weights)):
+    if weights is not None and (len(weights) != n or not all(isfinite(w) and w > 0 for w in weights)):
         problems.append(Problem("weights must be positive, one for each question.", "weights", "Mend the weights."))
     if problems:
         raise UserError(problems)
@@ -147,18 +148,19 @@ def _cluster_sums(
         np.float64
     )
     has_stats = any(s.stats for scores in filled.values() for s in scores)
-    if not has_stats:
-        means = np.array([metric.aggregate(scores, each) for scores in filled.values()], dtype=np.float64)
-        if _agree(means, plain.sum(1) / w.sum()):
-            return plain, plain.sum(1) / w.sum(), True
+    means = plain.sum(1) / w.sum()
+    if not has_stats and _is_mean(list(filled.values()), values, means, each, metric):
+        return plain, means, True
     whole, without = _deleted(filled, cluster_of, w, n_clusters, metric)
     total = w.sum()
     sums = total * whole[:, None] - (total - sizes) * np.where(sizes < total, without, 0.0)
     return sums, whole, False
 
 
-def _agree(a: Array, b: Array) -> bool:
-    return bool(np.allclose(a, b, rtol=1e-9, atol=1e-12))
+def _is_mean(scores: list[list[Score]], values: Array, means: Array, weights: list[float], metric: Judge) -> bool:
+    """Whether the metric's own aggregate is the mean: asked of the two arms whose scores vary most."""
+    telling = np.argsort(values.std(axis=1))[-2:]
+    return all(np.isclose(metric.aggregate(scores[i], weights), means[i], rtol=1e-9, atol=1e-12) for i in telling)
 
 
 def _deleted(

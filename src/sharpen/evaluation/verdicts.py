@@ -147,7 +147,8 @@ def _open_text(leader: Standing, base: Standing, able: Sequence[Standing], terms
         )
     more = _more(leader, base, able, terms, reach)
     if more is None:
-        return f"Not decided. {_leads(leader, base)} Questions from more sources would help: in too few of these do the arms differ."
+        why = "Questions from more sources would help: in too few of these do the arms differ."
+        return f"Not decided. {_leads(leader, base)} {why}"
     clusters = max(1, ceil(more * terms.n_clusters / terms.n))
     return (
         f"Not decided. {_leads(leader, base)} About {_round(more)} more questions "

@@ -19,6 +19,10 @@ from sharpen.study.setting import Setting, baseline_of
 from sharpen.types import Answer, Example, Score
 
 EXAMPLES_SHOWN = 40
+COMPARED = (
+    *("mean", "ci_low", "ci_high", "delta", "delta_ci_low", "delta_ci_high", "p_adjusted", "fixed", "broken"),
+    *("contains", "form_gain", "substance_gain", "n_unjudged"),
+)
 
 
 def assemble(
@@ -56,7 +60,11 @@ def assemble(
         weights=[e.weight for e in examples],
     )
     rows = {r.name: asdict(r) for r in compared.arms}
-    arms = [_arm(setting, b, rows.get(b.name), race, latencies.get(b.name), cost.get(b.name), examples, answered) for b in built if b.status != "seed"]
+    arms = [
+        _arm(setting, b, rows.get(b.name), race, latencies.get(b.name), cost.get(b.name), examples, answered)
+        for b in built
+        if b.status != "seed"
+    ]
     leader = compared.winner or _leader(compared)
     floors = _floors(setting, examples, test, answered, judged, leader)
     oracles = _oracles(setting, examples, answered)
@@ -91,7 +99,7 @@ def assemble(
         "seeds": _seeds(setting, built, race),
         "data": dict(data.facts),
         "plan": _plain(plan),
-        "examples": _examples(setting, examples, left, answered, judged, baseline, leader),
+        "examples": _examples(examples, left, answered, judged, baseline, leader),
         "prompts": {b.name: b.program.prompt.instruction for b in left if b.program},
         "levers": [_lever(b) for b in built],
         "not_measured": _not_measured(setting, built, latencies),
@@ -110,8 +118,6 @@ def _arm(
     answered: Mapping[str, Mapping[str, list[Answer]]],
 ) -> dict[str, Any]:
     latency, cost = latency or {}, cost or {}
-    names = ("mean", "ci_low", "ci_high", "delta", "delta_ci_low", "delta_ci_high", "p_adjusted", "fixed", "broken")
-    names = (*names, "contains", "form_gain", "substance_gain", "n_unjudged")
     answers = answered["arms"].get(built.name, [])
     status = "tested" if row else ("dropped" if built.name in race.dropped else built.status)
     tokens = [a.tokens for a in answers if a.completions]
@@ -120,7 +126,7 @@ def _arm(
         "does": built.does,
         "status": status,
         "why": race.dropped.get(built.name, built.why),
-        **{n: row[n] if row else None for n in names},
+        **{n: row[n] if row else None for n in COMPARED},
         "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in setting.metrics} if answers else {},
         "n_unparsed": sum(bool(a.raw.strip()) and not a.text for a in answers) if answers else None,
         "dev": race.values.get(built.name, {}),
@@ -161,7 +167,11 @@ def _broken(setting: Setting, latency: Mapping[str, Any] | None, cost: Mapping[s
         ("memory_gb", limits.memory_gb, latency.get("memory_gb")),
         ("cost_per_answer", limits.cost_per_answer, cost.get("per_answer")),
     ]
-    return [f"{n} is {v:.3g}, the limit is {most:g}" for n, most, v in checks if most is not None and v is not None and v > most]
+    return [
+        f"{n} is {v:.3g}, the limit is {most:g}"
+        for n, most, v in checks
+        if most is not None and v is not None and v > most
+    ]
 
 
 def _contains(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
@@ -244,9 +254,7 @@ def _failures(
 
 def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:
     """Sentences that belong to the verdict: floors that were not beaten, and how often these questions were seen."""
-    said = [
-        f"{leader} does not beat the floor {f['name']} ({f['mean']:.3f})." for f in floors if not f["beaten"]
-    ]
+    said = [f"{leader} does not beat the floor {f['name']} ({f['mean']:.3f})." for f in floors if not f["beaten"]]
     if test.looks > 1:
         said.append(f"This is the {ordinal(test.looks)} look at these questions.")
     return said
@@ -263,7 +271,12 @@ def _judged_only(compared: Comparison) -> dict[str, Any] | None:
     inner = compared.judged_only
     if inner is None:
         return None
-    return {"n_test": inner.n_test, "verdict": inner.verdict, "winner": inner.winner, "verdict_text": inner.verdict_text}
+    return {
+        "n_test": inner.n_test,
+        "verdict": inner.verdict,
+        "winner": inner.winner,
+        "verdict_text": inner.verdict_text,
+    }
 
 
 def _seeds(setting: Setting, built: Sequence[Built], race: DevRace) -> list[dict[str, Any]]:
@@ -272,8 +285,15 @@ def _seeds(setting: Setting, built: Sequence[Built], race: DevRace) -> list[dict
     return [{"name": n, "dev": race.values.get(n, {})} for n in names]
 
 
-def _examples(setting, examples, left, answered, judged, baseline, leader):  # type: ignore[no-untyped-def]
-    """Questions side by side: first where the leader fixes and breaks, then where both fail; texts as answered."""
+def _examples(
+    examples: Sequence[Example],
+    left: Sequence[Built],
+    answered: Mapping[str, Mapping[str, list[Answer]]],
+    judged: Mapping[str, Sequence[Score]],
+    baseline: str,
+    leader: str,
+) -> list[dict[str, Any]]:
+    """Questions side by side: where the leader breaks, then fixes, then where neither changes; texts as answered."""
     base, lead = judged[baseline], judged[leader]
 
     def rank(i: int) -> tuple[int, int]:
@@ -302,7 +322,12 @@ def _examples(setting, examples, left, answered, judged, baseline, leader):  # t
 
 def _lever(built: Built) -> dict[str, Any]:
     """What was tried for an arm: trials on dev, recall, training curves."""
-    return {"arm": built.name, "does": built.does, "seconds": round(built.seconds, 2), "notes": [dict(n) for n in built.notes]}
+    return {
+        "arm": built.name,
+        "does": built.does,
+        "seconds": round(built.seconds, 2),
+        "notes": [dict(n) for n in built.notes],
+    }
 
 
 def _not_measured(setting: Setting, built: Sequence[Built], latencies: Mapping[str, Any]) -> list[str]:
@@ -318,4 +343,6 @@ def _not_measured(setting: Setting, built: Sequence[Built], latencies: Mapping[s
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value, default=str))
+    return json.loads(
+        json.dumps(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value, default=str)
+    )

@@ -55,7 +55,9 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
 
     done = DevRace(left=list(programs), n=len(dev), on=setting.use_case.racing)
     if done.on:
-        ran = race(ask, list(programs), clusters=clusters, metric=metric, baseline=baseline, rounds=ROUNDS, seed=bench.seed)
+        ran = race(
+            ask, list(programs), clusters=clusters, metric=metric, baseline=baseline, rounds=ROUNDS, seed=bench.seed
+        )
         done.left, done.saved_dev = list(ran.running), ran.saved
         done.dropped = {d.arm: d.reason for d in ran.dropped.values()}
     else:

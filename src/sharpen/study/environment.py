@@ -13,7 +13,16 @@ import sharpen
 from sharpen.runtime import Engines
 from sharpen.study.setting import Setting
 
-PACKAGES = ("torch", "transformers", "peft", "openvino-genai", "sentence-transformers", "bm25s", "numpy", "scikit-learn")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "openvino-genai",
+    "sentence-transformers",
+    "bm25s",
+    "numpy",
+    "scikit-learn",
+)
 
 
 def environment(setting: Setting, engines: Engines) -> dict[str, Any]:

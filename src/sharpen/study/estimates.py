@@ -85,7 +85,9 @@ class Estimator:
             n, shown = (3, z.question + z.target + 8 + state.k * z.passage)
             after = replace(state, said=min(state.said, 2 * z.target + 4))
             own = step == "nearest_shots"
-            after = replace(after, own=after.own + n * shown) if own else replace(after, shared=after.shared + n * shown)
+            after = (
+                replace(after, own=after.own + n * shown) if own else replace(after, shared=after.shared + n * shown)
+            )
             return self.search(after, 2 if own else 6), after
         if step == "instruct":
             return self.search(state, 4), state
@@ -105,7 +107,9 @@ class Estimator:
         state = State(z.question, z.instruction, s.answer_tokens)
         seconds, did = 0.0, []
         for step, options in parse_sum(arm.does):
-            took, state = self.build(step, options, replace(state, steps=(*state.steps, f"{step}{sorted(options.items())}")))
+            took, state = self.build(
+                step, options, replace(state, steps=(*state.steps, f"{step}{sorted(options.items())}"))
+            )
             if state.steps not in self.seen:
                 self.seen.add(state.steps)
                 seconds += took
@@ -172,4 +176,6 @@ def fit(minutes: float | None, speeds: Speeds, sizes: Sizes, arms: Sequence[Arm]
         _, seconds = estimate(speeds, sizes, arms, counts)
         if seconds <= minutes * 60:
             return counts, f"fits {minutes:g} minutes with {counts}: about {seconds / 60:.1f}"
-    return steps[-1], f"needs about {seconds / 60:.0f} minutes even with {steps[-1]}; the budget of {minutes:g} will be exceeded"
+    return steps[
+        -1
+    ], f"needs about {seconds / 60:.0f} minutes even with {steps[-1]}; the budget of {minutes:g} will be exceeded"

@@ -32,12 +32,16 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as e:
-            raise UserError(f"cannot be written: {e.strerror}.", str(self.path), "Choose another place: --out") from None
+            raise UserError(
+                f"cannot be written: {e.strerror}.", str(self.path), "Choose another place: --out"
+            ) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise UserError("another process is running this study.", str(self.path), "Wait for it, or use --out.") from None
+            raise UserError(
+                "another process is running this study.", str(self.path), "Wait for it, or use --out."
+            ) from None
         try:
             yield
         finally:

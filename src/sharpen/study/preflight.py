@@ -32,7 +32,7 @@ class Found:
 class Plan:
     """What the budget became, what was estimated before anything was built, and what speeds that rests on."""
 
-    counts: Counts = Counts()
+    counts: Counts = field(default_factory=Counts)
     budget: str = ""
     estimates: tuple[dict[str, Any], ...] = ()
     seconds: float = 0.0
@@ -52,7 +52,9 @@ def inspect(setting: Setting) -> Found:
         raise UserError([*problems, *made.problems])
     data = data_room.load(made.folder)
     answers = [setting.base / a.answers for a in setting.arms if a.answers]
-    key = digest([uc.model_dump(mode="json"), data.seal.content, data.facts["files"], [p.read_bytes().hex() for p in answers]])
+    key = digest(
+        [uc.model_dump(mode="json"), data.seal.content, data.facts["files"], [p.read_bytes().hex() for p in answers]]
+    )
     return Found(data, made.problems, key)
 
 

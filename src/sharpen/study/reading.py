@@ -43,9 +43,7 @@ class Report:
         return table(self.data)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in _rows(self.data)
-        )
+        rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in _rows(self.data))
         head = "".join(f"<th>{h}</th>" for h in HEAD)
         return f"<p><b>{self.data['verdict_text']}</b></p><table><tr>{head}</tr>{rows}</table>"
 
@@ -84,9 +82,16 @@ def table(data: Mapping[str, Any]) -> str:
     """The table of arms and the verdict, as text."""
     rows = [list(HEAD), *_rows(data)]
     widths = [max(len(r[i]) for r in rows) for i in range(len(HEAD))]
-    lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths, strict=True))).rstrip() for r in rows]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths, strict=True))
+        ).rstrip()
+        for r in rows
+    ]
     lines.insert(1, "-" * max(map(len, lines)))
-    facts = f"{data['metric']} on {data['n_test']} test questions from {data['n_clusters']} clusters ({data['cluster_by']})"
+    facts = (
+        f"{data['metric']} on {data['n_test']} test questions from {data['n_clusters']} clusters ({data['cluster_by']})"
+    )
     return "\n".join([facts, *lines, "", data["verdict_text"]])
 
 

@@ -80,8 +80,17 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     answered = answer_test(setting, bench, left, leader, test)
     race.saved_test = len(race.dropped) * data.seal.n
     report = assemble(
-        setting=setting, data=data, built=built, left=left, race=race, latencies=latencies, test=test, plan=plan,
-        answered=answered, retriever=leader, environment=env,
+        setting=setting,
+        data=data,
+        built=built,
+        left=left,
+        race=race,
+        latencies=latencies,
+        test=test,
+        plan=plan,
+        answered=answered,
+        retriever=leader,
+        environment=env,
     )
     report["hours"] = round((time.time() - began) / 3600, 4) + sum(e.get("hours", 0) for e in folder.events("stopped"))
     folder.write_json("report.json", report)
@@ -177,12 +186,13 @@ def given_answers(setting: Setting, built: Built, examples: Sequence[Example]) -
         except (json.JSONDecodeError, KeyError, TypeError):
             raise UserError("is not an object with id and answer.", f"{path}, line {n}", "Mend that line.") from None
     return [
-        Answer(given[e.id], given[e.id]) if e.id in given else Answer("", error="no answer was given")
-        for e in examples
+        Answer(given[e.id], given[e.id]) if e.id in given else Answer("", error="no answer was given") for e in examples
     ]
 
 
-def keep_answers(folder: RunFolder, name: str, examples: Sequence[Example], answers: Sequence[Answer], setting: Setting) -> None:
+def keep_answers(
+    folder: RunFolder, name: str, examples: Sequence[Example], answers: Sequence[Answer], setting: Setting
+) -> None:
     """Write an arm's answers and scores, one JSON line a question."""
     from sharpen.store import write_text
 

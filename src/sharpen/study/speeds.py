@@ -45,7 +45,9 @@ class Speeds:
 def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: bool, retrieves: bool) -> Speeds:
     """Return the speeds of this machine with the study's model, measured now or before."""
     identity = engines.identity(setting.use_case.model)
-    key = digest([identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 1])
+    key = digest(
+        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 1]
+    )
     path = setting.store.root / "speeds" / f"{key}.json"
     if path.exists():
         return Speeds(**json.loads(path.read_text(encoding="utf-8")))
@@ -68,7 +70,34 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
 
 def text(n: int) -> str:
     """A made text of ``WORDS`` words that begins unlike any other, so that no cache knows it."""
-    common = "the of and to in is that for it as was with on by at be this are from or an have not they which one".split()
+    common = [
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "is",
+        "that",
+        "for",
+        "it",
+        "as",
+        "was",
+        "with",
+        "on",
+        "by",
+        "at",
+        "be",
+        "this",
+        "are",
+        "from",
+        "or",
+        "an",
+        "have",
+        "not",
+        "they",
+        "which",
+        "one",
+    ]
     return " ".join([f"number{n}", *(common[(n * 7 + i * i) % len(common)] for i in range(WORDS))])
 
 

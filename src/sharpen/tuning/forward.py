@@ -71,7 +71,7 @@ def attention(
     """The attention of a tree; tensors are (1, heads, tokens, size), the result (1, tokens, heads, size)."""
     if sharpen_tree is None:
         raise RuntimeError("this model does not hand its keyword arguments to its attention")
-    groups = query.shape[1] // key.shape[1]
+    heads, groups = query.shape[1], query.shape[1] // key.shape[1]
     parts = []
     for start, stop, before, seen in sharpen_tree.blocks:
         q, k, v = query[:, :, start:stop], key[:, :, start:stop], value[:, :, start:stop]
@@ -82,9 +82,10 @@ def attention(
             own = depth[start:stop]
             keys = own if before is None else torch.cat((depth[before], own))
             seen = seen & (own[:, None] - keys[None] < sliding_window)
-        if groups > 1:
-            k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-        parts.append(scaled_dot_product_attention(q, k, v, attn_mask=seen[None, None], scale=scaling).transpose(1, 2))
+        if groups > 1:  # query heads of one key head stand below each other, so keys are not copied for each
+            q, seen = q.reshape(1, heads // groups, -1, q.shape[-1]), seen.repeat(groups, 1)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=seen[None, None], scale=scaling)
+        parts.append(out.reshape(1, heads, stop - start, -1).transpose(1, 2))
     return (parts[0] if len(parts) == 1 else torch.cat(parts, 1)), None
 
 

@@ -59,7 +59,7 @@ def _short(value: object) -> object:
 
 def fitted(words: str, pixels: float, size: float = 13) -> str:
     """Cut a text to about so many pixels."""
-    return cut(words, max(3, int(pixels / (LETTER * size))))
+    return words if width_of(words, size) <= pixels else cut(words, max(3, int(pixels / (LETTER * size)) - 1))
 
 
 def width_of(words: str, size: float = 13) -> float:

@@ -64,6 +64,7 @@ def render(report: Mapping[str, Any]) -> str:
         steps=words.next_steps(facts),
         cautions=words.cautions(facts),
         subject=words.subject(facts),
+        through=words.arm_at(facts, showing.seen_through(facts)),
         arms_chart=chart_arms.chart_arms(facts, side),
         deltas_chart=chart_arms.chart_deltas(facts, side),
         split=any(known(a.get("form_gain")) for a in arms),

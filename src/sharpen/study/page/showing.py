@@ -20,7 +20,7 @@ def examples_of(facts: Facts) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {k: [] for k in KINDS}
     report = facts.report
     names = [str(a["name"]) for a in report.get("arms", [])]
-    first = [n for n in (report.get("winner"), leader_of(facts), report.get("baseline")) if n]
+    first = [n for n in (report.get("winner"), seen_through(facts), report.get("baseline")) if n]
     graded = shares(report)
     for i, example in enumerate(report.get("examples") or []):
         answers = example.get("answers") or {}
@@ -47,15 +47,20 @@ def grouped(answers: Sequence[dict[str, Any]], facts: Facts) -> list[dict[str, A
 
 
 def leader_of(facts: Facts) -> str | None:
-    """The chosen arm, or the one that the floors were compared with, or the best on the test."""
+    """The chosen arm, or the best of those that keep the constraints."""
     report = facts.report
-    if report.get("winner"):
-        return str(report["winner"])
-    for floor in report.get("floors") or []:
-        if floor.get("leader"):
-            return str(floor["leader"])
-    tested = [a for a in report.get("arms", []) if known(a.get("mean"))]
-    return str(max(tested, key=lambda a: side_of(report) * a["mean"])["name"]) if tested else None
+    named = report.get("winner") or report.get("leader")
+    if named:
+        return str(named)
+    tested = [a for a in report.get("arms") or [] if known(a.get("mean"))]
+    able = [a for a in tested if a.get("meets_constraints") is not False] or tested
+    return str(max(able, key=lambda a: side_of(report) * a["mean"])["name"]) if able else None
+
+
+def seen_through(facts: Facts) -> str | None:
+    """The arm whose passages the examples show: the one that floors were compared with."""
+    leaders = [f["leader"] for f in facts.report.get("floors") or [] if f.get("leader")]
+    return str(leaders[0]) if leaders else leader_of(facts)
 
 
 def side_of(report: Mapping[str, Any]) -> int:

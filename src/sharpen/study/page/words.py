@@ -152,7 +152,7 @@ def _of_floors(facts: Facts) -> list[Markup]:
     if not missed:
         return []
     names = Markup(", ").join(facts.text(pointer("floors", i, "name")) for i in missed)
-    return [Markup("Look at the cheap floors first: {} is not shown to be beaten.").format(names)]
+    return [Markup("Look at the cheap floors first. Not shown to be beaten: {}.").format(names)]
 
 
 def _of_failures(facts: Facts) -> list[Markup]:
