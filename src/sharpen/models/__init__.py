@@ -9,15 +9,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sharpen import parts
 from sharpen.errors import UserError
-from sharpen.models._fetch import Fetch, listing, pull, show
+from sharpen.models._fetch import listing, pull, show
 from sharpen.models._local import Local, cache
 from sharpen.types import Model
 
-__all__ = ["ENGINES", "Fetch", "Local", "cache", "listing", "open_model", "pull", "show"]
+__all__ = ["ENGINES", "Embeds", "Local", "cache", "listing", "open_embedder", "open_model", "pull", "show"]
+
+
+class Embeds(Protocol):
+    """Texts to unit vectors."""
+
+    ref: str
+    identity: str
+
+    def embed(self, texts: Sequence[str], query: bool = False) -> NDArray[np.float32]:
+        """Return an array (len(texts), dimensions)."""
+        ...
+
 
 ENGINES = ("transformers", "openvino")
 HOSTED = ("openai", "fake")
@@ -49,3 +64,13 @@ def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto",
         raise UserError(f"there is no engine called {engine!r}.", do=hint)
     model: Model = parts.factory("model", name)(local, adapters, **options)
     return model
+
+
+def open_embedder(ref: str, **options: Any) -> Embeds:
+    """Open an embedding model, fetching it first when it is not here.
+
+    Raises:
+        UserError: it is not an embedding model, or cannot be had.
+    """
+    made: Embeds = parts.factory("model", "embedder")(pull(ref), **options)
+    return made

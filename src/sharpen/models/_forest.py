@@ -160,7 +160,7 @@ def forest(module: Any) -> Forest | None:
     with torch.inference_mode():
         expected = module(input_ids=torch.tensor([ids], device=module.device), use_cache=False).logits[0].float()
     before = module.config._attn_implementation
-    packed = _pack(module)
+    packed = pack(module)
     try:
         module.set_attn_implementation(NAME)
         made = Forest(module)
@@ -204,7 +204,8 @@ class Packed(nn.Module):
         return out
 
 
-def _pack(module: Any) -> list[Packed]:
+def pack(module: Any) -> list[Packed]:
+    """Lay out the linear layers of a fp32 module on CPU for oneDNN; elsewhere nothing changes."""
     fits = module.device.type == "cpu" and module.dtype == torch.float32 and torch.backends.mkldnn.is_available()
     if not fits or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
         return []

@@ -102,11 +102,13 @@ class Trie:
 def trie(choices: tuple[Ids, ...]) -> Trie:
     """Build the trie of some choices' tokens."""
     nodes: dict[tuple[int, int], int] = {}
-    ids, parents, depths = [], [], []
+    ids: list[int] = []
+    parents: list[int] = []
+    depths: list[int] = []
     edges: dict[tuple[int, int], int] = {}
     paths = []
     for choice in choices:
-        at, path = -1, []
+        at, path = -1, list[int]()
         for depth, token in enumerate(choice):
             path.append(edges.setdefault((at, token), len(edges)))
             if depth == len(choice) - 1:

@@ -1,50 +1,184 @@
-"""Unit vectors of texts, by a sentence-transformers model on the CPU (or CUDA where there is one).
+"""Embeddings by sentence-transformers folders, on PyTorch: texts as unit vectors.
 
-Prompts that a model asks for before queries or documents are put there. Texts longer than the model reads are cut by
-it, which is why passages are kept short.
+Folders that are a transformer and a pooling (nearly all small ones) are run directly, which opens in a fraction of
+the time; others go through the package sentence-transformers. Texts are cut at the length that the model was made for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sharpen.errors import UserError
-from sharpen.models._fetch import pull
+import numpy as np
+from numpy.typing import NDArray
+
+from sharpen.errors import MissingExtra, UserError
 from sharpen.models._local import Local
 from sharpen.models._quiet import quiet, switch_off
 
-NEEDS = {"sentence_transformers": "retrieval", "torch": "local"}
+NEEDS = {"torch": "local", "transformers": "local"}
+TOKENS = 8192  # padded tokens in a batch
+POOLINGS = ("cls", "mean", "lasttoken", "max")
+KNOWN = {"Transformer", "Pooling", "Normalize"}
 
 
 class Embedder:
-    """``embed(texts)`` returns float32 ``[len(texts), dimensions]`` of length 1."""
+    """``embed(texts) -> (n, dimensions)`` float32, unit length. ``can`` is embed alone."""
 
     can = frozenset({"embed"})
 
-    def __init__(self, local: Local) -> None:
+    def __init__(self, local: Local, device: str = "auto") -> None:
         switch_off()
-        import sentence_transformers
+        import torch
+        import transformers
 
         self.ref = local.ref
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        folder = local.folder
+        settings = _json(folder / "config_sentence_transformers.json")
+        self.prompts: dict[str, str] = {k: v or "" for k, v in (settings.get("prompts") or {}).items()}
+        self.identity = (
+            f"{local.digest} transformers-{transformers.__version__} torch-{torch.__version__} {self.device}"
+        )
+        kinds = {str(m.get("type", "")).rpartition(".")[2] for m in _modules(folder)}
+        self.pooling = _pooling(folder)
+        if kinds <= KNOWN and self.pooling:
+            self._open(folder, local.ref)
+        else:
+            self._open_by_package(folder)
+
+    def _open(self, folder: Path, ref: str) -> None:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        from sharpen.models._forest import pack
+
+        sub = folder / next(
+            (m.get("path", "") for m in _modules(folder) if str(m.get("type", "")).endswith("Transformer")), ""
+        )
+        limit = _json(sub / "sentence_bert_config.json").get("max_seq_length")
         with quiet():
-            self._model = sentence_transformers.SentenceTransformer(str(local.folder), local_files_only=True)
-        self.identity = f"{local.digest} sentence-transformers-{sentence_transformers.__version__}"
+            try:
+                options = {"local_files_only": True, "trust_remote_code": False}
+                self.tokenizer = AutoTokenizer.from_pretrained(sub, **options)
+                self.module = AutoModel.from_pretrained(sub, dtype=torch.float32, use_safetensors=True, **options)
+            except (OSError, ValueError, KeyError) as e:
+                raise UserError(
+                    f"transformers cannot open {ref}: {str(e).splitlines()[0]}", str(folder), "Fetch it again."
+                ) from None
+        self.module.eval().requires_grad_(False).to(self.device)
+        for layer in pack(self.module):
+            layer.original = None
+        places = int(getattr(self.module.config, "max_position_embeddings", 512) or 512)
+        self.limit = min(int(limit or places), places)
+        self.dimensions = int(self.module.config.hidden_size)
+        self.package: Any = None
 
-    def embed(self, texts: Sequence[str], query: bool = False) -> Any:
-        """Embed texts; ``query`` uses the model's prompt for queries, where it has one."""
-        encode = self._model.encode_query if query else self._model.encode_document
-        return encode(list(texts), normalize_embeddings=True, show_progress_bar=False, batch_size=32)
+    def _open_by_package(self, folder: Path) -> None:
+        if importlib.util.find_spec("sentence_transformers") is None:
+            raise MissingExtra("this embedding model", "sentence-transformers", "retrieval")
+        from sentence_transformers import SentenceTransformer
+
+        with quiet():
+            self.package = SentenceTransformer(str(folder), device=self.device, local_files_only=True)
+        self.dimensions = int(self.package.get_sentence_embedding_dimension() or 0)
+        self.limit = int(self.package.max_seq_length or 512)
+
+    def embed(self, texts: Sequence[str], query: bool = False) -> NDArray[np.float32]:
+        """Embed texts; ``query`` puts the model's query prompt before each, otherwise its document prompt.
+
+        Returns:
+            Array (len(texts), dimensions), rows in the order of ``texts``, each of unit length.
+        """
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
+        names = ("query",) if query else ("document", "passage")
+        prompt = next((self.prompts[n] for n in names if self.prompts.get(n)), "")
+        texts = [prompt + t for t in texts]
+        if self.package is not None:
+            made = self.package.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+            return np.asarray(made, np.float32)
+        return self._run(texts)
+
+    def _run(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import torch
+        from torch.nn.functional import normalize
+
+        coded = self.tokenizer(list(texts), truncation=True, max_length=self.limit)["input_ids"]
+        out = np.zeros((len(texts), self.dimensions), np.float32)
+        for batch in _batches([len(c) for c in coded]):
+            width = len(coded[batch[0]])
+            pad = self.tokenizer.pad_token_id or 0
+            ids = torch.tensor([coded[i] + [pad] * (width - len(coded[i])) for i in batch], device=self.device)
+            mask = torch.tensor(
+                [[1] * len(coded[i]) + [0] * (width - len(coded[i])) for i in batch], device=self.device
+            )
+            with torch.inference_mode():
+                hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state
+                out[batch] = normalize(_pooled(hidden, mask, self.pooling), dim=-1).float().cpu().numpy()
+        return out
 
 
-def embedder(local: Local, adapters: Sequence[Path] = ()) -> Embedder:
-    """Open an embedding model."""
+def _pooled(hidden: Any, mask: Any, how: str) -> Any:
+    """Reduce (n, tokens, d) to (n, d)."""
+    if how == "cls":
+        return hidden[:, 0]
+    if how == "lasttoken":
+        return hidden[range(len(hidden)), mask.sum(1) - 1]
+    seen = mask[..., None]
+    if how == "max":
+        return hidden.masked_fill(seen == 0, float("-inf")).amax(1)
+    return (hidden * seen).sum(1) / seen.sum(1)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Texts of similar length together, the longest first, within a budget of padded tokens."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > TOKENS:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
+def _pooling(folder: Path) -> str:
+    """Return the one way of pooling, or "" where several are joined or none is known."""
+    for module in _modules(folder):
+        if not str(module.get("type", "")).endswith("Pooling"):
+            continue
+        config = _json(folder / module.get("path", "") / "config.json")
+        modes = {
+            "cls": config.get("pooling_mode_cls_token"),
+            "mean": config.get("pooling_mode_mean_tokens"),
+            "lasttoken": config.get("pooling_mode_lasttoken"),
+            "max": config.get("pooling_mode_max_tokens"),
+        }
+        named = config.get("pooling_mode")
+        chosen = [str(named)] if isinstance(named, str) else [m for m in POOLINGS if modes[m]]
+        return chosen[0] if len(chosen) == 1 and chosen[0] in POOLINGS else ""
+    return ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def embedder(local: Local, device: str = "auto") -> Embedder:
+    """Open a model of sentence-transformers' format that was fetched with ``pull``.
+
+    Raises:
+        UserError: the model is not one for embeddings.
+    """
     if local.kind != "embedding":
-        raise UserError(f"{local.ref} makes no embeddings.", do="Name a sentence-transformers model.")
-    return Embedder(local)
-
-
-def open_embedder(ref: str) -> Embedder:
-    """Open an embedding model by its reference, fetching it if need be."""
-    return embedder(pull(ref))
+        raise UserError(f"{local.ref} does not make embeddings.", do="Choose a model of sentence-transformers' format.")
+    return Embedder(local, device)
