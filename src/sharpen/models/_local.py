@@ -85,7 +85,7 @@ def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files:
             str(folder),
             "Choose a causal language model, or a sentence-transformers folder for embeddings.",
         )
-    return Local(ref, folder, _digest(folder, files), kind, licence or _licence(folder), origin, files)
+    return Local(ref, folder, _digest(folder, files), kind, _licence(folder) or licence, origin, files)
 
 
 def _config(folder: Path, ref: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sharpen import parts
 from sharpen.errors import MissingExtra, UserError
+from sharpen.models._fetch import pull
 from sharpen.models._local import Local
 from sharpen.models._quiet import quiet, switch_off
 
@@ -171,6 +173,16 @@ def _pooling(folder: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def open_embedder(ref: str, device: str = "auto") -> Embedder:
+    """Open an embedding model by its reference, fetching it first when it is not here.
+
+    Raises:
+        UserError: it is not an embedding model, or cannot be had.
+    """
+    opened: Embedder = parts.factory("model", "embedder")(pull(ref), device)
+    return opened
 
 
 def embedder(local: Local, device: str = "auto") -> Embedder:
