@@ -126,6 +126,7 @@ def test_a_folder_with_another_study_is_refused(towns: Path) -> None:
 def test_the_seeds_of_trained_arms_are_told_apart(towns: Path) -> None:
     report = sharpen.run(towns, settings=["seeds=2", "arms=[baseline, retrieve + lora]"])
     assert [s["name"] for s in report["seeds"]] == ["retrieve + lora (seed 1)"]
+    assert 0 < report["seeds"][0]["scores"]["exact_match"] <= 1
 
 
 def test_an_arm_that_a_model_cannot_carry_is_not_available_and_the_study_goes_on(towns: Path) -> None:

@@ -96,7 +96,7 @@ def assemble(
         "verdict_text": " ".join([compared.verdict_text, *_remarks(floors, leader, test)]),
         "judged_only": _judged_only(compared),
         "race": race.facts(),
-        "seeds": _seeds(setting, built, race),
+        "seeds": _seeds(setting, examples, answered),
         "data": dict(data.facts),
         "plan": _plain(plan),
         "examples": _examples(examples, left, answered, judged, baseline, leader),
@@ -279,10 +279,14 @@ def _judged_only(compared: Comparison) -> dict[str, Any] | None:
     }
 
 
-def _seeds(setting: Setting, built: Sequence[Built], race: DevRace) -> list[dict[str, Any]]:
-    """Trained arms built again with other seeds, on dev: the noise floor of training."""
-    names = [b.name for b in built if b.status == "seed"]
-    return [{"name": n, "dev": race.values.get(n, {})} for n in names]
+def _seeds(
+    setting: Setting, examples: Sequence[Example], answered: Mapping[str, Mapping[str, list[Answer]]]
+) -> list[dict[str, Any]]:
+    """Trained arms built again with other seeds, on the same test: the noise floor of training."""
+    return [
+        {"name": name, "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in setting.metrics}}
+        for name, answers in answered["seeds"].items()
+    ]
 
 
 def _examples(

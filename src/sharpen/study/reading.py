@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,9 @@ class Report:
         return table(self.data)
 
     def _repr_html_(self) -> str:
-        rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in _rows(self.data))
+        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _rows(self.data))
         head = "".join(f"<th>{h}</th>" for h in HEAD)
-        return f"<p><b>{self.data['verdict_text']}</b></p><table><tr>{head}</tr>{rows}</table>"
+        return f"<p><b>{escape(self.data['verdict_text'])}</b></p><table><tr>{head}</tr>{rows}</table>"
 
 
 HEAD = ("arm", "score", "95% interval", "vs baseline", "95% interval", "p", "holds ref.", "p95 s", "cost")

@@ -77,7 +77,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     leader = leader_on_dev(setting, left, race)
     family = [b.name for b in left]
     test = open_test(setting, data, family, race, seen)
-    answered = answer_test(setting, bench, left, leader, test)
+    answered = answer_test(setting, bench, built, left, leader, test)
     race.saved_test = len(race.dropped) * data.seal.n
     report = assemble(
         setting=setting,
@@ -147,12 +147,12 @@ def leader_on_dev(setting: Setting, left: Sequence[Built], race: DevRace) -> str
 
 
 def answer_test(
-    setting: Setting, bench: Bench, left: Sequence[Built], leader: str | None, test: Opened
+    setting: Setting, bench: Bench, built: Sequence[Built], left: Sequence[Built], leader: str | None, test: Opened
 ) -> dict[str, dict[str, list[Answer]]]:
     """Answer the opened test: the arms left, oracles of the leader, floors, other seeds. Kept per arm as JSON lines."""
     folder = setting.folder
     assert folder is not None
-    answered: dict[str, dict[str, list[Answer]]] = {"arms": {}, "oracles": {}, "floors": {}}
+    answered: dict[str, dict[str, list[Answer]]] = {"arms": {}, "oracles": {}, "floors": {}, "seeds": {}}
     for b in left:
         answers = given_answers(setting, b, test.examples) if b.answers else None
         if answers is None:
@@ -166,6 +166,9 @@ def answer_test(
             for name, program in oracle_programs(b.program).items() if known else ():
                 answered["oracles"][name] = bench.answer(program, known, f"test oracle: {name}")
                 keep_answers(folder, f"oracle {name}", known, answered["oracles"][name], setting)
+    for b in built:
+        if b.status == "seed" and b.program is not None:
+            answered["seeds"][b.name] = bench.answer(b.program, test.examples, f"test {b.name}")
     blind = [e.blind() for e in test.examples]
     for name in setting.task.floors:
         setting.progress(f"floor {name}", 0, None)
