@@ -51,9 +51,11 @@ class Layout:
         return 36 if self.wide else 54
 
     def mark_y(self, top: float) -> float:
+        """Height of the mark of the row that begins at ``top``."""
         return top + (18 if self.wide else 36)
 
     def label_y(self, top: float) -> float:
+        """Base line of the label of the row that begins at ``top``."""
         return top + (22 if self.wide else 18)
 
 
