@@ -164,9 +164,7 @@ def _rows(arrays: Arrays, config: Mapping[str, Any]) -> int:
     return int(config["vocab_size"])
 
 
-def _tensors(
-    arrays: Arrays, config: Mapping[str, Any], family: str, precision: str
-) -> Iterator[tuple[str, Any, Any]]:
+def _tensors(arrays: Arrays, config: Mapping[str, Any], family: str, precision: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield names, arrays and types as GGUF has them."""
     import gguf
     import numpy as np

@@ -1,0 +1,114 @@
+"""A model in OpenVINO's own form: made once from GGUF, kept by content in the cache of models."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sharpen.errors import UserError
+from sharpen.models._gguf import FAMILIES, head_size, rope, write_gguf
+from sharpen.models._local import Local, cache, locked
+from sharpen.store import hash_folder
+
+WRITER = 1  # raise when the written form changes
+HINTS: dict[str, dict[str, Any]] = {
+    "f16": {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f16"},
+    "q8_0": {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f16"},
+}
+"""Per precision, what keeps the engine from rounding more than the weights were."""
+
+KEPT = 8  # merged forms (one per set of adapters) that stay in the cache
+HOUR = 3600.0
+
+
+def off() -> None:
+    """Switch OpenVINO's telemetry off; to be called before OpenVINO is imported.
+
+    ``openvino_telemetry`` reports to Google Analytics unless a file in the home folder declines it. Here it cannot be
+    imported, in this process only, and OpenVINO falls back on its own stub, which sends nothing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+def refused(config: Mapping[str, Any]) -> str | None:
+    """Return why the engine cannot carry a model of this configuration; None: it can."""
+    kind = config.get("model_type")
+    if kind not in FAMILIES:
+        return f"OpenVINO's GGUF reader does not know models of the family {kind!r}."
+    if rope(config)["rope_type"] != "default":
+        return "OpenVINO's GGUF reader leaves out how this model scales its positions."
+    if kind != "qwen3" and head_size(config) * config["num_attention_heads"] != config["hidden_size"]:
+        return "OpenVINO's GGUF reader expects heads that together are as wide as the model."
+    return None
+
+
+def form(local: Local, adapters: Sequence[Path], precision: str) -> str:
+    """Return the digest of a model's weights, its adapters and their precision."""
+    if precision not in HINTS:
+        raise UserError(f"OpenVINO has no precision {precision!r} here.", do=f"There are: {', '.join(HINTS)}.")
+    parts = [local.digest, *(hash_folder(Path(a)) for a in adapters), precision]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
+    """Return the folder with OpenVINO's form of a model, making it when it is not there, whole or not at all."""
+    engine = version("openvino-genai")
+    name = f"{form(local, adapters, precision)[:32]}-{precision}-{engine}-{WRITER}"
+    kind = "merged" if adapters else "plain"
+    final = cache() / "gguf" / kind / name
+    with locked(final):
+        if final.is_dir():
+            os.utime(final)
+            return final
+        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{name}."))
+        try:
+            _make(local, adapters, precision, temporary)
+            temporary.rename(final)
+        except OSError as e:
+            if e.errno != 28:  # no space left on device
+                raise
+            raise UserError(
+                "the disk is full; the model could not be written for OpenVINO.",
+                str(final.parent),
+                "Free some space, or set SHARPEN_MODELS to a folder on another disk.",
+            ) from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    if adapters:
+        _let_go(final.parent)
+    return final
+
+
+def _make(local: Local, adapters: Sequence[Path], precision: str, folder: Path) -> None:
+    off()
+    import openvino_genai
+
+    gguf = folder / "model.gguf"
+    write_gguf(local, gguf, precision, adapters)
+    schedule = openvino_genai.SchedulerConfig()
+    schedule.num_kv_blocks, schedule.cache_size = 1, 0
+    try:
+        openvino_genai.ContinuousBatchingPipeline(str(gguf), schedule, "CPU", {"enable_save_ov_model": True})
+    except RuntimeError as e:
+        raise UserError(
+            f"OpenVINO cannot read {local.ref}: {str(e).strip().splitlines()[-1]}", do="Use the transformers engine."
+        ) from None
+    gguf.unlink()  # it can be written again; the other form is what is read
+    if not (folder / "openvino_model.xml").is_file():
+        raise UserError(f"OpenVINO did not write its form of {local.ref}.", do="Use the transformers engine.")
+
+
+def _let_go(folder: Path) -> None:
+    """Delete the merged forms beyond :data:`KEPT` that were not used for an hour, oldest first."""
+    made = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
+    for old in made[KEPT:]:
+        if time.time() - old.stat().st_mtime > HOUR:
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,160 @@
+"""Models on OpenVINO GenAI: the fast engine on CPU.
+
+The weights are written as GGUF from the exact fp32 weights (adapters merged first), every arm alike, and turned into
+OpenVINO's own form once; both are kept by content in the cache of models. Prompts go in as token ids, so they are read
+as they were in training. Requests are answered in one continuous batch with a cache of prompt beginnings; one pipeline
+per set of adapters, so that caches never mix. The engine does not say how many tokens of a prompt came from its cache:
+``cached_tokens`` is 0.
+
+Carries the families llama, mistral (without a sliding window), qwen2 and qwen3, with plain rotary positions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sharpen.errors import UserError
+from sharpen.models._chat import Chat
+from sharpen.models._local import Local
+from sharpen.models._openvino_engine import BLOCK, Engine, Job, chained
+from sharpen.models._openvino_files import HINTS, compiled, form, off, refused
+from sharpen.models._quiet import quiet, switch_off
+from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank, Rendered
+
+NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
+
+SHARE = 0.3  # of the memory that is free, for keys and values
+MOST_TOKENS = 1 << 18  # of all prompts in the cache together
+
+
+class OpenVINOModel:
+    """See the module's page."""
+
+    can = frozenset({"generate", "stream", "tune"})
+
+    def __init__(self, local: Local, adapters: Sequence[Path] = (), precision: str = "f16") -> None:
+        off()
+        switch_off()
+        from transformers import AutoTokenizer
+
+        from sharpen.models.transformers import end_ids
+
+        config = json.loads((local.folder / "config.json").read_text(encoding="utf-8"))
+        why = refused(config)
+        if why:
+            raise UserError(why, str(local.folder), "Use the transformers engine.")
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(local.folder, local_files_only=True, trust_remote_code=False)
+        self.local, self.ref, self.precision = local, local.ref, precision
+        self.adapters = tuple(Path(a) for a in adapters)
+        self.tokenizer = tokenizer
+        self.chat = Chat(tokenizer, end_ids(local, tokenizer))
+        self.context = int(config["max_position_embeddings"])
+        hints = " ".join(f"{k}={v}" for k, v in HINTS[precision].items())
+        engine = f"openvino-genai-{version('openvino-genai')}"
+        weights = form(local, self.adapters, precision)
+        self.identity = f"{weights} {engine} {precision} {hints} template-{self.chat.digest}"
+        blocks = _blocks(config)
+        self._engine = Engine(lambda: _pipeline(compiled(local, adapters, precision), precision, blocks), self.chat)
+        weakref.finalize(self, self._engine.close)
+
+    def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
+        """Apply the chat template; a final assistant message is rendered as the supervised reply."""
+        return self.chat.render(messages, tools)
+
+    def generate(self, requests: Sequence[Generate]) -> Iterator[tuple[int, Completion]]:
+        """Yield completions as they finish; a prompt that is too long gets an error and the others go on.
+
+        May be called from several threads at once. Closing the iterator cancels what is not finished.
+        """
+        for job, _, completion in self._ask([(self.render(r.messages).ids, r.decoding) for r in requests]):
+            if completion:
+                yield job.index, completion
+
+    def stream(self, request: Generate) -> Iterator[tuple[str, Completion | None]]:
+        """Yield ``(new text, None)`` as it is written and ``(rest, completion)`` at the end; closing cancels."""
+        for _, text, completion in self._ask([(self.render(request.messages).ids, request.decoding)], True):
+            yield text, completion
+
+    def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
+        """Not offered by this engine yet; ``can`` says so."""
+        raise NotImplementedError("this engine does not score")
+
+    def _ask(
+        self, prompts: Sequence[tuple[tuple[int, ...], Decoding]], streams: bool = False
+    ) -> Iterator[tuple[Job, str, Completion | None]]:
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        jobs = [
+            Job(i, ids, decoding, max(1, min(decoding.max_new_tokens, self.context - len(ids))), told, streams)
+            for i, (ids, decoding) in enumerate(prompts)
+        ]
+        fit = [j for j in jobs if len(j.ids) < self.context]
+        left = len(fit)
+        try:
+            self._engine.submit(chained(fit))
+            for job in jobs:
+                if len(job.ids) >= self.context:
+                    yield (
+                        job,
+                        "",
+                        Completion("", (), (), len(job.ids), finish="error", error=self._too_long(len(job.ids))),
+                    )
+            while left:
+                job, text, completion = told.get()
+                if isinstance(text, Exception):
+                    raise text
+                left -= completion is not None
+                yield job, text, completion
+        finally:
+            for job in fit:
+                job.cancelled = True
+
+    def _too_long(self, n: int) -> str:
+        return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."
+
+
+def _pipeline(folder: Path, precision: str, blocks: int) -> Any:
+    """Open a pipeline over OpenVINO's form of a model."""
+    import openvino_genai
+
+    schedule = openvino_genai.SchedulerConfig()
+    schedule.cache_size = 0
+    schedule.num_kv_blocks = blocks
+    schedule.enable_prefix_caching = True
+    schedule.max_num_batched_tokens = 256
+    return openvino_genai.ContinuousBatchingPipeline(str(folder), schedule, "CPU", HINTS[precision])
+
+
+def _blocks(config: Mapping[str, Any]) -> int:
+    """How many blocks of keys and values fit a share of the free memory; memory is taken as blocks fill."""
+    from sharpen.models._gguf import head_size
+
+    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    token = 2 * config["num_hidden_layers"] * heads * head_size(config) * 4  # fp32, the widest
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not on this system
+        free = 4 << 30
+    tokens = max(2048, min(MOST_TOKENS, int(free * SHARE) // token))
+    return tokens // BLOCK
+
+
+def openvino(local: Local, adapters: Sequence[Path] = (), *, precision: str = "f16") -> OpenVINOModel:
+    """Open a local model on OpenVINO.
+
+    Args:
+        local: The model's folder.
+        adapters: LoRA folders, merged in this order before the weights are rounded.
+        precision: ``f16`` or ``q8_0``.
+
+    Raises:
+        UserError: the engine cannot carry this model; the sentence says why.
+    """
+    return OpenVINOModel(local, adapters, precision)
