@@ -13,6 +13,7 @@ from sharpen.evaluation.intervals import Evidence, bounds
 from sharpen.evaluation.sums import Table
 
 SAME = 1e-9  # scores closer than this are the same score
+LEAST_ERROR = 0.5  # of the standard error of independent questions
 NORMAL = 1.959964  # no critical value is taken to be smaller than that of one comparison in an endless test
 
 
@@ -66,7 +67,7 @@ def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> P
     arm_low, arm_high = _arms(table, residuals, drawn, alpha)
     p = _adjusted(table, drawn, first, second, base)
     return Pairs(
-        first, second, difference, error, low, high, p, gained, lost, evidence.clusters, arm_low, arm_high,
+        first, second, difference, evidence.error, low, high, p, gained, lost, evidence.clusters, arm_low, arm_high,
         critical, enough,
     )  # fmt: skip
 
@@ -110,18 +111,24 @@ def _critical(top: NDArray[Any], g: int, alpha: float) -> float:
 def _evidence(
     table: Table, first: NDArray[np.intp], second: NDArray[np.intp], difference: Array, error: Array
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Evidence]:
-    """Count where the arms of each pair differ."""
-    n_pairs, g = len(first), len(table.sizes)
+    """Count where the arms of each pair differ, and keep the error from vanishing where differences cancel by chance.
+
+    Clusters whose gains and losses happen to be equal have no spread, though their questions differ. So the error is
+    at least half of what it would be if questions were independent of each other.
+    """
+    n_pairs = len(first)
     gained, lost, clusters = (np.zeros(n_pairs, dtype=np.intp) for _ in range(3))
-    up, down = np.zeros(n_pairs), np.zeros(n_pairs)
+    up, down, least = np.zeros(n_pairs), np.zeros(n_pairs), np.zeros(n_pairs)
+    total = float(table.weights.sum())
     for k in range(n_pairs):
         change = table.values[first[k]] - table.values[second[k]]
         rise, fall = change > SAME, change < -SAME
         gained[k], lost[k] = rise.sum(), fall.sum()
         up[k], down[k] = table.weights[rise] @ change[rise], -(table.weights[fall] @ change[fall])
-        differs = rise | fall
-        clusters[k] = (np.bincount(table.cluster_of[differs], minlength=g) > 0).sum()
-    return gained, lost, Evidence(difference, error, up / table.spread, down / table.spread, clusters)
+        clusters[k] = _touched(table, rise | fall)
+        least[k] = LEAST_ERROR * np.sqrt((table.weights**2) @ (change - (up[k] - down[k]) / total) ** 2) / total
+    floored = np.maximum(error, least) if table.is_mean else error
+    return gained, lost, Evidence(difference, floored, up / table.spread, down / table.spread, clusters)
 
 
 def _arms(table: Table, residuals: Array, drawn: Signs, alpha: float) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ POWER = 0.8
 POWER_QUANTILE = 0.841621  # of the normal distribution
 PLANNING_FLIPS = 1_000
 PLANNING_DRAWS = 5
+WIDEST = 0.75  # share of the range; a larger gain is not worth the promise that it would be found
 SPARSE = 3.0  # differing questions a cluster below which the observed critical value is not trusted
 ASSUMED_DIFFERING = 0.3  # share of questions that two arms answer differently, where nothing is known
 ASSUMED_CORRELATION = 0.1  # within clusters
@@ -99,7 +100,7 @@ class Noise:
 
 
 def detectable(noise: Noise, critical: float) -> float | None:
-    """The gain that is found with probability 0.8, as a share of the range; None: none is.
+    """The gain that is found with probability 0.8, as a share of the range; None: none up to 0.75.
 
     A gain makes more questions differ and so adds spread. How much the added ones cluster is seen only where many
     differ already; the fewer differ in a cluster, the more of a typical correlation is assumed. The power of a t test
@@ -114,7 +115,7 @@ def detectable(noise: Noise, critical: float) -> float | None:
     per_cluster = noise.differing * noise.n / g
     crowd = float((noise.sizes**2).sum() / noise.n) - 1
     added = seen + HIDDEN_CORRELATION / (1 + per_cluster) * max(crowd, 0.0)
-    gains = np.linspace(0, 1, 2001)
+    gains = np.linspace(0, WIDEST, 1501)
     errors = np.sqrt(noise.error**2 + added * (gains - gains**2) / noise.n)
     enough = np.flatnonzero(gains >= needed * errors)
     return float(gains[enough[0]]) if len(enough) and enough[0] > 0 else None

@@ -69,9 +69,14 @@ def decide(arms: Sequence[Standing], terms: Terms, reach: float | None) -> Verdi
     better = [a for a in able if _is_better(a, terms)]
     barred = [a for a in arms if not a.able and _is_better(a, terms)]
     base = by[terms.baseline]
-    notes = "".join(f" {a.name} is better ({_gain(a)}) but breaks a constraint, so it is not chosen." for a in barred)
+    notes = "".join(
+        f" {a.name} is better too, {_gain(a)}, but breaks a constraint, so it is not chosen." for a in barred
+    )
     if better:
         verdict = _choose(better, base, able, terms, leader.name)
+    elif able == [base]:
+        text = f"Not decided: no arm but {base.name} keeps the constraints."
+        verdict = Verdict("not_decided", None, text, leader.name)
     elif base.able and all(base.below[a.name] < terms.worth for a in able if a is not base):
         verdict = Verdict("keep_baseline", base.name, _keep_text(base, able, terms), leader.name, True)
     else:
@@ -97,11 +102,11 @@ def _choose(better: Sequence[Standing], base: Standing, able: Sequence[Standing]
         why = f"it is shown to be less than {terms.worth:g} below every other arm"
         more = f", and it is the cheapest arm of which that is shown ({len(shown)})" if len(shown) > 1 else ""
         return Verdict(
-            "better", best.name, f"{best.name} is better than {base.name}: {_gain(best)}; {why}{more}.", leader, True
+            "better", best.name, f"{best.name} is better than {base.name} {_gain(best)}; {why}{more}.", leader, True
         )
     best = max(better, key=lambda a: a.mean)
     close = [b.name for b in able if b is not best and best.below[b.name] >= terms.worth]
-    text = f"{best.name} is better than {base.name}: {_gain(best)}; it is not separated from {_list(close)}."
+    text = f"{best.name} is better than {base.name} {_gain(best)}; it is not separated from {_list(close)}."
     return Verdict("better", best.name, text, leader)
 
 
@@ -111,7 +116,7 @@ def _cost(arm: Standing) -> float:
 
 
 def _gain(arm: Standing) -> str:
-    return f"by {arm.gain:.3f} (p {_p(arm.p)})"
+    return f"by {arm.gain:.3f} (adjusted p {_p(arm.p)})"
 
 
 def _p(p: float) -> str:
@@ -159,7 +164,7 @@ def _open_text(leader: Standing, base: Standing, able: Sequence[Standing], terms
 def _leads(leader: Standing, base: Standing) -> str:
     if leader is base:
         return f"The baseline {base.name} leads."
-    return f"{leader.name} leads, {leader.gain:+.3f} on {base.name} (p {_p(leader.p)})."
+    return f"{leader.name} leads, {leader.gain:+.3f} on {base.name} (adjusted p {_p(leader.p)})."
 
 
 def _more(leader: Standing, base: Standing, able: Sequence[Standing], terms: Terms, reach: float | None) -> int | None:
@@ -170,7 +175,7 @@ def _more(leader: Standing, base: Standing, able: Sequence[Standing], terms: Ter
     top = max((a.gain for a in others), default=0.0)
     distances = [d for d in (top, terms.worth - top) if d > 0]
     factor = (reach / max(distances)) ** 2
-    return ceil(terms.n * float(factor - 1)) if factor > 1 else None
+    return ceil(round(terms.n * float(factor - 1), 6)) if factor > 1 else None
 
 
 def _round(n: int) -> int:

@@ -1,0 +1,272 @@
+"""Is the comparison honest? Simulated studies with a known truth through the very ``compare`` and ``race`` of studies.
+
+Over a grid of clusters, correlation, metrics and arms, at each point:
+
+a. null: no arm is better than the baseline; how often is the verdict "better"? At most 66 in 1,000.
+b. simultaneous 95% intervals: how often do all pairs' intervals hold the truth, with equal and with unequal arms? From
+   93 to 97% from 14 clusters up, at least 92% at 8; wider is allowed.
+c. an arm said to be as good as the best: how often is it ``worth`` or more below it? At most 5%.
+d. racing: how often is an arm dropped that leads all others by ``worth``? At most 2%.
+e. power: with a true gain of the stated minimum detectable difference, how often "better"? At least 75%.
+
+A point's line is appended to ``results/honesty-points.jsonl`` as soon as it is done; the same command goes on where it
+stopped (points of another version of the code are not used). The table and ``results/honesty.json`` are made from it.
+
+    python benchmarks/honesty.py [--studies 1000] [--seconds 450] [--processes 2] [--only TEXT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import platform
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")  # points run side by side, so each takes one core
+
+import numpy as np  # noqa: E402
+
+import sharpen.evaluation  # noqa: E402
+from sharpen.evaluation import Rule, Seen, plan  # noqa: E402
+from sharpen.evaluation.simulate import World, draw, effects_of  # noqa: E402
+
+HERE = Path(__file__).parent
+POINTS = HERE / "results" / "honesty-points.jsonl"
+RESULT = HERE / "results" / "honesty.json"
+SHAPES = {8: 25.0, 14: 25.0, 40: 15.0, 200: 6.0}  # clusters: mean questions each
+KINDS = {  # name: kind, level of the baseline, how far arms differ in "spread"
+    "exact match near 0": ("exact_match", 0.02, 0.015),
+    "exact match 0.5": ("exact_match", 0.5, 0.05),
+    "exact match 0.97": ("exact_match", 0.97, 0.015),
+    "F1": ("token_f1", 0.4, 0.05),
+    "macro-F1": ("macro_f1", 0.7, 0.05),
+}
+CORRELATIONS = (0.0, 0.1, 0.4)
+ARMS = (2, 6, 12)
+FLIPS = 2_000  # beyond 16 clusters; studies take 20,000; a p of 0.05 then moves by 0.005 at most
+CEILING = 0.99
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the grid."""
+
+    clusters: int
+    correlation: float
+    name: str
+    arms: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.clusters} clusters, correlation {self.correlation}, {self.name}, {self.arms} arms"
+
+    @property
+    def world(self) -> World:
+        kind, base, _ = KINDS[self.name]
+        return World(self.clusters, SHAPES[self.clusters], icc=self.correlation, kind=kind, base=base)
+
+
+def grid() -> list[Point]:
+    """All points, the cheap ones first."""
+    return [Point(*p) for p in itertools.product(SHAPES, CORRELATIONS, KINDS, ARMS)]
+
+
+def code_hash() -> str:
+    """Hash of all that a result depends on."""
+    files = sorted(Path(sharpen.evaluation.__file__).parent.glob("*.py"))
+    found = hashlib.sha256()
+    for path in [Path(__file__), *(f for f in files if f.stem not in ("ledger", "opening", "__init__"))]:
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def measure(point: Point, studies: int) -> dict[str, Any]:
+    """Run all conditions at one point."""
+    began = time.process_time()
+    rng = np.random.default_rng([*hashlib.sha256(point.key.encode()).digest()[:8]])
+    rule, world = Rule(flips=FLIPS), point.world
+    found: dict[str, Any] = {**asdict(point), "studies": studies}
+    found |= _null(point, world, rule, studies, rng)
+    found |= _spread(point, world, rule, studies, rng)
+    found |= _lead(point, world, rule, studies, rng)
+    found |= _power(point, world, rule, studies, rng, found["mdd"])
+    found["cpu_seconds"] = round(time.process_time() - began, 1)
+    return found
+
+
+def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
+    better = covered = 0
+    least, widths, planned = [], [], []
+    for i in range(studies):
+        study = draw(world, effects_of("null", point.arms, 0, rng), rng)
+        result = study.compared(rule)
+        better += result.verdict == "better"
+        covered += study.covered(result)
+        least.append(result.minimum_detectable_difference)
+        widths.append(np.median([p.ci_high - p.ci_low for p in result.pairs]))
+        if i < 20:  # what the plan says from a dev set of this shape
+            sizes = np.unique(study.clusters, return_counts=True)[1].tolist()
+            planned.append(plan(sizes, point.arms, Seen(study.arms, study.clusters, world.metric, "a0")))
+    stated = [x for x in least if x is not None]
+    before = [p.minimum_detectable_difference for p in planned if p.minimum_detectable_difference is not None]
+    return {
+        "null_better": better,
+        "null_covered": covered,
+        "null_width": round(float(np.median(widths)), 4),
+        "mdd": round(float(np.median(stated)), 4) if len(stated) > studies / 2 else None,
+        "mdd_planned": round(float(np.median(before)), 4) if len(before) > 10 else None,
+    }
+
+
+def _spread(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
+    covered = wrong = claims = 0
+    for _ in range(studies):
+        study = draw(world, effects_of("spread", point.arms, KINDS[point.name][2], rng), rng)
+        result = study.compared(rule)
+        covered += study.covered(result)
+        wrong += study.worse_than_claimed(result)
+        claims += result.as_good_as_best
+    return {"spread_covered": covered, "spread_wrong": wrong, "spread_claims": claims}
+
+
+def _lead(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
+    """One arm leads all others by ``worth``: any claim that another is as good is wrong, and it must not be dropped."""
+    wrong = claims = lost = dropped = 0
+    saved = 0.0
+    for _ in range(studies):
+        if world.base + rule.worth > CEILING:
+            break
+        study = draw(world, effects_of("lead", point.arms, rule.worth, rng), rng)
+        result = study.compared(rule)
+        wrong += study.worse_than_claimed(result)
+        claims += result.as_good_as_best
+        run = study.raced()
+        lost += f"a{int(np.argmax(study.truth))}" in run.dropped
+        dropped += len(run.dropped)
+        saved += run.saved / (len(study.clusters) * point.arms)
+    return {"lead_wrong": wrong, "lead_claims": claims, "race_lost": lost, "race_dropped": dropped,
+            "race_saved": round(saved / studies, 4)}  # fmt: skip
+
+
+def _power(
+    point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator, gain: float | None
+) -> dict[str, Any]:
+    if gain is None or world.base + gain > CEILING:
+        return {"power_better": None}
+    better = sum(
+        draw(world, effects_of("lead", point.arms, gain, rng), rng).compared(rule).verdict == "better"
+        for _ in range(studies)
+    )
+    return {"power_better": better}
+
+
+def judge(row: dict[str, Any]) -> dict[str, bool | None]:
+    """Hold a point against the five demands."""
+    n = row["studies"]
+    least = 0.92 if row["clusters"] < 14 else 0.93
+    return {
+        "a": row["null_better"] <= 0.066 * n,
+        "b": min(row["null_covered"], row["spread_covered"]) >= least * n,
+        "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n,
+        "d": row["race_lost"] <= 0.02 * n,
+        "e": None if row["power_better"] is None else row["power_better"] >= 0.75 * n,
+    }
+
+
+def done(code: str) -> dict[str, dict[str, Any]]:
+    """Points of this code that were measured before."""
+    if not POINTS.exists():
+        return {}
+    rows = [json.loads(line) for line in POINTS.read_text().splitlines() if line]
+    return {r["key"]: r for r in rows if r["code"] == code}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The results as text, one line a point, shares in percent."""
+    head = (
+        f"{'point':68} {'a':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'d':>5} {'e':>6} {'mdd':>6} {'saved':>6}  fails"
+    )
+    lines = [head]
+    for r in rows:
+        n = r["studies"] / 100
+        power = "-" if r["power_better"] is None else f"{r['power_better'] / n:.1f}"
+        mdd = "-" if r["mdd"] is None else f"{r['mdd']:.3f}"
+        fails = "".join(k for k, ok in judge(r).items() if ok is False)
+        lines.append(
+            f"{r['key']:68} {r['null_better'] / n:5.1f} {r['null_covered'] / n:6.1f} {r['spread_covered'] / n:8.1f} "
+            f"{max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {r['race_lost'] / n:5.1f} {power:>6} {mdd:>6} "
+            f"{100 * r['race_saved']:6.1f}  {fails}"
+        )
+    return "\n".join(lines)
+
+
+def write(code: str, studies: int) -> None:
+    """Make the table and the result file from the points that there are."""
+    rows = [r for p in grid() if (r := done(code).get(p.key))]
+    verdicts = {k: [judge(r)[k] for r in rows] for k in "abcde"}
+    summary = {
+        k: {"points": sum(v is not None for v in seen), "met": sum(v is True for v in seen)}
+        for k, seen in verdicts.items()
+    }
+    RESULT.write_text(
+        json.dumps(
+            {
+                "what": (__doc__ or "").splitlines()[0],
+                "code": code,
+                "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+                "versions": {"python": platform.python_version(), "numpy": np.__version__},
+                "flips": FLIPS,
+                "studies_a_point_and_condition": studies,
+                "cpu_hours": round(sum(r["cpu_seconds"] for r in rows) / 3600, 3),
+                "points_of_the_grid": len(grid()),
+                "points_measured": len(rows),
+                "summary": summary,
+                "not_met": {k: [r["key"] for r in rows if judge(r)[k] is False] for k in "abcde"},
+                "points": rows,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
+    print(table(rows))
+    print(json.dumps(summary))
+
+
+def main() -> None:
+    """Measure what is left of the grid, then print and write."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--studies", type=int, default=1000)
+    options.add_argument("--seconds", type=float, default=1e9, help="begin no point after this time")
+    options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--only", default="", help="points whose name holds this text")
+    args = options.parse_args()
+    code = code_hash() + f"-{args.studies}"
+    left = [p for p in grid() if args.only in p.key and p.key not in done(code)]
+    ends = time.monotonic() + args.seconds
+    with ProcessPoolExecutor(args.processes) as pool, POINTS.open("a") as out:
+        running: dict[Any, Point] = {}
+        while left or running:
+            while left and len(running) < args.processes and time.monotonic() < ends:
+                point = left.pop(0)
+                running[pool.submit(measure, point, args.studies)] = point
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                point = running.pop(future)
+                out.write(json.dumps({"key": point.key, "code": code, **future.result()}) + "\n")
+                out.flush()
+    print(f"{len(left)} points left", file=sys.stderr)
+    write(code, args.studies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Honesty in short: simulated studies with a known truth. The long form is ``benchmarks/honesty.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sharpen.evaluation import Rule, Seen, plan
+from sharpen.evaluation.simulate import World, draw, effects_of
+
+RULE = Rule(flips=1_000)
+EIGHT = World(8, 25, icc=0.1)
+FOURTEEN = World(14, 25, icc=0.4)
+RARE = World(14, 25, icc=0.4, base=0.03)
+
+
+@pytest.mark.parametrize("kind", ["exact_match", "token_f1", "macro_f1"])
+def test_the_simulated_truth_is_the_mean_of_many(kind: str) -> None:
+    world = World(3000, 8, icc=0.3, kind=kind, base=0.6)
+    study = draw(world, [0.0, 0.1], np.random.default_rng(0))
+    for name, true in zip(study.arms, study.truth, strict=True):
+        assert world.metric.aggregate(study.arms[name]) == pytest.approx(true, abs=0.012)
+    assert study.truth == pytest.approx([0.6, 0.7], abs=1e-3)
+
+
+def test_with_informative_sizes_the_truth_is_that_of_questions() -> None:
+    """Large clusters easier: the mean over questions is above the mean over clusters, and the truth says so."""
+    world = World(6000, 12, icc=0.4, informative=0.8)
+    study = draw(world, [0.0], np.random.default_rng(0))
+    seen = world.metric.aggregate(study.arms["a0"])
+    assert study.truth[0] > 0.53
+    assert seen == pytest.approx(study.truth[0], abs=0.012)
+
+
+@pytest.mark.parametrize(("world", "arms"), [(EIGHT, 6), (FOURTEEN, 2)])
+def test_null_and_coverage(world: World, arms: int) -> None:
+    """300 studies: "better" in at most 5% and three standard errors; cover at least 95% less three of them."""
+    rng = np.random.default_rng(1)
+    better = covered = 0
+    for _ in range(300):
+        study = draw(world, np.zeros(arms), rng)
+        result = study.compared(RULE)
+        better += result.verdict == "better"
+        covered += study.covered(result)
+    assert better <= 26
+    assert covered >= 274
+
+
+def test_coverage_where_answers_are_rarely_right_and_sizes_informative() -> None:
+    rng = np.random.default_rng(2)
+    covered = {"rare": 0, "informative": 0}
+    for _ in range(200):
+        study = draw(RARE, effects_of("spread", 6, 0.015, rng), rng)
+        covered["rare"] += study.covered(study.compared(RULE))
+        study = draw(World(14, 25, icc=0.2, informative=0.7), effects_of("spread", 3, 0.05, rng), rng)
+        covered["informative"] += study.covered(study.compared(RULE))
+    assert min(covered.values()) >= 180, covered
+
+
+def test_an_arm_said_to_be_as_good_as_the_best_is() -> None:
+    rng = np.random.default_rng(3)
+    world = World(200, 12, icc=0.0, alike=0.95)
+    claims = wrong = 0
+    for _ in range(150):
+        study = draw(world, [0.0, 0.08, 0.06], rng)
+        result = study.compared(RULE)
+        claims += result.as_good_as_best
+        wrong += study.worse_than_claimed(result)
+    assert claims > 20, "claims are made"
+    assert wrong <= 14
+
+
+def test_the_stated_difference_is_found_four_times_in_five() -> None:
+    rng = np.random.default_rng(4)
+    dev = draw(FOURTEEN, np.zeros(3), rng)
+    sizes = np.unique(dev.clusters, return_counts=True)[1].tolist()
+    said = plan(sizes, 3, Seen(dev.arms, dev.clusters, FOURTEEN.metric, "a0"))
+    assert said.possible
+    assert not said.assumed
+    stated = [draw(FOURTEEN, np.zeros(3), rng).compared(RULE).minimum_detectable_difference for _ in range(40)]
+    gain = float(np.median(stated))
+    assert said.minimum_detectable_difference == pytest.approx(gain, rel=0.6)
+    better = sum(draw(FOURTEEN, [0, 0, gain], rng).compared(RULE).winner == "a2" for _ in range(150))
+    assert better >= 105
+
+
+def test_the_plan_in_words() -> None:
+    assert "No verdict is possible" in plan([30, 20, 40], 4).says[-1]
+    assert "nothing to compare" in plan([30] * 10, 1).says[-1]
+    many = plan([5] * 400, 2)
+    assert many.minimum_detectable_difference < plan([5] * 40, 2).minimum_detectable_difference
+    assert many.assumed
+    assert many.minimum_detectable_difference < plan([5] * 400, 12).minimum_detectable_difference
+    assert "A larger test share" in plan([25] * 14, 6).says[-1]
+    few = plan([25] * 6, 12)
+    assert few.possible
+    assert few.minimum_detectable_difference is None
