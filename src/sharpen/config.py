@@ -234,7 +234,9 @@ def override(raw: dict[str, Any], settings: Sequence[str]) -> None:
             if not isinstance(child, dict):
                 raise UserError(f"--set {setting}: {part} is not a group of settings.", do="See: sharpen schema")
             node = child
-        node[last] = parse_yaml(value, f"--set {setting}")
+        parsed = parse_yaml(value, f"--set {setting}")
+        # `fake:` alone reads as a mapping without a value; on a command line a mapping is written with braces.
+        node[last] = value.strip() if isinstance(parsed, dict) and not value.lstrip().startswith("{") else parsed
 
 
 def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sharpen import parts as shelf
@@ -62,5 +63,8 @@ def copy(name: str, to: Path | None) -> None:
     target = to or Path(part.path.name)
     if target.exists():
         raise UserError("is there already.", str(target), "Name another file with --to.")
-    target.write_text(part.path.read_text(encoding="utf-8"), encoding="utf-8")
+    text = part.path.read_text(encoding="utf-8")
+    # A part's factory has the name of its file, so it is renamed with it.
+    text = re.sub(rf"(?m)^(def|class) {part.name}\b", rf"\1 {target.stem}", text)
+    target.write_text(text, encoding="utf-8")
     print(f"{target} is yours. Name it by its path where you named {part.name}: ./{target.name}")

@@ -10,6 +10,7 @@ from sharpen import evaluation
 from sharpen.config import UseCase
 from sharpen.data import Dataset
 from sharpen.study import preflight
+from sharpen.study.engine import choose_engine
 from sharpen.study.setting import Setting, resolve
 from sharpen.types import Progress, silent
 
@@ -22,6 +23,7 @@ def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress
     """
     setting = resolve(use_case, settings, progress)
     found = preflight.inspect(setting)
+    choose_engine(setting)
     plan = preflight.calibrate(setting, found.data, setting.engines())
     return {
         "data": dict(found.data.facts),

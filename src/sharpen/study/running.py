@@ -17,6 +17,7 @@ from sharpen.study import preflight
 from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
 from sharpen.study.dev import DevRace, race_on_dev
+from sharpen.study.engine import choose_engine
 from sharpen.study.environment import environment
 from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.latency import measure
@@ -65,6 +66,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     assert folder is not None
     began = time.time()
     folder.event("started", key=found.key)
+    choose_engine(setting)
     engines = setting.engines()
     plan = preflight.calibrate(setting, data, engines)
     bench = setting.bench(data, engines, plan.counts)
