@@ -125,7 +125,7 @@ def test_main_prints_problems_in_process(monkeypatch: pytest.MonkeyPatch, capsys
     def fail() -> None:
         raise UserError([Problem("one."), Problem("two.", "here", "Do it.")])
 
-    monkeypatch.setattr("sharpen.cli.main.app", fail)
+    monkeypatch.setattr(sys.modules["sharpen.cli.main"], "app", fail)
     with pytest.raises(SystemExit) as stop:
         cli()
     assert stop.value.code == 2
