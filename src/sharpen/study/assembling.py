@@ -65,7 +65,7 @@ def assemble(
         for b in built
         if b.status != "seed"
     ]
-    leader = compared.winner or _leader(compared)
+    leader = compared.winner or compared.leader
     floors = _floors(setting, examples, test, answered, judged, leader)
     oracles = _oracles(setting, examples, answered)
     return {
@@ -74,6 +74,7 @@ def assemble(
         "goal": uc.goal,
         "model": uc.model,
         "metric": metric.name,
+        "higher_is_better": metric.higher_is_better,
         "metrics": [m.name for m in setting.metrics],
         "worth": uc.worth,
         "alpha": uc.alpha,
@@ -92,6 +93,7 @@ def assemble(
         "oracles": oracles,
         "failures": _failures(setting, examples, judged, answered, retriever),
         "winner": compared.winner,
+        "leader": compared.leader,
         "verdict": compared.verdict,
         "verdict_text": " ".join([compared.verdict_text, *_remarks(floors, leader, test)]),
         "judged_only": _judged_only(compared),
@@ -100,6 +102,9 @@ def assemble(
         "data": dict(data.facts),
         "plan": _plain(plan),
         "examples": _examples(examples, left, answered, judged, baseline, leader),
+        "slices": _slices(test, judged, baseline, metric.higher_is_better),
+        "costs": uc.costs.model_dump(),
+        "constraints": uc.constraints.model_dump(),
         "prompts": {b.name: b.program.prompt.instruction for b in left if b.program},
         "levers": [_lever(b) for b in built],
         "not_measured": _not_measured(setting, built, latencies),
@@ -177,10 +182,6 @@ def _broken(setting: Setting, latency: Mapping[str, Any] | None, cost: Mapping[s
 def _contains(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
     raw = [Answer(a.raw or a.text, a.raw, error=a.error) for a in answers]
     return [s.value or 0.0 for s in open_metric("contains").score(examples, raw)]
-
-
-def _leader(compared: Comparison) -> str:
-    return max(compared.arms, key=lambda r: r.mean).name
 
 
 def _floors(
@@ -287,6 +288,30 @@ def _seeds(
         {"name": name, "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in setting.metrics}}
         for name, answers in answered["seeds"].items()
     ]
+
+
+SLICES_SHOWN = 40
+
+
+def _slices(
+    test: Opened, judged: Mapping[str, Sequence[Score]], baseline: str, higher_is_better: bool
+) -> list[dict[str, Any]]:
+    """Per cluster of the test, largest first: how many questions each arm fixes and breaks against the baseline."""
+    sign = 1 if higher_is_better else -1
+    found: dict[str, dict[str, Any]] = {}
+    for i, name in enumerate(test.clusters):
+        by, _, shown = name.partition(":")
+        row = found.setdefault(name, {"by": by, "name": shown, "n": 0, "arms": {}})
+        row["n"] += 1
+        for arm, scores in judged.items():
+            if arm == baseline:
+                continue
+            change = sign * ((scores[i].value or 0.0) - (judged[baseline][i].value or 0.0))
+            counts = row["arms"].setdefault(arm, {"fixed": 0, "broken": 0})
+            counts["fixed"] += change > 1e-9
+            counts["broken"] += change < -1e-9
+    rows = sorted(found.values(), key=lambda r: (-r["n"], r["name"]))
+    return [r for r in rows if r["by"] != "id"][:SLICES_SHOWN]
 
 
 def _examples(

@@ -44,7 +44,9 @@ class Report:
         return table(self.data)
 
     def _repr_html_(self) -> str:
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _rows(self.data))
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _rows(self.data)
+        )
         head = "".join(f"<th>{h}</th>" for h in HEAD)
         return f"<p><b>{escape(self.data['verdict_text'])}</b></p><table><tr>{head}</tr>{rows}</table>"
 
