@@ -1,13 +1,13 @@
 """Rows through the model: a tree of tokens in one pass, logits at supervised positions only.
 
 Attention goes through the hook that transformers offers to other attention kernels, so any of its models that uses
-the hook can be trained on trees. Whether a model does it right is not assumed: :func:`reader` compares the loss of
-its first rows with that of the untouched model, and trains row by row where they differ.
+the hook can be trained on trees. Whether a model does it right is not assumed: :func:`agrees` compares the loss of
+a few rows with that of the untouched model, and the loop trains row by row where they differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -129,21 +129,22 @@ def row_loss(module: nn.Module, tree: Tree) -> Tensor:
 
 
 def agrees(module: nn.Module, rows: Sequence[Row]) -> bool:
-    """Whether trees give this model the loss that its own attention gives, to 1e-3 nats a token."""
-    rows = rows[:3]
-    pairs = [(grow([row]), row_loss) for row in rows]
+    """Whether trees give this model the loss that its own attention gives.
+
+    Tried on the longest row, which shows a window of attention, and on the first two. A difference of 1e-3 nats a
+    token is allowed in float32, 0.03 in shorter formats, whose own rounding is of that size.
+    """
+    rows = [max(rows, key=lambda row: len(row.ids)), *rows[:2]]
+    exact = next(module.parameters()).dtype == torch.float32
     was = module.training
     module.eval()
     try:
         with torch.no_grad():
-            alone = sum(float(loss(module, tree)) for tree, loss in pairs)
+            alone = sum(float(row_loss(module, grow([row]))) for row in rows)
             with tree_attention(module):
                 together = float(tree_loss(module, grow(rows)))
     except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError):
         return False
     finally:
         module.train(was)
-    return abs(alone - together) <= 1e-3 * max(1, sum(len(r.learned) for r in rows))
-
-
-LossOf = Callable[[nn.Module, Tree], Tensor]
+    return abs(alone - together) <= (1e-3 if exact else 0.03) * sum(len(row.learned) for row in rows)

@@ -199,7 +199,7 @@ class _Run:
             total += float(one.detach())
             if backward:
                 self.facts["computed"] += len(tree.ids)
-                one.backward()  # type: ignore[no-untyped-call]
+                one.backward()
         return total
 
     def dev_loss(self) -> float:

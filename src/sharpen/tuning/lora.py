@@ -71,7 +71,7 @@ class LoraLinear(nn.Module):
         read = x.to(self.dtype)
         z = nn.functional.dropout(read, self.dropout, self.training) if self.dropout else read
         a, b = self.a.to(self.dtype), self.b.to(self.dtype)
-        y: Tensor = _Product.apply(read, z, self.weight, self.bias, a, b, self.scale)  # type: ignore[no-untyped-call]
+        y: Tensor = _Product.apply(read, z, self.weight, self.bias, a, b, self.scale)
         return y.to(x.dtype)
 
 
