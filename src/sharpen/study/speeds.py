@@ -149,10 +149,10 @@ def _training(setting: Setting, engines: Engines) -> tuple[float, float]:
     from sharpen.models.transformers import load_module
 
     reply = Message("assistant", "a short answer")
-    rows = [model.render([Message("user", text(5000 + i)), reply]) for i in range(16)]
+    rows = [model.render([Message("user", text(5000 + i)), reply]) for i in range(8)]
     engines.release()
     module, _ = load_module(pull(ref))
-    options = tuning.TrainOptions(max_steps=2, per_device_train_batch_size=8, checkpoint_steps=0)
+    options = tuning.TrainOptions(max_steps=2, per_device_train_batch_size=4, checkpoint_steps=0)
     with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
         trained = tuning.train(module, rows, [], options, Path(scratch, "train"))
     speed = max(p.tokens_per_second for p in trained.curve)
