@@ -191,7 +191,9 @@ def test_listing_showing_and_copying(tmp_path: Path) -> None:
     assert shown.startswith("technique few_shot (sharpen)")
     target = tmp_path / "mine.py"
     assert "is yours" in run(app, ["parts", "copy", "few-shot", "--to", str(target)]).stdout
-    assert target.read_text() == parts.find("technique", "few_shot").path.read_text()  # type: ignore[union-attr]
+    ours = parts.find("technique", "few_shot").path.read_text()  # type: ignore[union-attr]
+    assert target.read_text() == ours.replace("def few_shot(", "def mine(")
+    assert callable(parts.factory("technique", str(target))())
 
 
 def test_a_copy_works_under_its_own_name(tmp_path: Path) -> None:
@@ -210,6 +212,8 @@ def test_a_copy_works_under_its_own_name(tmp_path: Path) -> None:
         (("parts", "copy"), "there is no kind 'copy'"),
         (("parts", "a", "b", "c"), "cannot read: parts a b c."),
         (("parts", "copy", "few_shot", "--to", "/proc/none/x.py"), "/proc/none"),
+        (("parts", "copy", "few_shot", "--to", "my-part.py"), "my-part.py: is no name for a part's file."),
+        (("parts", "copy", "few_shot", "--to", "mine"), "mine: is no name for a part's file."),
     ],
 )
 def test_mistakes_end_with_status_two_and_a_sentence(tmp_path: Path, words: tuple[str, ...], says: str) -> None:

@@ -61,6 +61,8 @@ def copy(name: str, to: Path | None) -> None:
     if part.path is None:
         raise UserError(f"{name} belongs to the package {part.origin}.", do="Copy it from there.")
     target = to or Path(part.path.name)
+    if target.suffix != ".py" or not target.stem.isidentifier():
+        raise UserError("is no name for a part's file.", str(target), "Use letters, digits and _, and end it with .py.")
     if target.exists():
         raise UserError("is there already.", str(target), "Name another file with --to.")
     text = part.path.read_text(encoding="utf-8")
