@@ -160,7 +160,7 @@ def compare(
         n_clusters=n_clusters,
         smallest_possible_p=terms.smallest_p,
         minimum_detectable_difference=least,
-        arms=_rows(table, pairs, known, base, side, metric, arms),
+        arms=_rows(_Case(table, pairs, known, base, metric, arms)),
         pairs=_pair_rows(table, pairs),
         verdict=verdict.kind,
         winner=verdict.winner,
@@ -252,62 +252,61 @@ def _detectable(table: Table, pairs: Pairs, base: int, alpha: float) -> float | 
     return None if least is None else least * table.spread
 
 
-def _rows(
-    table: Table,
-    pairs: Pairs,
-    facts: Mapping[str, Facts],
-    base: int,
-    side: float,
-    metric: Judge,
-    arms: Mapping[str, Sequence[Score]],
-) -> tuple[ArmResult, ...]:
+@dataclass(frozen=True)
+class _Case:
+    """What all rows are made from."""
+
+    table: Table
+    pairs: Pairs
+    facts: Mapping[str, Facts]
+    base: int
+    metric: Judge
+    arms: Mapping[str, Sequence[Score]]
+
+    def facts_of(self, i: int) -> Facts:
+        return self.facts.get(self.table.arms[i], Facts())
+
+
+def _rows(case: _Case) -> tuple[ArmResult, ...]:
+    table, weights = case.table, case.table.weights
     rows = []
     for i, name in enumerate(table.arms):
-        fact = facts.get(name, Facts())
+        fact = case.facts_of(i)
+        held = None if fact.contains is None else float(np.average(np.asarray(fact.contains, float), weights=weights))
         row = ArmResult(
             name=name,
             mean=float(table.means[i]),
-            ci_low=_finite(pairs.arm_low[i]),
-            ci_high=_finite(pairs.arm_high[i]),
-            contains=None
-            if fact.contains is None
-            else float(np.average(np.asarray(fact.contains, dtype=float), weights=table.weights)),
+            ci_low=_finite(case.pairs.arm_low[i]),
+            ci_high=_finite(case.pairs.arm_high[i]),
+            contains=held,
             n_unjudged=int((~table.judged[i]).sum()),
             cost=fact.cost,
             meets_constraints=fact.meets,
         )
-        rows.append(row if i == base else _against(row, table, pairs, facts, i, base, side, metric, arms))
+        rows.append(row if i == case.base else _against(row, case, i))
     return tuple(rows)
 
 
-def _against(
-    row: ArmResult,
-    table: Table,
-    pairs: Pairs,
-    facts: Mapping[str, Facts],
-    i: int,
-    base: int,
-    side: float,
-    metric: Judge,
-    arms: Mapping[str, Sequence[Score]],
-) -> ArmResult:
+def _against(row: ArmResult, case: _Case, i: int) -> ArmResult:
     """Add what holds against the baseline."""
+    pairs, base = case.pairs, case.base
     k, sign = pairs.find(i, base)
     low, high = sorted((sign * pairs.low[k], sign * pairs.high[k]))
-    higher, lower = (pairs.gained[k], pairs.lost[k]) if sign > 0 else (pairs.lost[k], pairs.gained[k])
     delta = float(sign * pairs.difference[k])
-    mine, theirs = facts.get(row.name, Facts()).contains, facts.get(table.arms[base], Facts()).contains
+    up = case.metric.higher_is_better == (sign > 0)
+    mine, theirs = case.facts_of(i).contains, case.facts_of(base).contains
     form = None
     if mine is not None and theirs is not None:
-        form = form_gain(table, i, base, side, (np.asarray(mine, float), np.asarray(theirs, float)), metric, arms)
+        held = (np.asarray(mine, dtype=float), np.asarray(theirs, dtype=float))
+        form = form_gain(case.table, i, base, held, case.metric, case.arms)
     return replace(
         row,
         delta=delta,
         delta_ci_low=_finite(low),
         delta_ci_high=_finite(high),
         p_adjusted=float(pairs.p[k]),
-        fixed=int(higher if side > 0 else lower),
-        broken=int(lower if side > 0 else higher),
+        fixed=int(pairs.gained[k] if up else pairs.lost[k]),
+        broken=int(pairs.lost[k] if up else pairs.gained[k]),
         form_gain=form,
         substance_gain=None if form is None else delta - form,
     )

@@ -14,7 +14,6 @@ def form_gain(
     table: Table,
     arm: int,
     base: int,
-    side: float,
     contains: tuple[Array, Array],
     metric: Judge,
     arms: Mapping[str, Sequence[Score]],
@@ -30,12 +29,12 @@ def form_gain(
         table: the scores.
         arm: number of the arm.
         base: number of the baseline.
-        side: 1 if higher is better, else -1.
         contains: for the arm and for the baseline, whether a reference stood in each answer.
         metric: the judge.
         arms: the recorded scores.
     """
     mine, theirs = contains
+    side = 1.0 if metric.higher_is_better else -1.0
     change = side * (table.values[arm] - table.values[base])
     form = ((change > SAME) & (theirs > 0.5)) | ((change < -SAME) & (mine > 0.5))
     if table.is_mean:

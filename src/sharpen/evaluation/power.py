@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Plan:
     differing: float
     correlation: float
     assumed: bool
-    says: tuple[str, ...]
+    says: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def plan(
         error = np.sqrt(np.maximum(differing, 1 / n) * inflation / n)
         least = detectable(Noise(float(error), max(differing, 1 / n), n, sizes), critical)
         least = None if least is None else least * scale
-    says = _says(n, g, p, possible, least, worth, alpha, assumed, n_arms)
-    return Plan(n, g, p, possible, least, float(differing), float(correlation), assumed, says)
+    shape = Plan(n, g, p, possible, least, float(differing), float(correlation), assumed)
+    return replace(shape, says=_says(shape, n_arms, worth, alpha))
 
 
 @dataclass(frozen=True)
@@ -154,19 +154,23 @@ def typical_critical(sizes: Array, n_arms: int, correlation: float, alpha: float
     return max(float(np.median(found)), NORMAL)
 
 
-def _says(
-    n: int, g: int, p: float, possible: bool, least: float | None, worth: float, alpha: float, assumed: bool, arms: int
-) -> tuple[str, ...]:
+def _says(shape: Plan, arms: int, worth: float, alpha: float) -> tuple[str, ...]:
     """The plan in sentences."""
-    said = [f"The test holds {n} questions in {g} clusters; the smallest p they can give is {p:.2g}."]
-    help_ = "A larger test share, finer sources, or more questions would help."
+    said = [
+        f"The test holds {shape.n_test} questions in {shape.n_clusters} clusters; "
+        f"the smallest p they can give is {shape.smallest_possible_p:.2g}."
+    ]
+    least, help_ = (
+        shape.minimum_detectable_difference,
+        "A larger test share, finer sources, or more questions would help.",
+    )
     if arms < 2:
         return (*said, "There is nothing to compare the baseline with.")
-    if not possible:
+    if not shape.possible:
         return (*said, f"No verdict is possible: p cannot fall below {alpha:g} with so few clusters. {help_}")
     if least is None:
         return (*said, f"No difference would be shown with {arms} arms in so few clusters. {help_}")
-    basis = "assuming that two arms differ on 30% of the questions" if assumed else "with the spread seen on dev"
+    basis = "assuming that two arms differ on 30% of the questions" if shape.assumed else "with the spread seen on dev"
     said.append(f"With {arms} arms a true gain of {least:.3f} is shown four times in five ({basis}).")
     if least > worth:
         said.append(f"That is more than the {worth:g} that would matter: smaller gains may stay undecided. {help_}")

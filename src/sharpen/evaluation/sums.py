@@ -32,7 +32,9 @@ class Judge(Protocol):
     @property
     def higher_is_better(self) -> bool: ...
 
-    def aggregate(self, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float: ...
+    def aggregate(self, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float:
+        """The metric's value from the scores, each counted ``weights`` times."""
+        ...
 
 
 @dataclass(frozen=True)
