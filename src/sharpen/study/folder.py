@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,15 @@ class RunFolder:
             if kind is None or event.get("event") == kind:
                 found.append(event)
         return found
+
+    def hours(self) -> float:
+        """How long the run has worked, all parts of an interrupted one together; what was between them not counted."""
+        events = self.events()
+        starts = [i for i, e in enumerate(events) if e["event"] == "started"] + [len(events)]
+        parts = (events[a:b] for a, b in pairwise(starts))
+        done = [part[-1]["time"] - part[0]["time"] for part in parts]
+        # The part under way lasts until now.
+        return (sum(done[:-1]) + time.time() - events[starts[-2]]["time"]) / 3600 if done else 0.0
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file whole."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.latency import measure
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.reading import Report, read_report
+from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, open_test
 from sharpen.study.setting import Setting, baseline_of, resolve
 from sharpen.techniques import Bench
@@ -64,7 +64,6 @@ def run(
 def _run(setting: Setting, found: preflight.Found) -> Report:
     folder, data = setting.folder, found.data
     assert folder is not None
-    began = time.time()
     folder.event("started", key=found.key)
     choose_engine(setting)
     engines = setting.engines()
@@ -81,20 +80,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     test = open_test(setting, data, family, race, seen)
     answered = answer_test(setting, bench, built, left, leader, test)
     race.saved_test = len(race.dropped) * data.seal.n
-    report = assemble(
-        setting=setting,
-        data=data,
-        built=built,
-        left=left,
-        race=race,
-        latencies=latencies,
-        test=test,
-        plan=plan,
-        answered=answered,
-        retriever=leader,
-        environment=env,
-    )
-    report["hours"] = round((time.time() - began) / 3600, 4) + sum(e.get("hours", 0) for e in folder.events("stopped"))
+    made = Results(setting, data, built, left, race, latencies, test, plan, answered, leader, env)
+    report = {**assemble(made), "hours": round(folder.hours(), 4)}
     folder.write_json("report.json", report)
     _write_page(folder)
     folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name})

@@ -1,0 +1,92 @@
+"""All that a study made, before it is written down; what follows from it is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from sharpen.config import arm_name
+from sharpen.data import Dataset
+from sharpen.evaluation import Comparison, Facts, Rule, compare
+from sharpen.study.building import Built
+from sharpen.study.dev import DevRace
+from sharpen.study.sealing import Opened
+from sharpen.study.setting import Setting, baseline_of
+from sharpen.types import Answer, Score
+
+
+@dataclass
+class Results:
+    """``left``: the arms that were tested; ``answered``: kind -> name -> answers (arms, oracles, floors, seeds);
+    ``retriever``: the arm whose oracles were asked."""
+
+    setting: Setting
+    data: Dataset
+    built: Sequence[Built]
+    left: Sequence[Built]
+    race: DevRace
+    latencies: Mapping[str, Mapping[str, Any]]
+    test: Opened
+    plan: Any
+    answered: Mapping[str, Mapping[str, list[Answer]]]
+    retriever: str | None
+    environment: Mapping[str, Any]
+
+    @cached_property
+    def baseline(self) -> str:
+        """The arm that all others are compared with."""
+        return arm_name(baseline_of(self.setting.arms))
+
+    @cached_property
+    def judged(self) -> dict[str, list[Score]]:
+        """Each tested arm's scores on the metric that decides."""
+        metric = self.setting.metrics[0]
+        return {b.name: metric.score(self.test.examples, self.answered["arms"][b.name]) for b in self.left}
+
+    @cached_property
+    def cost(self) -> dict[str, dict[str, float | None]]:
+        """Each tested arm's costs."""
+        from sharpen.study.rows import cost_of
+
+        return {b.name: cost_of(self.setting, b, self.latencies.get(b.name)) for b in self.left}
+
+    @cached_property
+    def compared(self) -> Comparison:
+        """The comparison, and with it the verdict."""
+        from sharpen.study.rows import broken_constraints, contains_of
+
+        uc = self.setting.use_case
+        facts = {
+            b.name: Facts(
+                self.cost[b.name]["total"],
+                not broken_constraints(self.setting, self.latencies.get(b.name), self.cost[b.name]),
+                contains_of(self.test.examples, self.answered["arms"][b.name]),
+            )
+            for b in self.left
+        }
+        return compare(
+            self.judged,
+            clusters=self.test.clusters,
+            metric=self.setting.metrics[0],
+            baseline=self.baseline,
+            rule=Rule(uc.worth, uc.alpha, seed=uc.seed),
+            facts=facts,
+            weights=[e.weight for e in self.test.examples],
+        )
+
+    @cached_property
+    def compared_rows(self) -> dict[str, dict[str, Any]]:
+        """The comparison's rows by arm."""
+        return {r.name: asdict(r) for r in self.compared.arms}
+
+    @property
+    def leader(self) -> str:
+        """The chosen arm, or the one that leads where none was chosen."""
+        return self.compared.winner or self.compared.leader
+
+    def change(self, arm: str, i: int) -> float:
+        """By how much an arm is better than the baseline on question ``i``; unjudged counts as 0."""
+        sign = 1 if self.setting.metrics[0].higher_is_better else -1
+        return sign * ((self.judged[arm][i].value or 0.0) - (self.judged[self.baseline][i].value or 0.0))

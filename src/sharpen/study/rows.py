@@ -1,0 +1,222 @@
+"""The rows of a report: arms with their costs, floors, oracles, failures, slices, examples, levers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sharpen.config import Costs, arm_name
+from sharpen.evaluation import Rule, compare
+from sharpen.metrics import open_metric
+from sharpen.study.building import Built
+from sharpen.study.oracles import failures
+from sharpen.study.results import Results
+from sharpen.study.setting import Setting
+from sharpen.types import Answer, Example
+
+EXAMPLES_SHOWN = 40
+SLICES_SHOWN = 40
+COMPARED = (
+    *("mean", "ci_low", "ci_high", "delta", "delta_ci_low", "delta_ci_high", "p_adjusted", "fixed", "broken"),
+    *("contains", "form_gain", "substance_gain", "n_unjudged"),
+)
+
+
+def arm_row(made: Results, built: Built) -> dict[str, Any]:
+    """One arm: what the comparison says, what dev said, what it takes."""
+    name = built.name
+    row = made.compared_rows.get(name)
+    latency, cost = made.latencies.get(name) or {}, made.cost.get(name) or {}
+    answers = made.answered["arms"].get(name, [])
+    tokens = [a.tokens for a in answers if a.completions]
+    examples, metrics = made.test.examples, made.setting.metrics
+    return {
+        "name": name,
+        "does": built.does,
+        "status": "tested" if row else ("dropped" if name in made.race.dropped else built.status),
+        "why": made.race.dropped.get(name, built.why),
+        **{n: row[n] if row else None for n in COMPARED},
+        "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in metrics} if answers else {},
+        "n_unparsed": sum(bool(a.raw.strip()) and not a.text for a in answers) if answers else None,
+        "dev": made.race.values.get(name, {}),
+        "build_seconds": round(built.seconds, 2),
+        "p50_seconds": latency.get("p50_seconds"),
+        "p95_seconds": latency.get("p95_seconds"),
+        "memory_gb": latency.get("memory_gb"),
+        "tokens_per_answer": sum(tokens) / len(tokens) if tokens else None,
+        "cost_build": cost.get("build"),
+        "cost_per_answer": cost.get("per_answer"),
+        "cost_total": cost.get("total"),
+        "meets_constraints": row["meets_constraints"] if row else None,
+        "broken_constraints": broken_constraints(made.setting, latency, cost) if row else [],
+        "fingerprint": built.program.fingerprint if built.program else None,
+    }
+
+
+def cost_of(setting: Setting, built: Built, latency: Mapping[str, Any] | None) -> dict[str, float | None]:
+    """Building once plus each answer, over the expected number of answers, in the use case's currency."""
+    own = next((a.costs for a in setting.arms if arm_name(a) == built.name and a.costs), None)
+    prices: Costs = own or setting.use_case.costs
+    build = built.seconds / 3600 * setting.use_case.costs.machine_hour
+    if latency is None or latency.get("mean_seconds") is None:
+        return {"build": build, "per_answer": None, "total": None}
+    per_answer = (
+        latency["mean_seconds"] / 3600 * prices.machine_hour
+        + (latency.get("prompt_tokens") or 0) / 1e6 * prices.input_million
+        + (latency.get("completion_tokens") or 0) / 1e6 * prices.output_million
+    )
+    return {"build": build, "per_answer": per_answer, "total": build + prices.answers * per_answer}
+
+
+def broken_constraints(
+    setting: Setting, latency: Mapping[str, Any] | None, cost: Mapping[str, Any] | None
+) -> list[str]:
+    """The constraints that an arm is shown to break; what was not measured breaks nothing, and is said elsewhere."""
+    limits, latency, cost = setting.use_case.constraints, latency or {}, cost or {}
+    checks = [
+        ("p95_seconds", limits.p95_seconds, latency.get("p95_seconds")),
+        ("memory_gb", limits.memory_gb, latency.get("memory_gb")),
+        ("cost_per_answer", limits.cost_per_answer, cost.get("per_answer")),
+    ]
+    return [
+        f"{n} is {v:.3g}, the limit is {most:g}"
+        for n, most, v in checks
+        if most is not None and v is not None and v > most
+    ]
+
+
+def contains_of(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
+    """For each question 1 if a reference stands in the raw answer, else 0."""
+    raw = [Answer(a.raw or a.text, a.raw, error=a.error) for a in answers]
+    return [s.value or 0.0 for s in open_metric("contains").score(examples, raw)]
+
+
+def floor_rows(made: Results) -> list[dict[str, Any]]:
+    """Each floor's score, and the leader's lead over it with an interval of its own comparison."""
+    found = []
+    metric, uc, examples = made.setting.metrics[0], made.setting.use_case, made.test.examples
+    for name, answers in made.answered["floors"].items():
+        scores = metric.score(examples, answers)
+        pair = compare(
+            {name: scores, made.leader: made.judged[made.leader]},
+            clusters=made.test.clusters,
+            metric=metric,
+            baseline=name,
+            rule=Rule(uc.worth, uc.alpha, seed=uc.seed),
+        )
+        lead = pair.arm(made.leader)
+        low = lead.delta_ci_low if metric.higher_is_better else -(lead.delta_ci_high or 0.0)
+        found.append(
+            {
+                "name": name,
+                "mean": metric.aggregate(scores),
+                "contains": sum(contains_of(examples, answers)) / max(1, len(answers)),
+                "leader": made.leader,
+                "lead": lead.delta,
+                "lead_ci_low": lead.delta_ci_low,
+                "lead_ci_high": lead.delta_ci_high,
+                "beaten": bool(low is not None and low > 0),
+            }
+        )
+    return found
+
+
+def oracle_rows(made: Results) -> list[dict[str, Any]]:
+    """The oracles' scores, on the questions whose gold passage is known."""
+    metric = made.setting.metrics[0]
+    known = [e for e in made.test.examples if e.gold]
+    return [
+        {
+            "name": name,
+            "mean": metric.aggregate(metric.score(known, answers)),
+            "contains": sum(contains_of(known, answers)) / max(1, len(answers)),
+            "n": len(answers),
+        }
+        for name, answers in made.answered["oracles"].items()
+    ]
+
+
+def failure_counts(made: Results) -> dict[str, Any] | None:
+    """Where the arm whose oracles were asked fails; None where there were no oracles."""
+    if made.retriever is None or not made.answered["oracles"]:
+        return None
+    metric = made.setting.metrics[0]
+    known = [i for i, e in enumerate(made.test.examples) if e.gold]
+    asked = [made.test.examples[i] for i in known]
+    oracles = {name: metric.score(asked, answers) for name, answers in made.answered["oracles"].items()}
+    own = [made.judged[made.retriever][i] for i in known]
+    return {"arm": made.retriever, **failures(asked, own, oracles)}
+
+
+def seed_rows(made: Results) -> list[dict[str, Any]]:
+    """Trained arms built again with other seeds, on the same test: the noise floor of training."""
+    examples, metrics = made.test.examples, made.setting.metrics
+    return [
+        {"name": name, "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in metrics}}
+        for name, answers in made.answered["seeds"].items()
+    ]
+
+
+def slice_rows(made: Results) -> list[dict[str, Any]]:
+    """Per cluster of the test, largest first: how many questions each arm fixes and breaks against the baseline."""
+    found: dict[str, dict[str, Any]] = {}
+    for i, name in enumerate(made.test.clusters):
+        by, _, shown = name.partition(":")
+        row = found.setdefault(name, {"by": by, "name": shown, "n": 0, "arms": {}})
+        row["n"] += 1
+        for arm in made.judged:
+            if arm != made.baseline:
+                counts = row["arms"].setdefault(arm, {"fixed": 0, "broken": 0})
+                counts["fixed"] += made.change(arm, i) > 1e-9
+                counts["broken"] += made.change(arm, i) < -1e-9
+    rows = sorted(found.values(), key=lambda r: (-r["n"], r["name"]))
+    return [r for r in rows if r["by"] != "id"][:SLICES_SHOWN]
+
+
+def example_rows(made: Results) -> list[dict[str, Any]]:
+    """Questions side by side: where the leader breaks, then fixes, then where nothing changes; texts as answered."""
+    kinds: dict[str, list[int]] = {"broken": [], "fixed": [], "same": []}
+    for i in range(len(made.test.examples)):
+        change = made.change(made.leader, i)
+        kinds["broken" if change < 0 else "fixed" if change > 0 else "same"].append(i)
+    shares = {"broken": EXAMPLES_SHOWN // 4, "fixed": EXAMPLES_SHOWN // 2, "same": EXAMPLES_SHOWN // 4}
+    arms = made.answered["arms"]
+    shown = []
+    for kind, i in [(k, i) for k, found in kinds.items() for i in found[: shares[k]]]:
+        example = made.test.examples[i]
+        shown.append(
+            {
+                "id": example.id,
+                "question": example.question,
+                "targets": list(example.targets),
+                "kind": kind,
+                "through": made.leader,
+                "answers": {name: answers[i].text for name, answers in arms.items()},
+                "scores": {name: scores[i].value for name, scores in made.judged.items()},
+                "passages": [{"id": p.id, "text": p.text, "score": p.score} for p in arms[made.leader][i].passages],
+            }
+        )
+    return shown
+
+
+def lever_row(built: Built) -> dict[str, Any]:
+    """What was tried for an arm: trials on dev, recall, training curves."""
+    return {
+        "arm": built.name,
+        "does": built.does,
+        "seconds": round(built.seconds, 2),
+        "notes": [dict(n) for n in built.notes],
+    }
+
+
+def not_measured(setting: Setting, built: Sequence[Built]) -> list[str]:
+    """What a reader may take for granted and must not."""
+    said = []
+    if setting.use_case.seeds == 1 and any(b.trained for b in built):
+        said.append("The spread over training seeds: the claim is about these built programs, not about the method.")
+    said += [f"{b.name}: {b.why}" for b in built if b.status == "not available"]
+    without = [b.name for b in built if b.status == "given"]
+    if without:
+        said.append(f"Latency, memory and cost of {', '.join(without)}: its answers were given.")
+    said.append("Bias, safety and robustness of the answers.")
+    return said
