@@ -18,10 +18,20 @@ from sharpen.models._local import Local, cache
 from sharpen.models.embedder import open_embedder
 from sharpen.types import Model
 
-__all__ = ["ENGINES", "Local", "cache", "listing", "open_embedder", "open_model", "pull", "show"]
+__all__ = [
+    "ENGINES",
+    "Local",
+    "cache",
+    "listing",
+    "open_embedder",
+    "open_model",
+    "openvino_refuses",
+    "pull",
+    "show",
+    "write_gguf",
+]
 
 ENGINES = ("transformers", "openvino")
-HOSTED = ("openai", "fake")
 
 
 def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto", **options: Any) -> Model:
@@ -37,7 +47,7 @@ def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto",
         UserError: the reference or the engine is not known, or the model cannot be had.
     """
     kind = ref.partition(":")[0]
-    if kind in HOSTED and ":" in ref:
+    if ":" in ref and kind in set(parts.all_parts("model")) - {*ENGINES, "embedder"}:  # fake, openai, plug-ins
         hosted: Model = parts.factory("model", kind)(ref, adapters, **options)
         return hosted
     local = pull(ref)
@@ -50,3 +60,19 @@ def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto",
         raise UserError(f"there is no engine called {engine!r}.", do=hint)
     model: Model = parts.factory("model", name)(local, adapters, **options)
     return model
+
+
+def write_gguf(local: Local, target: Path, precision: str = "f16", adapters: Sequence[Path] = ()) -> None:
+    """Write a model, adapters merged, as one GGUF file with tokenizer and chat template, whole or not at all."""
+    from sharpen.models._gguf import write_gguf as write
+
+    write(local, target, precision, adapters)
+
+
+def openvino_refuses(local: Local) -> str | None:
+    """Return why OpenVINO cannot carry a model, or None when it can."""
+    import json
+
+    from sharpen.models._openvino_files import refused
+
+    return refused(json.loads((local.folder / "config.json").read_text(encoding="utf-8")))

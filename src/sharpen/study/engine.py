@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 
-from sharpen.models import pull
+from sharpen.models import openvino_refuses, pull
 from sharpen.study.setting import Setting
 
 ENOUGH = 0.95  # share of a fixed set that the fast engine has to answer exactly as the reference does
@@ -43,9 +42,8 @@ def _choose(setting: Setting) -> tuple[str, str]:
         return "transformers", "there is a CUDA device"
     local = pull(uc.model)
     from sharpen.models import agreement
-    from sharpen.models._openvino_files import refused
 
-    why = refused(json.loads((local.folder / "config.json").read_text(encoding="utf-8")))
+    why = openvino_refuses(local)
     if why:
         return "transformers", why
     setting.progress("compare engines", 0, None)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sharpen.data import load
 from sharpen.errors import UserError
-from sharpen.models import Local, open_model, pull
+from sharpen.models import Local, open_model, pull, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.folder import RunFolder
@@ -96,8 +96,6 @@ def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) ->
         module.save_pretrained(target, safe_serialization=True)
         tokenizer.save_pretrained(target)
         return str(target), []
-    from sharpen.models._gguf import write_gguf
-
     write_gguf(local, target / "model.gguf", "f16", adapters)
     return str(target / "model.gguf"), []
 
