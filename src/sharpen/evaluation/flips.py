@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Signs: TypeAlias = NDArray[Any]  # single or double precision
 ALL_FLIPS_UP_TO = 16  # clusters; 2**15 flips, a flip and its mirror image being one
-CHUNK = 1024  # flips at once: their differences stay in the cache
+CHUNK = 256  # flips at once: their differences stay in the cache
 
 
 @lru_cache(maxsize=4)
