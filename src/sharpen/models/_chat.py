@@ -13,9 +13,9 @@ from sharpen.errors import UserError
 from sharpen.types import Message, Rendered
 
 PLAIN = (
-    "{{ bos_token or '' }}{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}"
-    "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n\n{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{% endif %}"
+    "{{ bos_token or '' }}{% for m in messages %}{{ (m['role'] | capitalize) + ': ' + m['content'] }}"
+    "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 """For models without a template (base models): ``User: …``, a blank line, ``Assistant:``."""
 

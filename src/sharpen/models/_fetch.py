@@ -65,7 +65,7 @@ def _folder(ref: str) -> Local:
     path = Path(ref).expanduser()
     if not path.exists():
         scheme = ref.partition(":")[0]
-        near = get_close_matches(scheme, SCHEMES, n=1) if ":" in ref else []
+        near = get_close_matches(scheme, SCHEMES, n=1, cutoff=0.4) if ":" in ref else []
         hint = (
             f"Did you mean {near[0]}:{ref.partition(':')[2]}?"
             if near

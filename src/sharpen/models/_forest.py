@@ -113,17 +113,20 @@ def attention(
 
 
 class Forest:
-    """A module whose passes are packed. ``kv_bytes``: memory of the keys and values of one token."""
+    """A module whose passes are packed."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.device: torch.device = module.device
         config = module.config
         self.layers: int = config.num_hidden_layers
-        self.heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        self.size: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self.vocabulary: int = config.vocab_size
-        self.kv_bytes = 2 * self.layers * self.heads * self.size * module.dtype.itemsize
+        self.heads = self.size = 0  # of keys and values, as the check finds them
+
+    @property
+    def kv_bytes(self) -> int:
+        """Memory of the keys and values of one token."""
+        return 2 * self.layers * self.heads * self.size * int(self.module.dtype.itemsize)
 
     def read(self, blocks: Sequence[Block], wanted: Sequence[int]) -> Tensor:
         """Run blocks through the model; return fp32 logits (len(wanted), vocabulary) at these packed positions."""
@@ -170,6 +173,7 @@ def forest(module: Any) -> Forest | None:
             Block(root, ids[16:], list(range(16, PROBE))),
         ]
         error = float((made.read(blocks, list(range(PROBE))) - expected).abs().max())
+        made.heads, made.size = root.k[0].shape[1], root.k[0].shape[3]
         if error <= TOLERANCE.get(module.dtype, 0.1):
             for layer in packed:
                 layer.original = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     from sharpen.models._quiet import quiet
 
     fields = _fields(gguf, ref)
-    with quiet():
+    with quiet(), redirect_stderr(StringIO()):  # the bar of its conversion heeds no setting
         try:
             read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)

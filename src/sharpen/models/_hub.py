@@ -284,7 +284,7 @@ def _stream(client: _Client, ref: str, url: str, file: Remote, part: Path, tell:
             resumed = response.status_code == 206
             with part.open("ab" if resumed else "wb") as f:
                 count = have if resumed else 0
-                for chunk in response.iter_raw(1 << 20):
+                for chunk in response.iter_raw():
                     f.write(chunk)
                     count += len(chunk)
                     tell(count)

@@ -86,14 +86,15 @@ class Embedder:
 
         with quiet():
             self.package = SentenceTransformer(str(folder), device=self.device, local_files_only=True)
-        self.dimensions = int(self.package.get_sentence_embedding_dimension() or 0)
+        known = getattr(self.package, "get_embedding_dimension", None)  # its name before 5.2 is the longer one
+        self.dimensions = int((known or self.package.get_sentence_embedding_dimension)() or 0)
         self.limit = int(self.package.max_seq_length or 512)
 
     def embed(self, texts: Sequence[str], query: bool = False) -> NDArray[np.float32]:
         """Embed texts; ``query`` puts the model's query prompt before each, otherwise its document prompt.
 
         Returns:
-            Array (len(texts), dimensions), rows in the order of ``texts``, each of unit length.
+            Array (len(texts), dimensions), rows in the order of ``texts``, each of unit length (zeros for a text without a token).
         """
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
@@ -139,7 +140,7 @@ def _pooled(hidden: Any, mask: Any, how: str) -> Any:
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Texts of similar length together, the longest first, within a budget of padded tokens."""
     batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+    for i in sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > TOKENS:
             yield batch
             batch = []
