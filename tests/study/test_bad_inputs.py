@@ -132,6 +132,32 @@ def test_a_document_that_cannot_be_read_is_said_and_the_rest_is_used(
     assert "documents 20" in said.out
 
 
+def test_too_little_memory_is_said_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from sharpen.models import Local
+    from sharpen.study import preflight
+
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 4_000_000)
+    local = Local("here", tmp_path, "0", files={"model.safetensors": "0"})
+    assert preflight.memory_problems(local) == []
+    monkeypatch.setattr(preflight, "available_gb", lambda: 0.0049)
+    (problem,) = preflight.memory_problems(local)
+    assert "needs about 0.0 GB" in problem.what
+    assert "smaller model" in problem.do
+
+
+def test_an_example_longer_than_the_context_is_said(
+    towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in (towns.parent / "questions.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["answers"] = [row["answers"][0] + " very" * 9000]
+    (towns.parent / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
+    with pytest.raises(SystemExit):
+        main()
+    assert "longer than the 8192 tokens" in capsys.readouterr().err
+
+
 def test_an_answer_longer_than_the_context_is_counted_not_raised(towns: Path) -> None:
     import sharpen
 

@@ -27,7 +27,7 @@ def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress
     plan = preflight.calibrate(setting, found.data, setting.engines())
     return {
         "data": dict(found.data.facts),
-        "problems": [str(p) for p in found.problems],
+        "problems": [*map(str, found.problems), *plan.problems],
         "notes": list(found.data.notes),
         "proof": proof(setting, found.data),
         "estimates": list(plan.estimates),

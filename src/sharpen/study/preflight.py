@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sharpen import data as data_room
@@ -10,13 +11,13 @@ from sharpen import parts
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
-from sharpen.models import pull
+from sharpen.models import Local, pull
 from sharpen.runtime import Engines
 from sharpen.study.estimates import estimate, fit, sizes_of
 from sharpen.study.setting import Setting, baseline_of
 from sharpen.study.speeds import measure_speeds
-from sharpen.techniques import Counts, open_technique
-from sharpen.types import digest
+from sharpen.techniques import Bench, Counts, open_technique
+from sharpen.types import Example, Message, Model, digest
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Plan:
     estimates: tuple[dict[str, Any], ...] = ()
     seconds: float = 0.0
     speeds: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 def inspect(setting: Setting) -> Found:
@@ -98,10 +100,52 @@ def model_problems(setting: Setting) -> list[Problem]:
         if ref.startswith(("fake:", "openai:")):
             continue
         try:
-            pull(ref, setting.progress)
+            found += memory_problems(pull(ref, setting.progress))
         except UserError as e:
             found += e.problems
     return found
+
+
+def memory_problems(local: Local) -> list[Problem]:
+    """Whether a model's weights fit into the memory that is free, in fp32 and with a quarter to work in."""
+    free = available_gb()
+    needed = 1.25 * local.bytes / 1e9
+    if free is None or needed <= free:
+        return []
+    what = f"{local.ref} needs about {needed:.1f} GB of memory and {free:.1f} GB are free."
+    return [Problem(what, "model", "Use a smaller model, close other programs, or use a larger machine.")]
+
+
+def available_gb() -> float | None:
+    """Memory that a new program can have, in 1e9 bytes; None where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024 / 1e9
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def length_problems(bench: Bench, model: str) -> list[Problem]:
+    """Examples whose question and answer alone are longer than what the model reads: no prompt can hold them."""
+    opened = bench.engines.model(model)
+    found = []
+    for name, examples in (("train", bench.train), ("dev", bench.dev)):
+        long = [e.id for e in examples if e.targets and _tokens(opened, e) > opened.context]
+        if long:
+            what = f"{len(long)} examples are longer than the {opened.context} tokens that the model reads"
+            do = "Shorten or drop them, or use a model that reads more."
+            found.append(Problem(f"{what} (first: {', '.join(long[:3])}).", name, do))
+    return found
+
+
+def _tokens(model: Model, example: Example) -> int:
+    # A token is at least one byte, so short texts need no tokenizer.
+    text = example.question + example.targets[0]
+    if len(text.encode("utf-8", "replace")) < model.context:
+        return 0
+    return len(model.render([*example.messages, Message("assistant", example.targets[0])]).ids)
 
 
 def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
@@ -116,10 +160,11 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     bench = setting.bench(data, engines, Counts())
     words = " ".join(a.does for a in setting.arms)
     speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
+    problems = length_problems(bench, setting.use_case.model)
     sizes = sizes_of(setting, bench, data.seal.n)
     counts, why = fit(setting.use_case.budget.minutes, speeds, sizes, setting.arms)
     rows, seconds = estimate(speeds, sizes, setting.arms, counts)
-    plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds))
+    plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))
     if folder:
         folder.write_json("budget.json", asdict(plan))
     return plan
