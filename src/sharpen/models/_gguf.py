@@ -1,6 +1,6 @@
-"""From a plain Hugging Face folder to a GGUF file: weights, tokenizer and chat template, for llama.cpp's family of tools.
+"""From a plain Hugging Face folder to a GGUF file, which llama.cpp's family of tools reads.
 
-The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+Weights, tokenizer and chat template. The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def write_gguf(source: Any, target: Path, precision: str = "f16", adapters: Sequ
     arrays = merged_arrays(source, adapters) if adapters else folder_arrays(folder)
     with replacing(Path(target)) as temporary:
         writer = gguf.GGUFWriter(temporary, family)
-        _add_config(writer, config, precision)
+        _add_config(writer, config, precision, str(getattr(source, "ref", folder.name)))
         add_tokenizer(writer, folder, _rows(arrays, config))
         for name, array, kind in _tensors(arrays, config, family, precision):
             writer.add_tensor(name, array, raw_dtype=kind)
@@ -125,11 +125,11 @@ def _family(config: Mapping[str, Any], folder: Path) -> str:
     return FAMILIES[str(kind)]
 
 
-def _add_config(writer: Any, config: Mapping[str, Any], precision: str) -> None:
+def _add_config(writer: Any, config: Mapping[str, Any], precision: str, name: str) -> None:
     import gguf
 
     size, settings = head_size(config), rope(config)
-    writer.add_name(str(config.get("_name_or_path") or config["model_type"]))
+    writer.add_name(name)
     file_type = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}[precision]
     writer.add_file_type(gguf.LlamaFileType[file_type])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
