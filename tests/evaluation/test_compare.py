@@ -98,7 +98,7 @@ def test_p_knows_clusters_not_questions(seed: int, times: int) -> None:
     assert weighted.arm("a1").delta_ci_low == pytest.approx(once.arm("a1").delta_ci_low, abs=1e-7)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_more_arms_never_make_p_smaller(seed: int) -> None:
     scores, clusters = _random(seed, 5, 40, 9)
@@ -110,7 +110,7 @@ def test_more_arms_never_make_p_smaller(seed: int) -> None:
         last = p
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_a_lower_is_better_metric_is_the_mirror_image(seed: int) -> None:
     scores, clusters = _random(seed, 3, 30, 9)

@@ -84,13 +84,13 @@ def unseen(table: Table, alpha: float) -> float:
 
 def _adjusted(table: Table, drawn: Signs, first: NDArray[np.intp], second: NDArray[np.intp], base: int) -> Array:
     """Share of flips whose largest |t| over the baseline's pairs reaches each such pair's own, rounding aside."""
-    almost = 1 - 1e-9 if drawn.dtype == np.float64 else 1 - 1e-4
+    rounding = 1e-9 if drawn.dtype == np.float64 else 1e-4
     p = np.ones(len(first))
     mine = np.flatnonzero((first == base) | (second == base))
     if len(mine):
         top, observed = largest(table.sums, table.sizes, drawn, (first[mine], second[mine]))
-        reached = len(top) - np.searchsorted(np.sort(top), observed * almost)
-        p[mine] = np.where(observed > 0, reached / len(top), 1.0)
+        reached = len(top) - np.searchsorted(np.sort(top), observed * (1 - rounding) - rounding)
+        p[mine] = np.where(observed > rounding, reached / len(top), 1.0)
     return p
 
 
