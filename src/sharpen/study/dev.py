@@ -49,7 +49,9 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
         program = programs[name]
         assert program is not None
         questions = [dev[i] for i in positions]
-        found = metric.score(questions, bench.answer(program, questions, f"dev {name}"))
+        assert setting.folder is not None
+        with setting.folder.spending(name, "dev"):
+            found = metric.score(questions, bench.answer(program, questions, f"dev {name}"))
         scores[name].update(zip(positions, found, strict=True))
         return found
 

@@ -90,6 +90,20 @@ class RunFolder:
                 found.append(event)
         return found
 
+    @contextmanager
+    def spending(self, arm: str, on: str) -> Iterator[None]:
+        """Write down how long something took for an arm, so that estimates can be held against it."""
+        start = time.perf_counter()
+        yield
+        self.event("spent", arm=arm, on=on, seconds=round(time.perf_counter() - start, 3))
+
+    def spent(self) -> dict[str, float]:
+        """Seconds spent on each arm, all parts of an interrupted run together; what a kill cut off is not in it."""
+        total: dict[str, float] = {}
+        for event in self.events("spent"):
+            total[event["arm"]] = total.get(event["arm"], 0.0) + event["seconds"]
+        return total
+
     def hours(self) -> float:
         """How long the run has worked, all parts of an interrupted one together; what was between them not counted."""
         events = self.events()

@@ -81,7 +81,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     answered = answer_test(setting, bench, built, left, leader, test)
     race.saved_test = len(race.dropped) * data.seal.n
     made = Results(setting, data, built, left, race, latencies, test, plan, answered, leader, env)
-    report = {**assemble(made), "hours": round(folder.hours(), 4)}
+    report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
     folder.write_json("report.json", report)
     _write_page(folder)
     folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name})
@@ -98,7 +98,8 @@ def build_all(setting: Setting, bench: Bench, data_key: str) -> list[Built]:
     for arm in setting.arms:
         name = arm_name(arm)
         setting.progress(f"build {name}", 0, None)
-        one = builder.arm(arm)
+        with folder.spending(name, "build"):
+            one = builder.arm(arm)
         built.append(one)
         folder.event("built", arm=name, status=one.status, seconds=round(one.seconds, 2), why=one.why)
         if one.trained:
@@ -119,7 +120,8 @@ def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[s
     for n, b in enumerate(todo):
         assert b.program is not None
         setting.progress("measure latency", n, len(todo))
-        known[b.name] = {"fingerprint": b.program.fingerprint, **measure(b.program, bench.train, bench.engines)}
+        with folder.spending(b.name, "latency"):
+            known[b.name] = {"fingerprint": b.program.fingerprint, **measure(b.program, bench.train, bench.engines)}
         folder.write_json("latency.json", known)
     return known
 
@@ -146,7 +148,8 @@ def answer_test(
         answers = given_answers(setting, b, test.examples) if b.answers else None
         if answers is None:
             assert b.program is not None
-            answers = bench.answer(b.program, test.examples, f"test {b.name}")
+            with folder.spending(b.name, "test"):
+                answers = bench.answer(b.program, test.examples, f"test {b.name}")
         answered["arms"][b.name] = answers
         keep_answers(folder, b.name, test.examples, answers, setting)
     for b in left:
