@@ -27,7 +27,11 @@ BROKEN = "\ufffd"  # what half a character is decoded to
 
 @dataclass(eq=False)
 class Job:
-    """One request on its way; ``told`` receives ``(job, new text, completion or None)`` or ``(job, exception, None)``."""
+    """One request on its way.
+
+    ``told`` receives ``(job, new text, None)`` as a streamed answer grows, ``(job, rest, completion)`` at its end, or
+    ``(job, exception, None)`` when the engine broke.
+    """
 
     index: int
     ids: tuple[int, ...]

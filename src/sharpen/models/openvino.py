@@ -4,7 +4,7 @@ The weights are written as GGUF from the exact fp32 weights (adapters merged fir
 OpenVINO's own form once; both are kept by content in the cache of models. Prompts go in as token ids, so they are read
 as they were in training. Requests are answered in one continuous batch with a cache of prompt beginnings; one pipeline
 per set of adapters, so that caches never mix. The engine does not say how many tokens of a prompt came from its cache:
-``cached_tokens`` is 0.
+``cached_tokens`` is 0. Likelihoods are computed by transformers in fp32, on weights of which this engine's are rounded.
 
 Carries the families llama, mistral (without a sliding window), qwen2 and qwen3, with plain rotary positions.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -60,8 +61,11 @@ class OpenVINOModel:
         hints = " ".join(f"{k}={v}" for k, v in HINTS[precision].items())
         engine = f"openvino-genai-{version('openvino-genai')}"
         weights = form(local, self.adapters, precision)
-        self.identity = f"{weights} {engine} {precision} {hints} template-{self.chat.digest}"
+        scores = f"scores-transformers-{version('transformers')}-torch-{version('torch')}-float32"
+        self.identity = f"{weights} {engine} {precision} {hints} {scores} template-{self.chat.digest}"
         blocks = _blocks(config)
+        self._scorer: Any = None
+        self._opening = threading.Lock()
         self._engine = Engine(lambda: _pipeline(compiled(local, adapters, precision), precision, blocks), self.chat)
         weakref.finalize(self, self._engine.close)
 
@@ -84,8 +88,13 @@ class OpenVINOModel:
             yield text, completion
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
-        """Not offered by this engine yet; ``can`` says so."""
-        raise NotImplementedError("this engine does not score")
+        """Yield the log-likelihood of each choice as the reply, computed in fp32 by the transformers backend."""
+        with self._opening:
+            if self._scorer is None:
+                from sharpen.models.transformers import transformers
+
+                self._scorer = transformers(self.local, self.adapters, "cpu")
+        yield from self._scorer.score(requests)
 
     def _ask(
         self, prompts: Sequence[tuple[tuple[int, ...], Decoding]], streams: bool = False
@@ -158,3 +167,26 @@ def openvino(local: Local, adapters: Sequence[Path] = (), *, precision: str = "f
         UserError: the engine cannot carry this model; the sentence says why.
     """
     return OpenVINOModel(local, adapters, precision)
+
+
+def suits(local: Local, model: OpenVINOModel | None = None) -> str | None:
+    """Return why this engine should not be chosen by itself for a model; None: its answers agree with fp32 torch.
+
+    The first call for a model asks both engines a fixed set of 40 questions; what it finds is remembered.
+    """
+
+    from sharpen.models._agreement import ENOUGH, agrees
+    from sharpen.models.transformers import transformers
+
+    try:
+        config = json.loads((local.folder / "config.json").read_text(encoding="utf-8"))
+        why = refused(config)
+        if why:
+            return why
+        against = f"{local.digest} transformers-{version('transformers')} torch-{version('torch')} float32"
+        found = agrees(model or openvino(local), lambda: transformers(local, (), "cpu"), against)
+    except (UserError, RuntimeError) as e:
+        return f"OpenVINO cannot answer with this model: {e}"
+    if found.enough:
+        return None
+    return f"only {found.equal} of {found.n} answers agree with fp32 transformers; {ENOUGH:.0%} must."
