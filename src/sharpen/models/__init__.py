@@ -13,6 +13,7 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.errors import UserError
+from sharpen.models._agreement import Agreement
 from sharpen.models._fetch import listing, pull, show
 from sharpen.models._local import Local, cache
 from sharpen.models.embedder import open_embedder
@@ -76,3 +77,15 @@ def openvino_refuses(local: Local) -> str | None:
     from sharpen.models._openvino_files import refused
 
     return refused(json.loads((local.folder / "config.json").read_text(encoding="utf-8")))
+
+
+def agreement(local: Local) -> Agreement:
+    """Say how often OpenVINO answers a fixed set as fp32 transformers does; measured once per model and version."""
+    from importlib.metadata import version
+
+    from sharpen.models._agreement import agrees
+    from sharpen.models.openvino import openvino
+    from sharpen.models.transformers import transformers
+
+    against = f"{local.digest} transformers-{version('transformers')} torch-{version('torch')} float32"
+    return agrees(openvino(local), lambda: transformers(local, device="cpu"), against)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 
-from sharpen.models import openvino_refuses, pull
+from sharpen.models import agreement, openvino_refuses, pull
 from sharpen.study.setting import Setting
-
-ENOUGH = 0.95  # share of a fixed set that the fast engine has to answer exactly as the reference does
 
 
 def choose_engine(setting: Setting) -> None:
@@ -41,14 +39,12 @@ def _choose(setting: Setting) -> tuple[str, str]:
     if torch.cuda.is_available():
         return "transformers", "there is a CUDA device"
     local = pull(uc.model)
-    from sharpen.models import agreement
-
     why = openvino_refuses(local)
     if why:
         return "transformers", why
     setting.progress("compare engines", 0, None)
     found = agreement(local)
-    said = f"its answers are those of fp32 transformers on {found.same} of {found.n} questions"
-    if found.same < ENOUGH * found.n:
+    said = f"its answers are those of fp32 transformers on {found.equal} of {found.n} questions"
+    if not found.enough:
         return "transformers", f"OpenVINO was left out: {said}"
     return "openvino", said
