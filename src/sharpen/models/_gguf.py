@@ -45,7 +45,10 @@ def write_gguf(source: Any, target: Path, precision: str = "f16", adapters: Sequ
 
     folder = Path(getattr(source, "folder", source))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    family = _family(config, folder)
+    why = unwritable(config)
+    if why:
+        raise UserError(why, str(folder), "The Hugging Face format and the transformers engine take every model.")
+    family = FAMILIES[config["model_type"]]
     arrays = merged_arrays(source, adapters) if adapters else folder_arrays(folder)
     with replacing(Path(target)) as temporary:
         writer = gguf.GGUFWriter(temporary, family)
@@ -105,24 +108,25 @@ def merged_arrays(source: Any, adapters: Sequence[Path]) -> Arrays:
         )
     for adapter in adapters:
         module = merge(module, Path(adapter))
-    return {name: (lambda t=tensor: t.detach().float().numpy()) for name, tensor in module.state_dict().items()}
+
+    def reader(tensor: Any) -> Callable[[], Any]:
+        return lambda: tensor.detach().float().numpy()
+
+    return {name: reader(tensor) for name, tensor in module.state_dict().items()}
 
 
-def _family(config: Mapping[str, Any], folder: Path) -> str:
+def unwritable(config: Mapping[str, Any]) -> str | None:
+    """Return why a model of this configuration has no GGUF form here; None: it has."""
     kind = config.get("model_type")
     if kind not in FAMILIES:
-        raise UserError(
-            f"models of the family {kind!r} cannot be written as GGUF.",
-            str(folder),
-            f"Families that can: {', '.join(FAMILIES)}.",
-        )
+        return f"models of the family {kind!r} cannot be written as GGUF; these can: {', '.join(FAMILIES)}."
     window = config.get("sliding_window") if config.get("use_sliding_window", kind == "mistral") else None
     if window and window < config.get("max_position_embeddings", 0):
-        raise UserError(
-            "this model reads through a sliding window, which its GGUF form does not have.", str(folder),
-            "Answer with the transformers engine instead.",
-        )  # fmt: skip
-    return FAMILIES[str(kind)]
+        return "this model reads through a sliding window, which its GGUF form does not have."
+    scaling = rope(config)["rope_type"]
+    if scaling not in {"default", "linear", "yarn", "llama3"}:
+        return f"positions scaled by {scaling!r} have no GGUF form."
+    return None
 
 
 def _add_config(writer: Any, config: Mapping[str, Any], precision: str, name: str) -> None:
@@ -153,8 +157,6 @@ def _add_config(writer: Any, config: Mapping[str, Any], precision: str, name: st
             writer.add_rope_scaling_orig_ctx_len(
                 settings.get("original_max_position_embeddings") or config["max_position_embeddings"]
             )
-    elif kind not in {"default", "llama3"}:
-        raise UserError(f"positions scaled by {kind!r} have no GGUF form.", do="Use the transformers engine.")
 
 
 def _rows(arrays: Arrays, config: Mapping[str, Any]) -> int:

@@ -109,7 +109,7 @@ def _add_special(writer: Any, folder: Path, ids: Mapping[str, int], data: Mappin
     ):
         token = config.get(f"{name}_token")
         content = token.get("content") if isinstance(token, dict) else token
-        if content in ids:
+        if isinstance(content, str) and content in ids:
             add(ids[content])
     writer.add_add_bos_token(bool(config.get("add_bos_token")) or _adds_bos(data, config))
     template = config.get("chat_template")

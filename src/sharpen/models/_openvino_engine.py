@@ -74,11 +74,15 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 class Engine:
-    """The thread, started with the first job and ended by :meth:`close`. ``open_pipeline`` is called in it."""
+    """The thread, started with the first job and ended by :meth:`close`.
 
-    def __init__(self, open_pipeline: Callable[[], Any], chat: Chat) -> None:
+    ``open_pipeline`` is called in it; ``room`` is the number of tokens whose keys and values the pipeline can hold.
+    """
+
+    def __init__(self, open_pipeline: Callable[[], Any], chat: Chat, room: int) -> None:
         self._open = open_pipeline
         self._chat = chat
+        self._room = room
         self._inbox: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -104,7 +108,7 @@ class Engine:
             thread.join()
 
     def _run(self) -> None:
-        loop = Loop(self._chat)
+        loop = Loop(self._chat, self._room)
         try:
             loop.pipeline = self._open()
         except Exception as e:
@@ -141,9 +145,10 @@ class Engine:
 class Loop:
     """What the thread does: admit, step, read, until nothing is left."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, room: int) -> None:
         self.pipeline: Any = None
         self._chat = chat
+        self._room = room
         self._ready: list[tuple[int, Job]] = []
         self._running: dict[int, Job] = {}
         self._waiting: set[Job] = set()
@@ -168,7 +173,7 @@ class Loop:
 
     def turn(self) -> None:
         """Admit what is ready, let the pipeline make one step, hand out what it made."""
-        while self._ready and len(self._running) < AT_ONCE:
+        while self._ready and len(self._running) < AT_ONCE and self._fits(self._ready[0][1]):
             self._admit(heapq.heappop(self._ready)[1])
         if self._running or self._left:
             self.pipeline.step()
@@ -189,6 +194,11 @@ class Loop:
         for job in [*self._running.values(), *(j for _, j in self._ready), *self._waiting]:
             job.done = True
             job.told.put((job, error, None))
+
+    def _fits(self, job: Job) -> bool:
+        """Whether there is room for one more, so that the pipeline never has to drop and repeat one that it began."""
+        used = sum(len(j.ids) + j.limit for j in self._running.values())
+        return not self._running or used + len(job.ids) + job.limit <= self._room
 
     def _admit(self, job: Job) -> None:
         import numpy as np

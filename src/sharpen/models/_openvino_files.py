@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.models._gguf import FAMILIES, head_size, rope, write_gguf
+from sharpen.models._gguf import head_size, rope, unwritable, write_gguf
 from sharpen.models._local import Local, cache, locked
 from sharpen.store import hash_folder
 
@@ -38,22 +38,22 @@ def off() -> None:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
-def refused(config: Mapping[str, Any]) -> str | None:
+def refused(config: Mapping[str, Any], precision: str = "f16") -> str | None:
     """Return why the engine cannot carry a model of this configuration; None: it can."""
-    kind = config.get("model_type")
-    if kind not in FAMILIES:
-        return f"OpenVINO's GGUF reader does not know models of the family {kind!r}."
+    if precision not in HINTS:
+        return f"there is no precision {precision!r} on OpenVINO here; there are: {', '.join(HINTS)}."
+    why = unwritable(config)
+    if why:
+        return f"OpenVINO gets its models as GGUF, and {why}"
     if rope(config)["rope_type"] != "default":
         return "OpenVINO's GGUF reader leaves out how this model scales its positions."
-    if kind != "qwen3" and head_size(config) * config["num_attention_heads"] != config["hidden_size"]:
+    if config["model_type"] != "qwen3" and head_size(config) * config["num_attention_heads"] != config["hidden_size"]:
         return "OpenVINO's GGUF reader expects heads that together are as wide as the model."
     return None
 
 
 def form(local: Local, adapters: Sequence[Path], precision: str) -> str:
     """Return the digest of a model's weights, its adapters and their precision."""
-    if precision not in HINTS:
-        raise UserError(f"OpenVINO has no precision {precision!r} here.", do=f"There are: {', '.join(HINTS)}.")
     parts = [local.digest, *(hash_folder(Path(a)) for a in adapters), precision]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

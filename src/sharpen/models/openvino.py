@@ -32,7 +32,7 @@ from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, 
 NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
 
 SHARE = 0.3  # of the memory that is free, for keys and values
-MOST_TOKENS = 1 << 18  # of all prompts in the cache together
+MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together
 
 
 class OpenVINOModel:
@@ -48,7 +48,7 @@ class OpenVINOModel:
         from sharpen.models.transformers import end_ids
 
         config = json.loads((local.folder / "config.json").read_text(encoding="utf-8"))
-        why = refused(config)
+        why = refused(config, precision)
         if why:
             raise UserError(why, str(local.folder), "Use the transformers engine.")
         with quiet():
@@ -66,7 +66,9 @@ class OpenVINOModel:
         blocks = _blocks(config)
         self._scorer: Any = None
         self._opening = threading.Lock()
-        self._engine = Engine(lambda: _pipeline(compiled(local, adapters, precision), precision, blocks), self.chat)
+        self._engine = Engine(
+            lambda: _pipeline(compiled(local, adapters, precision), precision, blocks), self.chat, blocks * BLOCK
+        )
         weakref.finalize(self, self._engine.close)
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
@@ -142,17 +144,24 @@ def _pipeline(folder: Path, precision: str, blocks: int) -> Any:
 
 
 def _blocks(config: Mapping[str, Any]) -> int:
-    """How many blocks of keys and values fit a share of the free memory; memory is taken as blocks fill."""
+    """How many blocks of keys and values fit a share of the free memory; it is taken as blocks fill, and kept."""
     from sharpen.models._gguf import head_size
 
     heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-    token = 2 * config["num_hidden_layers"] * heads * head_size(config) * 4  # fp32, the widest
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):  # not on this system
-        free = 4 << 30
-    tokens = max(2048, min(MOST_TOKENS, int(free * SHARE) // token))
+    token: int = 8 * config["num_hidden_layers"] * heads * head_size(config)  # both in fp32, the widest
+    tokens = max(2048, min(MOST_TOKENS, int(_free() * SHARE) // token))
     return tokens // BLOCK
+
+
+def _free() -> int:
+    """Bytes of memory that a program can have without others being swapped out."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):  # no such file or number on this system
+        return 4 << 30
 
 
 def openvino(local: Local, adapters: Sequence[Path] = (), *, precision: str = "f16") -> OpenVINOModel:

@@ -1,0 +1,335 @@
+"""The OpenVINO engine beside the transformers backend, on tiny weights and on the real model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharpen.errors import UserError
+from sharpen.types import Completion, Decoding, Generate, Message, Rank
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("openvino_genai")
+
+from sharpen.models import _openvino_files, open_model, openvino_refuses, pull
+from sharpen.models._agreement import Agreement, agrees
+from sharpen.models._openvino_engine import BLOCK, Job, chained
+
+
+def ask(text: str, **decoding: Any) -> Generate:
+    return Generate("", (), (Message("user", text),), Decoding(**{"max_new_tokens": 16, **decoding}))
+
+
+QUESTIONS = [ask(f"What is the capital of café {n}? " * (1 + n % 5)) for n in range(10)]
+
+
+@pytest.fixture(scope="module")
+def calm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny llama whose weights are so small that rounding them hardly changes its answers, of which some end."""
+    from tiny_model import write
+
+    folder = write(tmp_path_factory.mktemp("calm"), initializer_range=0.2)
+    said = [c.tokens for c in answers(open_model(str(folder), engine="transformers"), QUESTIONS)]
+    counts = Counter(t for tokens in said for t in set(tokens[4:]))
+    end = min(counts, key=lambda t: abs(counts[t] - len(said) / 3))  # a token that ends about a third of them
+    settings = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**settings, "eos_token_id": [2, end]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calm(calm_folder: Path) -> Any:
+    return open_model(str(calm_folder), engine="transformers")
+
+
+@pytest.fixture(scope="module")
+def fast(calm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The same on OpenVINO."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SHARPEN_MODELS", str(tmp_path_factory.mktemp("models")))
+    yield open_model(str(calm_folder), engine="openvino")
+    patch.undo()
+
+
+def answers(model: Any, requests: list[Generate]) -> list[Completion]:
+    found = dict(model.generate(requests))
+    assert sorted(found) == list(range(len(requests)))
+    return [found[i] for i in range(len(requests))]
+
+
+def test_it_answers_as_transformers_does(fast: Any, calm: Any) -> None:
+    ours, theirs = answers(fast, QUESTIONS), answers(calm, QUESTIONS)
+    same = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.text == b.text]
+    assert len(same) >= 9
+    for a, b in same:
+        assert (a.tokens, a.finish, a.prompt_tokens) == (b.tokens, b.finish, b.prompt_tokens)
+        assert a.completion_tokens == b.completion_tokens == len(a.tokens) + (a.finish == "stop")
+        assert 0 < a.first_seconds <= a.seconds
+    assert {a.finish for a, _ in same} == {"stop", "length"}
+
+
+def test_it_reads_what_training_reads(fast: Any, calm: Any) -> None:
+    talks = [
+        (Message("system", "Be brief."), Message("user", "What <|im_end|> is it?")),
+        (Message("user", "a"), Message("assistant", "b"), Message("user", "c"), Message("assistant", "d")),
+    ]
+    for talk in talks:
+        assert fast.render(talk) == calm.render(talk)
+
+
+def test_neighbours_do_not_change_an_answer(fast: Any) -> None:
+    together = answers(fast, QUESTIONS)
+    for request, expected in list(zip(QUESTIONS, together, strict=True))[::3]:
+        assert answers(fast, [request])[0].tokens == expected.tokens
+
+
+def test_limits(fast: Any) -> None:
+    whole = next(r for r, c in zip(QUESTIONS, answers(fast, QUESTIONS), strict=True) if c.finish == "length")
+    short = answers(fast, [dataclasses.replace(whole, decoding=Decoding(max_new_tokens=3))])[0]
+    assert (short.finish, short.completion_tokens, len(short.tokens)) == ("length", 3, 3)
+
+
+def test_stop_strings_cut_the_answer(fast: Any, calm: Any) -> None:
+    whole = answers(fast, [QUESTIONS[0]])[0].text
+    stop = whole[len(whole) // 2 : len(whole) // 2 + 3]
+    asked = [dataclasses.replace(QUESTIONS[0], decoding=Decoding(max_new_tokens=16, stop=("\0", stop)))]
+    ours, theirs = answers(fast, asked)[0], answers(calm, asked)[0]
+    assert ours.text == whole[: whole.index(stop)] == theirs.text
+    assert ours.finish == theirs.finish == "stop"
+    assert ours.completion_tokens == theirs.completion_tokens < 16
+
+
+def test_what_is_drawn_depends_on_seed_and_prompt_alone(fast: Any) -> None:
+    warm = [ask("What is it?", temperature=1.5, seed=s) for s in range(6)]
+    first = [c.tokens for c in answers(fast, warm)]
+    assert first == [c.tokens for c in answers(fast, warm[::-1])][::-1]
+    assert first[2] == answers(fast, [warm[2]])[0].tokens
+    assert len(set(first)) == 6
+
+
+def test_a_prompt_that_is_too_long_is_an_error_and_the_others_go_on(fast: Any) -> None:
+    found = answers(fast, [QUESTIONS[0], ask("word " * 600), QUESTIONS[1]])
+    assert [c.finish == "error" for c in found] == [False, True, False]
+    assert found[1].error
+    assert "512" in found[1].error
+    assert found[1].prompt_tokens > 512
+    nearly = ask("word " * 60, max_new_tokens=10_000)
+    full = answers(fast, [nearly])[0]
+    assert full.prompt_tokens + full.completion_tokens <= fast.context
+
+
+def test_a_closed_iterator_cancels_and_leaves_the_engine_well(fast: Any) -> None:
+    asked = [ask(f"What is {n}? " * 9, max_new_tokens=300) for n in range(90)]
+    iterator = fast.generate(asked)
+    next(iterator)
+    started = time.perf_counter()
+    iterator.close()
+    after = answers(fast, QUESTIONS[:2])
+    assert time.perf_counter() - started < 5
+    assert all(c.error is None for c in after)
+
+
+def test_streamed_text_is_the_answer(fast: Any) -> None:
+    most = 0
+    for request in [*QUESTIONS, ask("What is it?", stop=("e", "zz"))]:
+        whole = answers(fast, [request])[0]
+        pieces = list(fast.stream(request))
+        assert "".join(text for text, _ in pieces) == whole.text == pieces[-1][1].text
+        assert [c for _, c in pieces[:-1]] == [None] * (len(pieces) - 1)
+        most = max(most, len(pieces))
+    assert most > 3
+
+
+def test_many_threads_may_ask_at_once(fast: Any) -> None:
+    expected = [c.tokens for c in answers(fast, QUESTIONS)]
+    found: dict[int, Any] = {}
+
+    def one(n: int) -> None:
+        found[n] = answers(fast, [QUESTIONS[n]])[0].tokens
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(QUESTIONS))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [found[n] for n in range(len(QUESTIONS))] == expected
+
+
+def test_likelihoods_are_those_of_transformers(fast: Any, calm: Any) -> None:
+    asked = [Rank("", (), (Message("user", f"What is {n}?"),), ("Paris", "the lazy dog", "12:45")) for n in range(3)]
+    ours, theirs = dict(fast.score(asked)), dict(calm.score(asked))
+    for i in range(3):
+        assert ours[i].logprobs == pytest.approx(theirs[i].logprobs, abs=0.05)
+        assert ours[i].tokens == theirs[i].tokens
+
+
+def lora(folder: Path, to: Path, seed: int) -> Path:
+    """A LoRA adapter that changes answers."""
+    import peft
+    import torch
+    import transformers
+
+    module = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    settings = peft.LoraConfig(r=2, lora_alpha=8, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM")
+    tuned = peft.get_peft_model(module, settings)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, p in tuned.named_parameters():
+            if "lora_B" in name:
+                p.normal_(0, 0.3)
+    tuned.save_pretrained(to)
+    return to
+
+
+def test_adapters_are_merged_and_caches_do_not_mix(fast: Any, calm_folder: Path, tmp_path: Path, cache: Path) -> None:
+    pytest.importorskip("peft")
+    adapters = [lora(calm_folder, tmp_path / str(seed), seed) for seed in (1, 2)]
+    plain = [c.tokens for c in answers(fast, QUESTIONS)]
+    tuned = [open_model(str(calm_folder), adapters=[a], engine="openvino") for a in adapters]
+    found = [[c.tokens for c in answers(m, QUESTIONS)] for m in tuned]
+    for adapter, tokens in zip(adapters, found, strict=True):
+        theirs = answers(open_model(str(calm_folder), adapters=[adapter], engine="transformers"), QUESTIONS)
+        assert sum(a == b.tokens for a, b in zip(tokens, theirs, strict=True)) >= 9
+    assert found[0] != found[1] != plain != found[0]
+    assert plain == [c.tokens for c in answers(fast, QUESTIONS)]
+    assert len({fast.identity, *(m.identity for m in tuned)}) == 3
+
+
+def test_the_second_opening_reads_what_the_first_wrote(
+    calm_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = answers(open_model(str(calm_folder), engine="openvino"), QUESTIONS[:2])
+    files = {p: p.stat().st_mtime_ns for p in cache.rglob("*") if p.is_file() and not p.name.startswith(".")}
+    assert {p.name for p in files} == {"openvino_model.xml", "openvino_model.bin"}
+    monkeypatch.setattr(_openvino_files, "write_gguf", None)  # would fail
+    again = answers(open_model(str(calm_folder), engine="openvino"), QUESTIONS[:2])
+    assert [c.tokens for c in again] == [c.tokens for c in first]
+    assert all(p.stat().st_mtime_ns == changed for p, changed in files.items())
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(
+    calm_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(local: Any, target: Path, *_: Any) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_openvino_files, "write_gguf", full)
+    model = open_model(str(calm_folder), engine="openvino")
+    for _ in range(2):  # whoever asks again is told again
+        with pytest.raises(UserError, match="disk is full"):
+            answers(model, QUESTIONS[:2])
+    assert not [p for p in cache.rglob("*") if p.suffix in {".gguf", ".xml", ".bin"}]
+
+
+def test_merged_forms_do_not_pile_up(tmp_path: Path) -> None:
+    import os
+
+    for n in range(12):
+        (tmp_path / str(n)).mkdir()
+        os.utime(tmp_path / str(n), (time.time() - 60 * n,) * 2 if n < 10 else (time.time() - 9999,) * 2)
+    _openvino_files._let_go(tmp_path)
+    assert sorted(int(p.name) for p in tmp_path.iterdir()) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "words"),
+    [
+        ("gemma2", {}, "family 'gemma2'"),
+        ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "positions"),
+        ("llama", {"head_dim": 16}, "as wide as"),
+        ("mistral", {"sliding_window": 64}, "sliding window"),
+    ],
+)
+def test_what_it_cannot_carry_is_refused(tmp_path: Path, family: str, changes: dict[str, Any], words: str) -> None:
+    from tiny_model import write
+
+    folder = write(tmp_path, family=family, **changes)
+    assert words in (openvino_refuses(pull(str(folder))) or "")
+    with pytest.raises(UserError, match=words):
+        open_model(str(folder), engine="openvino")
+
+
+def test_precisions(calm_folder: Path) -> None:
+    with pytest.raises(UserError, match="q2"):
+        open_model(str(calm_folder), engine="openvino", precision="q2")
+
+
+def test_prompts_wait_for_those_that_they_share_with() -> None:
+    """Against a brute force: a job waits for the first in order that shares as many blocks as any before it."""
+    rng = random.Random(0)
+    for _ in range(200):
+        pool = [tuple(rng.choices((1, 2), k=BLOCK)) for _ in range(3)]
+        prompts = [
+            sum(rng.choices(pool, k=rng.randint(0, 4)), ()) + tuple(rng.choices((1, 2), k=rng.randint(1, 40)))
+            for _ in range(rng.randint(1, 9))
+        ]
+        jobs = [Job(i, ids, Decoding(), 1, None) for i, ids in enumerate(prompts)]  # type: ignore[arg-type]
+        order = chained(jobs)
+        assert [j.ids for j in order] == sorted(prompts)
+        for at, job in enumerate(order):
+            shared = []
+            for other in order[:at]:
+                same = [a == b for a, b in zip(job.ids, other.ids, strict=False)]
+                same.append(False)
+                shared.append(min(same.index(False), len(job.ids) - 1) // BLOCK)
+            most = max(shared, default=0)
+            assert job.after is (order[shared.index(most)] if most else None)
+
+
+class Parrot:
+    """Answers with its questions, some of them wrongly; counts how often it was asked."""
+
+    ref = "parrot"
+
+    def __init__(self, wrong: int) -> None:
+        self.wrong, self.asked, self.identity = wrong, 0, f"parrot-{wrong}"
+
+    def generate(self, requests: list[Generate]) -> Iterator[tuple[int, Completion]]:
+        self.asked += 1
+        for i, r in reversed(list(enumerate(requests))):
+            yield i, Completion("?" if i < self.wrong else r.messages[-1].content)
+
+
+def test_agreement_is_counted_and_remembered(cache: Path) -> None:
+    good: Any = Parrot(0)
+    for wrong, enough in ((0, True), (2, True), (3, False)):
+        model: Any = Parrot(wrong)
+        found = agrees(model, good)
+        assert (found.equal, found.n, found.enough) == (40 - wrong, 40, enough)
+        assert found.differing[:1] == ((found.differing[0][0], "?", found.differing[0][2]),) if wrong else True
+        before = good.asked
+        assert agrees(model, lambda: pytest.fail("opened"), against=good.identity) == found
+        assert (model.asked, good.asked) == (1, before)
+    assert Agreement(38, 40).enough
+
+
+def test_whether_it_suits_is_found_out_once(calm_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sharpen.models import _agreement
+    from sharpen.models.openvino import suits
+
+    local = pull(str(calm_folder))
+    monkeypatch.setattr(_agreement, "NEW_TOKENS", 2)  # its answers are noise, which rounding changes sooner or later
+    assert suits(local) is None
+    assert len(list((cache / "agreement").glob("*.json"))) == 1
+    monkeypatch.setattr("sharpen.models.transformers.transformers", None)  # would fail
+    assert suits(local) is None
+    assert "scales its positions" in (suits(dataclasses.replace(local, folder=scaled(calm_folder, cache))) or "")
+
+
+def scaled(folder: Path, to: Path) -> Path:
+    """A copy of the configuration alone, with scaled positions."""
+    config = json.loads((folder / "config.json").read_text())
+    config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
+    (to / "config.json").write_text(json.dumps(config))
+    return to
