@@ -157,8 +157,10 @@ def test_other_models_are_right_on_trees_or_are_not_put_on_them(make: Any, rows:
     torch.manual_seed(0)
     module = make().eval()
     kept = read(rows)
-    if not forward.agrees(module, kept):
-        pytest.skip("row by row for this model")
+    if type(module).__name__.startswith("Gemma2"):  # caps its attention logits, which trees do not
+        assert not forward.agrees(module, kept)
+        return
+    assert forward.agrees(module, kept)
     with torch.no_grad():
         expected = float(row_by_row(module, rows))
         with forward.tree_attention(module):

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from sharpen.tuning.trees import Row, Tree, grow
 
 NAME = "sharpen_tree"
+UNKNOWN = ("softcap", "s_aux", "position_bias")  # what some models hand to their attention and trees do not follow
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,13 @@ def attention(
     mask: Any,
     sharpen_tree: Layout | None = None,
     scaling: float | None = None,
-    sliding_window: int | None = None,
-    **_: Any,
+    **more: Any,
 ) -> tuple[Tensor, None]:
     """The attention of a tree; tensors are (1, heads, tokens, size), the result (1, tokens, heads, size)."""
+    strange = [name for name in UNKNOWN if more.get(name) is not None]
+    if strange:
+        raise NotImplementedError(f"attention with {strange[0]}")
+    sliding_window = more.get("sliding_window")
     if sharpen_tree is None:
         raise RuntimeError("this model does not hand its keyword arguments to its attention")
     heads, groups = query.shape[1], query.shape[1] // key.shape[1]
@@ -84,7 +88,9 @@ def attention(
             seen = seen & (own[:, None] - keys[None] < sliding_window)
         if groups > 1:  # query heads of one key head stand below each other, so keys are not copied for each
             q, seen = q.reshape(1, heads // groups, -1, q.shape[-1]), seen.repeat(groups, 1)
-        out = scaled_dot_product_attention(q, k, v, attn_mask=seen[None, None], scale=scaling)
+        out = scaled_dot_product_attention(
+            q, k, v, attn_mask=seen[None, None], scale=scaling, dropout_p=more.get("dropout", 0.0)
+        )
         parts.append(out.reshape(1, heads, stop - start, -1).transpose(1, 2))
     return (parts[0] if len(parts) == 1 else torch.cat(parts, 1)), None
 
