@@ -93,8 +93,9 @@ class Estimator:
             return self.search(state, 4), state
         if step == "lora":
             epochs = float(options.get("num_train_epochs", 2)) * self.counts.epochs
-            tokens = z.train * (state.own + state.shared + z.target)
-            check = z.dev * (state.own + state.shared + z.target) / 3 * max(1.0, epochs)
+            # What all rows of a pass share is computed once for them; a pass holds about a thousand tokens.
+            row = state.own + z.target + state.shared * min(1.0, (state.own + z.target) / 1024)
+            tokens, check = z.train * row, z.dev * row / 3 * max(1.0, epochs)
             after = replace(state, said=z.target + 1, trained=True)
             return (tokens * epochs + check) / max(s.train, 1e-6) + 2 * s.load_seconds, after
         return 0.0, state
@@ -169,7 +170,7 @@ def fit(minutes: float | None, speeds: Speeds, sizes: Sizes, arms: Sequence[Arm]
     steps = [Counts()]
     steps += [Counts(trials=t) for t in (6, 4, 3)]
     steps += [Counts(trials=3, dev=d) for d in (96, 64, 48, 32)]
-    steps += [Counts(trials=3, dev=32, epochs=e) for e in (0.75, 0.5, 0.25)]
+    steps += [Counts(trials=3, dev=32, epochs=e) for e in (0.75, 0.5)]
     if minutes is None:
         return Counts(), ""
     for counts in steps:
