@@ -12,7 +12,7 @@ import pytest
 from tiny_llama import passages, tiny
 
 from sharpen.errors import UserError
-from sharpen.tuning import Trained, TrainOptions, train
+from sharpen.tuning import Trained, TrainOptions, train, workload
 from sharpen.tuning.loop import schedule
 from sharpen.types import Rendered
 
@@ -218,6 +218,19 @@ def test_early_stopping_returns_the_best(rows: list[Rendered], tmp_path: Path) -
 def test_a_fraction_of_an_epoch(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
     trained = train(module, rows, [], replace(QUICK, num_train_epochs=0.5), tmp_path)
     assert 0.5 <= trained.curve[-1].epoch < 1
+
+
+def test_the_workload_is_known_beforehand(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    options = replace(QUICK, num_train_epochs=1.5)
+    planned = workload(rows, rows[:4], options)
+    trained = train(module, rows, rows[:4], options, tmp_path)
+    assert (planned.steps, planned.tokens, planned.computed_tokens) == (
+        trained.steps,
+        trained.tokens,
+        trained.computed_tokens,
+    )
+    assert 0 < planned.dev_tokens < sum(len(r.ids) for r in rows[:4])
+    assert workload([], [], options).steps == 0
 
 
 def test_a_loss_that_is_no_number_is_a_sentence(module: Any, rows: list[Rendered], tmp_path: Path) -> None:

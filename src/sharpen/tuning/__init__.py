@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sharpen.tuning.options import Point, Trained, TrainOptions
+from sharpen.tuning.plan import Work, workload
 
 if TYPE_CHECKING:
     from sharpen.tuning.loop import train
 
-__all__ = ["Point", "TrainOptions", "Trained", "train"]
+__all__ = ["Point", "TrainOptions", "Trained", "Work", "train", "workload"]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,9 +28,10 @@ from sharpen.store import write_text
 from sharpen.tuning import lora
 from sharpen.tuning.forward import agrees, row_loss, tree_attention, tree_loss
 from sharpen.tuning.options import Point, Trained, TrainOptions
+from sharpen.tuning.plan import steps
 from sharpen.tuning.rows import Decode, demand, readable, shown
 from sharpen.tuning.state import Checkpoints, put_folder, writing
-from sharpen.tuning.trees import Row, epoch, families, grow, passes
+from sharpen.tuning.trees import Row, grow, passes
 from sharpen.types import Progress, Rendered, digest, silent
 
 log = logging.getLogger("sharpen.tuning")
@@ -103,7 +104,7 @@ class _Run:
         self.flat = lora.Flat(self.layers)
         self.moments = torch.zeros_like(self.flat.value), torch.zeros_like(self.flat.value)
         self.best = self.flat.value.detach().clone()
-        self.plan = _plan(rows, options)
+        self.plan = steps(rows, options)
         self.curve: list[Point] = []
         self.facts: dict[str, Any] = {
             "best_step": 0,
@@ -291,24 +292,6 @@ def schedule(step: int, steps: int, options: TrainOptions) -> float:
             return 1 - left
         case _:
             return 1.0
-
-
-def _plan(rows: Sequence[Row], options: TrainOptions) -> list[tuple[float, list[int]]]:
-    """Return the optimizer steps: the epoch (a fraction) at a step's end, and its rows."""
-    size = options.rows_per_step
-    groups = families(rows, size) if options.share_prefixes else [[i] for i in range(len(rows))]
-    plan: list[tuple[float, list[int]]] = []
-    left = options.num_train_epochs
-    number = 0
-    while left > 0 and not 0 <= options.max_steps <= len(plan):
-        seen = 0
-        for step in epoch(groups, size, f"{options.seed}/{number}"):
-            if seen >= left * len(rows):
-                break
-            seen += len(step)
-            plan.append((number + seen / len(rows), step))
-        number, left = number + 1, left - 1
-    return plan[: options.max_steps] if options.max_steps >= 0 else plan
 
 
 def _epoch_ends(plan: Sequence[tuple[float, list[int]]]) -> set[int]:
