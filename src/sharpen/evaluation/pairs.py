@@ -56,7 +56,7 @@ def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> P
     g, total = len(table.sizes), float(table.sizes.sum())
     first, second = np.triu_indices(len(table.arms), 1)
     drawn = signs(g, flips, seed)
-    residuals = table.sums - table.sizes * (table.sums.sum(1, keepdims=True) / total)
+    residuals = table.sums - table.sizes * table.means[:, None]
     error = _error(residuals[first] - residuals[second], total)
     difference = table.means[first] - table.means[second]
     gained, lost, evidence = _evidence(table, first, second, difference, error)
