@@ -1,8 +1,8 @@
 """Honesty from end to end: whole studies on the fake model, through ``sharpen.run``, whose truth is known.
 
 ``python benchmarks/end_to_end.py --studies 200`` runs 200 studies with techniques that change nothing (they toss some
-of the model's coins anew) and 200 with one that raises the share of right answers, and writes how often the verdict was
-"better": at most 5% and simulation error in the first case. Resumable: each finished study is a line in the work folder.
+of the model's coins anew) and 200 with one that raises the share of right answers, and writes how often the verdict
+was "better": at most 5% and simulation error in the first case. Resumable: each finished study is a line in the work folder.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def study(kind: str, number: int, folder: Path) -> dict[str, object]:
     for cluster in range(CLUSTERS):
         for i in range(rng.randint(QUESTIONS // 3, QUESTIONS * 5 // 3)):
             word = f"w{rng.randrange(10**9)}"
-            rows.append({"question": f"{kind} {number}.{cluster}.{i}: say {word}", "answers": [word], "source": str(cluster)})
+            rows.append(
+                {"question": f"{kind} {number}.{cluster}.{i}: say {word}", "answers": [word], "source": str(cluster)}
+            )
     (folder / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     (folder / "toss.py").write_text(TECHNIQUE, encoding="utf-8")
     (folder / "usecase.yaml").write_text(
@@ -97,7 +99,10 @@ def main() -> None:
             left = (time.time() - start) / n * (len(todo) - n)
             print(f"\r{n}/{len(todo)} studies, {left:.0f} s left ", end="", file=sys.stderr)
     counts = {
-        kind: {v: sum(d["verdict"] == v for d in done if d["kind"] == kind) for v in ("better", "keep_baseline", "not_decided")}
+        kind: {
+            v: sum(d["verdict"] == v for d in done if d["kind"] == kind)
+            for v in ("better", "keep_baseline", "not_decided")
+        }
         for kind in ("null", "helps")
     }
     result = {

@@ -31,7 +31,9 @@ def use_case(folder: Path, real: bool) -> None:
         file.write_text(text)
 
 
-def test_the_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_the_examples_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.chdir(tmp_path)
     use_case(tmp_path, real=False)
     assert len(blocks(False)) >= 6

@@ -94,7 +94,8 @@ class Embedder:
         """Embed texts; ``query`` puts the model's query prompt before each, otherwise its document prompt.
 
         Returns:
-            Array (len(texts), dimensions), rows in the order of ``texts``, each of unit length (zeros for a text without a token).
+            Array (len(texts), dimensions), rows in the order of ``texts``, each of unit length (zeros for a text
+            without a token).
         """
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
