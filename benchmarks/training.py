@@ -5,17 +5,20 @@ in a virtual environment of its own that this script makes, with its settings tu
 or packing; several batch sizes; float32; gradient checkpointing off) and its untouched defaults reported beside.
 Tokens are counted alike on both sides: the sum of the rows' own lengths, without padding and without sharing. Two sets
 of rows are measured: ``shared`` (xquad_en, several questions a passage) and ``single`` (one question a passage).
-The public set is found through SHARPEN_DATA. The result is printed, and written to ``results/training.json``.
+The public set is found through SHARPEN_DATA. The result is printed, and written to ``results/training.json``; a run
+that is done is not repeated when the command is given again with the same work folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -42,19 +45,15 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "padding, 2 rows": {"per_device_train_batch_size": 2},
     "padding, 4 rows": {"per_device_train_batch_size": 4},
     "padding, 8 rows": {"per_device_train_batch_size": 8},
-    "padding, 16 rows": {"per_device_train_batch_size": 16},
-    "packing, 512 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 512},
     "packing, 1024 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 1024},
-    "packing, 2048 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 2048},
 }
 
 
-def make_rows(work: Path) -> dict[str, str]:
-    """Render the set's questions once for both sides; return the model's folder and the file of rows."""
-    from sharpen.models import open_model, pull
+def make_rows(file: Path) -> None:
+    """Render the set's questions once for both sides."""
+    from sharpen.models import open_model
     from sharpen.types import Message
 
-    local = pull(MODEL)
     model = open_model(MODEL, engine="transformers")
     path = Path(os.environ["SHARPEN_DATA"]) / "xquad_en" / "xquad.en.json"
     articles = json.loads(path.read_text(encoding="utf-8"))["data"]
@@ -75,9 +74,7 @@ def make_rows(work: Path) -> dict[str, str]:
         "single": rows(articles[:26], 1),
         "validation": rows(articles[26:33], 2),
     }
-    file = work / "rows.json"
     file.write_text(json.dumps(parts), encoding="utf-8")
-    return {"model": str(local.folder), "rows": str(file)}
 
 
 def read_rows(job: dict[str, Any]) -> list[dict[str, list[int]]]:
@@ -187,9 +184,16 @@ def validate(job: dict[str, Any]) -> dict[str, Any]:
 SIDES = {"ours": ours, "trl": trl, "validate": validate}
 
 
-def run(side: str, job: dict[str, Any], python: str, wrap: list[str]) -> dict[str, Any]:
+def run(side: str, job: dict[str, Any], python: str) -> dict[str, Any]:
     """Run one side in a fresh process and return what it printed, with its tokens per second."""
-    command = [*wrap, python, __file__, "--side", side, "--job", json.dumps(job)]
+    name = hashlib.sha256(json.dumps([side, job, PINS], sort_keys=True).encode()).hexdigest()[:16]
+    out = Path(job["rows"]).parent / "runs" / f"{side}-{name}"
+    kept = out.with_suffix(".json")
+    if kept.exists():
+        before: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        return before
+    shutil.rmtree(out, ignore_errors=True)
+    command = [python, __file__, "--side", side, "--job", json.dumps({**job, "out": str(out)})]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:300] if done.stderr.strip() else "failed"}
@@ -201,6 +205,8 @@ def run(side: str, job: dict[str, Any], python: str, wrap: list[str]) -> dict[st
     print(
         side, job.get("name", ""), {k: v for k, v in found.items() if k not in ("losses", "adapter")}, file=sys.stderr
     )
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(json.dumps(found), encoding="utf-8")
     return found
 
 
@@ -232,19 +238,21 @@ def careful(settings: dict[str, Any]) -> dict[str, Any]:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Tune TRL, then run both sides in turn."""
+    from sharpen.models import pull
+
     work: Path = args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    base = make_rows(work)
+    base = {"model": str(pull(MODEL).folder), "rows": str(work / "rows.json")}
+    if not (work / "rows.json").exists():
+        make_rows(work / "rows.json")
     peer = environment(work)
-    wrap = args.wrap.split()
     count = {"shared": args.rows, "single": args.rows * 2 // 3}
 
-    def job(side: str, name: str, rows: str, number: int, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
-        out = work / "runs" / f"{side}-{name}-{rows}-{seed}-{time.time_ns()}".replace(", ", "-").replace(" ", "-")
-        return {**base, "name": name, "set": rows, "count": number, "seed": seed, "settings": settings, "out": str(out)}
+    def job(name: str, rows: str, number: int, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
+        return {**base, "name": name, "set": rows, "count": number, "seed": seed, "settings": settings}
 
     tuning = {
-        name: run("trl", job("trl", name, "shared", args.tuning_rows, 0, careful(settings)), peer, wrap)
+        name: run("trl", job(name, "shared", args.tuning_rows, 0, careful(settings)), peer)
         for name, settings in CANDIDATES.items()
     }
     best = max((n for n in tuning if "error" not in tuning[n]), key=lambda n: tuning[n]["tokens_per_cpu_second"])
@@ -253,19 +261,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     for seed in range(args.rounds):
         for rows in ("shared", "single"):
             for side, name, python, settings in sides:
-                got = run(side, job(side, name, rows, count[rows], seed, settings), python, wrap)
+                got = run(side, job(name, rows, count[rows], seed, settings), python)
                 if seed < 2 and rows == "shared":
                     check = {**base, "set": "validation", "count": 60, "adapter": got["adapter"]}
-                    got["validation_loss"] = run("validate", check, sys.executable, wrap)["loss"]
+                    got["validation_loss"] = run("validate", check, sys.executable)["loss"]
                 runs.append({"side": side, "rows": rows, "seed": seed, **got})
     other = {
-        "trl defaults": run("trl", job("trl", "defaults", "shared", args.tuning_rows * 2, 0, {}), peer, wrap),
-        "ours bf16": run("ours", job("ours", "bf16", "shared", args.rows, 0, {"bf16": True}), sys.executable, wrap),
+        "trl defaults": run("trl", job("defaults", "shared", args.tuning_rows * 2, 0, {}), peer),
+        "ours bf16": run("ours", job("bf16", "shared", args.rows, 0, {"bf16": True}), sys.executable),
         f"trl bf16, {best}": run(
             "trl",
-            job("trl", "bf16", "shared", args.tuning_rows * 2, 0, {**careful(CANDIDATES[best]), "bf16": True}),
+            job("bf16", "shared", args.tuning_rows * 2, 0, {**careful(CANDIDATES[best]), "bf16": True}),
             peer,
-            wrap,
         ),
     }
     return {"tuning": tuning, "best": best, "runs": runs, "other": other}
@@ -313,7 +320,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=160, help="rows of a measured run")
     parser.add_argument("--tuning-rows", type=int, default=48, help="rows of a run that tunes TRL's settings")
     parser.add_argument("--rounds", type=int, default=3, help="measured runs of each side")
-    parser.add_argument("--wrap", default="", help="a command to put before each run (taskset, nice, ...)")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
