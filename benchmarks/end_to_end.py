@@ -2,7 +2,7 @@
 
 ``python benchmarks/end_to_end.py --studies 200`` runs 200 studies with techniques that change nothing (they toss some
 of the model's coins anew) and 200 with one that raises the share of right answers, and writes how often the verdict
-was "better": at most 5% and simulation error in the first case. Resumable: finished studies are lines in the work folder.
+was "better": at most 5% and simulation error in the first case. Resumable: a finished study is a line in a file.
 """
 
 from __future__ import annotations
