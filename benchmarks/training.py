@@ -42,7 +42,6 @@ INSTRUCTION = "Answer the question with a few words copied from the context."
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 RATE, ROWS_PER_STEP = 1e-3, 16
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "padding, 2 rows": {"per_device_train_batch_size": 2},
     "padding, 4 rows": {"per_device_train_batch_size": 4},
     "padding, 8 rows": {"per_device_train_batch_size": 8},
     "packing, 1024 tokens": {"per_device_train_batch_size": 1, "packing": True, "max_length": 1024},
@@ -265,7 +264,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             for side, name, python, settings in sides:
                 got = run(side, job(name, rows, count[rows], seed, settings), python)
                 if seed < 2 and rows == "shared":
-                    check = {**base, "set": "validation", "count": 60, "adapter": got["adapter"]}
+                    check = {**base, "set": "validation", "count": 30, "adapter": got["adapter"]}
                     got["validation_loss"] = run("validate", check, sys.executable)["loss"]
                 runs.append({"side": side, "rows": rows, "seed": seed, **got})
     other = {
