@@ -161,6 +161,9 @@ def test_show_says_what_is_here_and_how_to_fetch_what_is_not(index: Path) -> Non
     local = pull("pypi:tiny-model")
     assert show("pypi:tiny-model")["bytes"] == len(CONFIG) + 3
     assert show(local.digest)["ref"] == "pypi:tiny-model"
+    assert show("pypi:tiny-model")["changed"] == []
+    (local.folder / "model.safetensors").write_bytes(b"124")
+    assert show("pypi:tiny-model")["changed"] == ["model.safetensors"]
     with pytest.raises(UserError, match="Did you mean pypi:tiny-model"):
         show("pypi:tiny-modle")
 
@@ -208,6 +211,16 @@ def test_a_killed_pull_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path) 
     assert made is not None
     assert made.ref == "made by next"
     assert sorted(p.name for p in final.iterdir()) == ["config.json", "model.safetensors", CARD]
+
+
+def test_a_disk_that_fills_up_while_converting_keeps_nothing(tmp_path: Path) -> None:
+    def fill(folder: Path) -> Local:
+        (folder / "config.json").write_text(CONFIG)
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with pytest.raises(UserError, match="disk is full"):
+        install(tmp_path / "pypi" / "m" / "1", fill)
+    assert [p.name for p in (tmp_path / "pypi" / "m").iterdir()] == [".1.lock"]
 
 
 def test_listing_and_references_load_nothing_heavy() -> None:

@@ -284,3 +284,24 @@ def test_completions_and_likelihoods_are_nouns(tiny: Any) -> None:
     assert all(isinstance(x, Likelihoods) for _, x in tiny.score([Rank("", (), asked(0)[0], ("a", "b"))]))
     assert list(tiny.generate([])) == []
     assert list(tiny.score([])) == []
+
+
+def test_nothing_is_sent(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening and answering reach for no network: every connection would fail the test."""
+    reached: list[Any] = []
+    monkeypatch.setattr("socket.socket.connect", lambda _, address: reached.append(address))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *address, **_: reached.append(address) or [])
+    model = open_model(str(tiny_folder), engine="transformers")
+    list(model.generate(requests(0)[:2]))
+    assert reached == []
+
+
+def test_laying_out_weights_changes_no_answer(tiny_folder: Path) -> None:
+    packed, plain = (load_module(pull(str(tiny_folder)))[0] for _ in range(2))
+    _forest = pytest.importorskip("sharpen.models._forest")
+    _forest.pack(packed)
+    assert sum(isinstance(m, _forest.Packed) for m in packed.modules()) == 3 * 7 + 1
+    assert not any(isinstance(m, torch.nn.Linear) for m in packed.modules())
+    ids = torch.randint(0, 300, (2, 17), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(ids).logits, plain(ids).logits, atol=1e-4, rtol=1e-4)

@@ -89,7 +89,7 @@ class Slots:
         have_rows, have = self.store.shape[2], self.store.shape[4]
         if rows <= have_rows and length <= have:
             return
-        bigger = self._empty(max(rows, min(2 * have_rows, 256)), max(-(-length // 64) * 64, have))
+        bigger = self._empty(max(rows, min(2 * have_rows, SLOTS[self.forest.kind])), max(-(-length // 64) * 64, have))
         bigger[:, :, :have_rows, :, :have] = self.store
         self.store = bigger
 
@@ -159,7 +159,7 @@ def decode(
     forest: Forest, chat: Chat, prompts: Sequence[Ids], decodings: Sequence[Decoding], context: int
 ) -> Iterator[tuple[int, Completion]]:
     """Yield ``(position, completion)`` as rows finish."""
-    kind = forest.device.type
+    kind = forest.kind
     queue = leaves(grow(prompts))
     slots = Slots(forest)
     most = SLOTS[kind]

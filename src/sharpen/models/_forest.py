@@ -118,6 +118,7 @@ class Forest:
     def __init__(self, module: Any) -> None:
         self.module = module
         self.device: torch.device = module.device
+        self.kind = "cuda" if self.device.type == "cuda" else "cpu"
         config = module.config
         self.layers: int = config.num_hidden_layers
         self.vocabulary: int = config.vocab_size
@@ -163,7 +164,7 @@ def forest(module: Any) -> Forest | None:
     with torch.inference_mode():
         expected = module(input_ids=torch.tensor([ids], device=module.device), use_cache=False).logits[0].float()
     before = module.config._attn_implementation
-    packed = pack(module)
+    pack(module)
     try:
         module.set_attn_implementation(NAME)
         made = Forest(module)
@@ -175,12 +176,9 @@ def forest(module: Any) -> Forest | None:
         error = float((made.read(blocks, list(range(PROBE))) - expected).abs().max())
         made.heads, made.size = root.k[0].shape[1], root.k[0].shape[3]
         if error <= TOLERANCE.get(module.dtype, 0.1):
-            for layer in packed:
-                layer.original = None
             return made
     except (NotImplementedError, TypeError, ValueError, RuntimeError, AttributeError):
         pass
-    _unpack(module)
     module.set_attn_implementation(before)
     return None
 
@@ -198,7 +196,6 @@ class Packed(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.original: nn.Linear | None = linear
         self.laid_out = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         self.bias = None if linear.bias is None else linear.bias.detach()
 
@@ -208,22 +205,21 @@ class Packed(nn.Module):
         return out
 
 
-def pack(module: Any) -> list[Packed]:
-    """Lay out the linear layers of a fp32 module on CPU for oneDNN; elsewhere nothing changes."""
+def pack(module: Any) -> None:
+    """Lay out the linear layers of a fp32 module on CPU for oneDNN; elsewhere nothing changes.
+
+    One layer at a time, each compared with what it was, so that memory never holds the weights twice.
+    """
     fits = module.device.type == "cpu" and module.dtype == torch.float32 and torch.backends.mkldnn.is_available()
     if not fits or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
-        return []
-    made = []
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear:
-                made.append(Packed(child))
-                setattr(parent, name, made[-1])
-    return made
-
-
-def _unpack(module: Any) -> None:
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, Packed):
-                setattr(parent, name, child.original)
+        return
+    random = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        for parent in list(module.modules()):
+            for name, child in list(parent.named_children()):
+                if type(child) is not nn.Linear:
+                    continue
+                packed, x = Packed(child), torch.randn(3, child.in_features, generator=random)
+                expected = child(x)
+                if float((packed(x) - expected).abs().max()) <= 1e-4 * (1 + float(expected.abs().max())):
+                    setattr(parent, name, packed)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -242,7 +243,7 @@ def _download(client: _Client, ref: str, url: str, file: Remote, target: Path, t
             time.sleep(PAUSE * 2**attempt)
             continue
         except OSError as e:
-            if e.errno != 28:  # no space left on device
+            if e.errno != errno.ENOSPC:
                 raise
             raise UserError(
                 f"the disk is full while fetching {ref}; what was fetched is kept.",

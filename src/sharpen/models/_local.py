@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -131,6 +132,11 @@ def read_card(folder: Path) -> Local | None:
         return None
 
 
+def changed(local: Local) -> list[str]:
+    """Return the files whose content is no longer what it was when the model was fetched."""
+    return [n for n, h in local.files.items() if not (local.folder / n).exists() or hash_file(local.folder / n) != h]
+
+
 def install(final: Path, fill: Callable[[Path], Local]) -> Local:
     """Let ``fill`` make a model in a temporary folder, then put it in place; a killed run leaves none or all of it.
 
@@ -154,8 +160,8 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
             write_text(temporary / CARD, json.dumps(card, indent=1))
             shutil.rmtree(final, ignore_errors=True)
             temporary.rename(final)
-        except OSError as e:
-            if e.errno != 28:  # no space left on device
+        except Exception as e:
+            if getattr(e, "errno", None) != errno.ENOSPC and "No space left" not in str(e):  # safetensors has no errno
                 raise
             raise UserError(
                 "the disk is full; nothing was kept of the model.",

@@ -34,7 +34,7 @@ def rank(
     forest: Forest, prompts: Sequence[Ids], choices: Sequence[tuple[Ids, ...]]
 ) -> Iterator[tuple[int, Likelihoods]]:
     """Yield ``(position, likelihoods)``: sums of log-probabilities in nats."""
-    budget = min(READ[forest.device.type], max(64, LOGITS // (4 * forest.vocabulary)))
+    budget = min(READ[forest.kind], max(64, LOGITS // (4 * forest.vocabulary)))
     started = time.perf_counter()
     batch: list[Node] = []
     size = 0
@@ -111,7 +111,7 @@ def _seen(lead: int, tree: Trie) -> Tensor | None:
 
 def _passes(blocks: list[Block], asks: list[Ask], forest: Forest) -> Iterator[tuple[list[Block], list[Ask]]]:
     """Blocks in order, cut where a pass has enough tokens."""
-    budget = max(1024, 2 * READ[forest.device.type])
+    budget = max(1024, 2 * READ[forest.kind])
     by_block = {id(a.block): a for a in asks}
     group: list[Block] = []
     for block in blocks:

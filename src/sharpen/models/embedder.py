@@ -72,8 +72,7 @@ class Embedder:
                     f"transformers cannot open {ref}: {str(e).splitlines()[0]}", str(folder), "Fetch it again."
                 ) from None
         self.module.eval().requires_grad_(False).to(self.device)
-        for layer in pack(self.module):
-            layer.original = None
+        pack(self.module)
         places = int(getattr(self.module.config, "max_position_embeddings", 512) or 512)
         self.limit = min(int(limit or places), places)
         self.dimensions = int(self.module.config.hidden_size)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -82,13 +83,15 @@ class OpenAIModel:
         timeout = httpx.Timeout(self.patience.timeout, connect=min(10.0, self.patience.timeout))
         limits = httpx.Limits(max_connections=self.patience.at_once)
         pool = ThreadPoolExecutor(self.patience.at_once, thread_name_prefix="openai")
+        left = threading.Event()  # nobody listens any more
         with httpx.Client(headers=headers, timeout=timeout, limits=limits, follow_redirects=False) as client:
             try:
-                calls = {pool.submit(self._answer, client, r): i for i, r in enumerate(requests)}
+                calls = {pool.submit(self._answer, client, r, left): i for i, r in enumerate(requests)}
                 for call in as_completed(calls):
                     yield calls[call], call.result()
             finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+                left.set()
+                pool.shutdown(wait=False, cancel_futures=True)  # closing the client breaks off what still runs
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
         """Not offered: ``can`` lacks "score"."""
@@ -97,7 +100,7 @@ class OpenAIModel:
             do="Use a local model for choosing among labels, or let this one write the label.",
         )
 
-    def _answer(self, client: httpx.Client, request: Generate) -> Completion:
+    def _answer(self, client: httpx.Client, request: Generate, left: threading.Event) -> Completion:
         started = time.perf_counter()
         why = ""
         for attempt in range(self.patience.tries):
@@ -106,6 +109,8 @@ class OpenAIModel:
             except _Again as e:
                 why = str(e)
                 pause = self.patience.pause * 2**attempt * (0.5 + random.random() / 2)
+                if left.is_set():
+                    break
                 if attempt < self.patience.tries - 1:
                     self._pause(min(LONGEST_PAUSE, max(pause, e.after or 0.0)))
         error = f"the model's server {why}, {self.patience.tries} times in a row; try again later."
