@@ -31,6 +31,7 @@ from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, 
 
 NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
 
+PASS = 1024  # tokens of prompts and answers in one pass: fewer waste time, more delay whoever is answered meanwhile
 SHARE = 0.3  # of the memory that is free, for keys and values
 MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together
 
@@ -139,7 +140,7 @@ def _pipeline(folder: Path, precision: str, blocks: int) -> Any:
     schedule.cache_size = 0
     schedule.num_kv_blocks = blocks
     schedule.enable_prefix_caching = True
-    schedule.max_num_batched_tokens = 256
+    schedule.max_num_batched_tokens = PASS
     return openvino_genai.ContinuousBatchingPipeline(str(folder), schedule, "CPU", HINTS[precision])
 
 
