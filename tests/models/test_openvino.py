@@ -23,6 +23,7 @@ pytest.importorskip("openvino_genai")
 
 from sharpen.models import _openvino_files, open_model, openvino_refuses, pull
 from sharpen.models._agreement import Agreement, agrees
+from sharpen.models._gguf import write_gguf
 from sharpen.models._openvino_engine import BLOCK, Job, chained
 
 
@@ -205,6 +206,61 @@ def test_adapters_are_merged_and_caches_do_not_mix(fast: Any, calm_folder: Path,
     assert len({fast.identity, *(m.identity for m in tuned)}) == 3
 
 
+@pytest.mark.parametrize(("family", "tied"), [("llama", True), ("llama", False), ("qwen3", True)])
+def test_the_short_way_to_a_merged_form_gives_the_same_weights(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, family: str, tied: bool
+) -> None:
+    from tiny_model import write
+
+    local = pull(str(write(tmp_path / "hf", family=family, tie_word_embeddings=tied)))
+    adapter = lora(local.folder, tmp_path / "adapter", 1)
+    plain = _openvino_files.compiled(local, (), "f16")
+    written: list[bool] = []
+    monkeypatch.setattr(_openvino_files, "write_gguf", lambda *a: (written.append(True), write_gguf(*a)))
+    short = weights(_openvino_files.compiled(local, [adapter], "f16"))
+    assert not written
+    monkeypatch.setattr("sharpen.models._openvino_merge.merge_form", lambda *_: False)
+    monkeypatch.setattr(_openvino_files, "WRITER", 0)
+    long = weights(_openvino_files.compiled(local, [adapter], "f16"))
+    assert written
+    assert short.keys() == long.keys()
+    assert all((short[name] == long[name]).all() for name in long)
+    before = weights(plain)
+    changed = {name.rpartition("self_attn.")[2] for name in long if (before[name] != long[name]).any()}
+    assert changed == {"q_proj.weight", *(f"model.layers[{n}].mlp.down_proj.weight" for n in range(3))}
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    """The named constants of a model in OpenVINO's form."""
+    import openvino
+
+    found = openvino.Core().read_model(folder / "openvino_model.xml").get_ops()
+    return {c.get_friendly_name(): c.data.copy() for c in found if c.get_friendly_name().endswith(".weight")}
+
+
+def test_trained_norms_go_the_long_way(calm_folder: Path, tmp_path: Path, cache: Path) -> None:
+    import peft
+    import torch
+    import transformers
+
+    from sharpen.models._openvino_merge import merge_form
+
+    module = transformers.AutoModelForCausalLM.from_pretrained(calm_folder, dtype=torch.float32)
+    settings = peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["norm"], task_type="CAUSAL_LM")
+    tuned = peft.get_peft_model(module, settings)
+    with torch.no_grad():
+        tuned.base_model.model.model.norm.modules_to_save["default"].weight.mul_(1.5)
+    tuned.save_pretrained(tmp_path / "adapter")
+    local = pull(str(calm_folder))
+    (tmp_path / "to").mkdir()
+    plain = _openvino_files.compiled(local, (), "f16")
+    assert merge_form(plain, local, [tmp_path / "adapter"], tmp_path / "to") is False
+    ours = open_model(str(calm_folder), adapters=[tmp_path / "adapter"], engine="openvino")
+    theirs = open_model(str(calm_folder), adapters=[tmp_path / "adapter"], engine="transformers")
+    found = zip(answers(ours, QUESTIONS), answers(theirs, QUESTIONS), strict=True)
+    assert sum(a.tokens == b.tokens for a, b in found) >= 9
+
+
 def test_the_second_opening_reads_what_the_first_wrote(
     calm_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,21 +371,12 @@ def test_agreement_is_counted_and_remembered(cache: Path) -> None:
 
 
 def test_whether_it_suits_is_found_out_once(calm_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sharpen.models import _agreement
-    from sharpen.models.openvino import suits
+    from sharpen.models import _agreement, agreement
 
     local = pull(str(calm_folder))
     monkeypatch.setattr(_agreement, "NEW_TOKENS", 2)  # its answers are noise, which rounding changes sooner or later
-    assert suits(local) is None
+    found = agreement(local)
+    assert found.enough
     assert len(list((cache / "agreement").glob("*.json"))) == 1
-    monkeypatch.setattr("sharpen.models.transformers.transformers", None)  # would fail
-    assert suits(local) is None
-    assert "scales its positions" in (suits(dataclasses.replace(local, folder=scaled(calm_folder, cache))) or "")
-
-
-def scaled(folder: Path, to: Path) -> Path:
-    """A copy of the configuration alone, with scaled positions."""
-    config = json.loads((folder / "config.json").read_text())
-    config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
-    (to / "config.json").write_text(json.dumps(config))
-    return to
+    monkeypatch.setattr(_agreement, "_answers", None)  # would fail
+    assert agreement(local) == found

@@ -91,6 +91,11 @@ def _make(local: Local, adapters: Sequence[Path], precision: str, folder: Path) 
     off()
     import openvino_genai
 
+    if adapters and precision == "f16":
+        from sharpen.models._openvino_merge import merge_form
+
+        if merge_form(compiled(local, (), precision), local, adapters, folder):
+            return
     gguf = folder / "model.gguf"
     write_gguf(local, gguf, precision, adapters)
     schedule = openvino_genai.SchedulerConfig()

@@ -177,26 +177,3 @@ def openvino(local: Local, adapters: Sequence[Path] = (), *, precision: str = "f
         UserError: the engine cannot carry this model; the sentence says why.
     """
     return OpenVINOModel(local, adapters, precision)
-
-
-def suits(local: Local, model: OpenVINOModel | None = None) -> str | None:
-    """Return why this engine should not be chosen by itself for a model; None: its answers agree with fp32 torch.
-
-    The first call for a model asks both engines a fixed set of 40 questions; what it finds is remembered.
-    """
-
-    from sharpen.models._agreement import ENOUGH, agrees
-    from sharpen.models.transformers import transformers
-
-    try:
-        config = json.loads((local.folder / "config.json").read_text(encoding="utf-8"))
-        why = refused(config)
-        if why:
-            return why
-        against = f"{local.digest} transformers-{version('transformers')} torch-{version('torch')} float32"
-        found = agrees(model or openvino(local), lambda: transformers(local, (), "cpu"), against)
-    except (UserError, RuntimeError) as e:
-        return f"OpenVINO cannot answer with this model: {e}"
-    if found.enough:
-        return None
-    return f"only {found.equal} of {found.n} answers agree with fp32 transformers; {ENOUGH:.0%} must."
