@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in out]
         config.hook.pytest_deselected(items=list(out))
     if number is not None:
-        config.stash[SAID] = f"tenth {number} of the full tests: {len(full) - len(out)} of {len(full)} here"
+        config.stash[SAID] = f"tenth {number} of the full tests: {sum(i not in out for i in full)} of {len(full)} here"
     elif out:
         config.stash[SAID] = f"{len(out)} full tests left out; --full runs them all, --tenth=N a tenth"
 
