@@ -52,9 +52,11 @@ class Engines:
             self._identities[ref] = self.model(ref).identity
         return self._identities[ref]
 
-    def release(self) -> None:
-        """Let all models go, for instance before training needs the memory."""
-        self._models.clear()
+    def release(self, keep: tuple[str, tuple[Ref, ...]] | None = None) -> None:
+        """Let all models go but ``keep``, for instance before training needs the memory."""
+        with self._opening:
+            for key in [k for k in self._models if k != keep]:
+                del self._models[key]
 
     def index(self, ref: Ref) -> Index:
         """Return an index of the store."""

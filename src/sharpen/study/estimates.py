@@ -1,45 +1,146 @@
-"""What each arm will take, from measured speeds and the use case's own numbers, and what a budget leaves of it."""
+"""What each arm will take, from measured speeds and the use case's own prompts, and what a budget leaves of it.
+
+Prompts are not guessed at: each arm's program is drafted as its technique would make it, training questions are
+rendered through it with stand-ins for the passages it would find, and their tokens are counted as the engine and the
+training loop would compute them, common beginnings once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.retrieval import chunk
+from sharpen.runtime import compose
 from sharpen.study.latency import QUESTIONS
 from sharpen.study.setting import Setting
 from sharpen.study.speeds import Speeds
 from sharpen.techniques import Bench, Counts
-from sharpen.types import Message
+from sharpen.tuning import TrainOptions, Work, workload
+from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered, Span
+
+MOST = 800  # training questions that are rendered; more say little more
 
 
-@dataclass
-class Sizes:
-    """Tokens and counts that estimates rest on."""
+@dataclass(frozen=True)
+class Draft:
+    """A program as an arm's techniques would leave it, as far as its prompts go."""
 
-    question: float  # tokens of a question's own part of the prompt
-    instruction: float  # tokens of the part that all prompts share
-    target: float
-    passage: float
-    passages: int
-    labels: float  # tokens of all labels together
-    train: int
-    dev: int
-    test: int
-
-
-@dataclass
-class State:
-    """A program as it grows along an arm: tokens of a prompt that are its own, that are shared, and of the answer."""
-
-    own: float
-    shared: float
-    said: float
+    prompt: Prompt
+    said: float  # tokens of an answer
     k: int = 0
+    demos: int = 0
+    near: int = 0
     trained: bool = False
     steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Load:
+    """Tokens of a draft's prompts for one question: of all of it, and of what is computed when many are asked."""
+
+    whole: float
+    computed: float
+
+
+@dataclass
+class Sketch:
+    """Renders drafts over training questions, each once."""
+
+    bench: Bench
+    model: Model
+    test: int
+    passages: Sequence[Passage] = ()
+    target: float = 0.0
+    known: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.passages = chunk(self.bench.documents) if self.bench.documents else []
+        self.shown = [e for e in self.bench.train if e.targets][:MOST]
+        self.spares = sorted(self.shown, key=lambda e: hash_of(e.id))
+        ends = [len(self._ids(m)) - len(self._ids(m[:-1])) for m in self._messages_of_targets()]
+        self.target = _mean(ends)
+        labels = [Message("assistant", label) for label in self.bench.labels]
+        ask = (Message("user", "?"),)
+        self.labels = float(sum(len(self._ids([*ask, label])) - len(self._ids(ask)) for label in labels))
+
+    def load(self, draft: Draft) -> Load:
+        """Tokens a question."""
+        key = ("load", draft.prompt, draft.k, draft.demos, draft.near)
+        if key not in self.known:
+            rows = sorted(self._ids(m) for m in self._asked(draft, self.shown))
+            whole = sum(map(len, rows))
+            again = sum(_common(a, b) for a, b in pairwise(rows))
+            n = len(rows) or 1
+            self.known[key] = Load(whole / n, (whole - again) / n)
+        found: Load = self.known[key]
+        return found
+
+    def work(self, draft: Draft, options: Mapping[str, Any], counts: Counts) -> Work:
+        """What training through a draft would compute."""
+        key = ("work", draft.prompt, draft.k, draft.demos, draft.near, repr(sorted(options.items())), counts.epochs)
+        if key not in self.known:
+            settings = TrainOptions(**options)
+            settings = replace(settings, num_train_epochs=settings.num_train_epochs * counts.epochs)
+            made = workload(self._rows(draft, self.shown), self._rows(draft, self.bench.dev[:MOST]), settings)
+            more = len([e for e in self.bench.train if e.targets]) / (len(self.shown) or 1)
+            dev = max(1.0, len(self.bench.dev) / MOST)
+            self.known[key] = Work(
+                round(made.steps * more),
+                round(made.tokens * more),
+                round(made.computed_tokens * more),
+                round(made.dev_tokens * dev),
+            )
+        found: Work = self.known[key]
+        return found
+
+    def _rows(self, draft: Draft, examples: Sequence[Example]) -> list[Rendered]:
+        usable = [e for e in examples if e.targets]
+        asked = self._asked(draft, usable)
+        return [self.model.render((*m, Message("assistant", e.targets[0]))) for m, e in zip(asked, usable, strict=True)]
+
+    def _asked(self, draft: Draft, examples: Sequence[Example]) -> list[tuple[Message, ...]]:
+        fixed = [self._demo(e, draft.k) for e in self.spares[: draft.demos]]
+        made = []
+        for i, e in enumerate(examples):
+            near = [self._demo(self.spares[(i + j) % len(self.spares)], 0) for j in range(draft.near)]
+            made.append(compose(draft.prompt, e.messages, [*fixed, *near], self._passages(e, draft.k)))
+        return made
+
+    def _demo(self, example: Example, k: int) -> Demo:
+        return Demo(example.question, example.targets[0], self._passages(example, k))
+
+    def _passages(self, example: Example, k: int) -> tuple[Passage, ...]:
+        """The passage that holds the answer, where it is known, and its neighbours."""
+        if not k or not self.passages:
+            return ()
+        first = hash_of(example.id)
+        if example.gold:
+            gold = example.gold[0]
+            first = next((i for i, p in enumerate(self.passages) if _holds(p.span, gold)), first)
+        return tuple(self.passages[(first + j) % len(self.passages)] for j in range(k))
+
+    def _ids(self, messages: Sequence[Message]) -> tuple[Any, ...]:
+        ids = self.model.render(messages).ids
+        text = "" if ids else " ".join(m.content for m in messages)
+        # A hosted model does not tell its tokens: four characters each.
+        return ids or tuple(text[i : i + 4] for i in range(0, len(text), 4))
+
+    def _messages_of_targets(self) -> list[list[Message]]:
+        some = self.shown[:: max(1, len(self.shown) // 64)]
+        return [[Message("user", "?"), Message("assistant", e.targets[0])] for e in some]
+
+
+def _holds(span: Span, gold: Span) -> bool:
+    return span.source == gold.source and span.start <= gold.start < span.end
+
+
+def hash_of(text: str) -> int:
+    """A number that is the same in every process."""
+    return sum(ord(c) * (i + 1) for i, c in enumerate(text))
 
 
 @dataclass
@@ -47,122 +148,105 @@ class Estimator:
     """Seconds of each arm; steps that two arms share are counted with the first."""
 
     speeds: Speeds
-    sizes: Sizes
+    sketch: Sketch
     counts: Counts
     seen: set[tuple[str, ...]] = field(default_factory=set)
 
-    def ask(self, state: State, n: float) -> float:
+    def ask(self, draft: Draft, n: float) -> float:
         """Seconds to answer ``n`` questions at once."""
-        s = self.speeds
-        if self.sizes.labels:
-            return n * (state.own + self.sizes.labels) / max(s.label_tokens, 1e-6)
-        prompt = (n * state.own + state.shared) / max(s.prompt, 1e-6)
-        return prompt + n * state.said / max(s.answer, 1e-6)
+        s, load = self.speeds, self.sketch.load(draft)
+        if self.sketch.labels:
+            return n * (load.computed + self.sketch.labels) / max(s.label_tokens, 1e-6)
+        return n * load.computed / max(s.prompt, 1e-6) + n * draft.said / max(s.answer, 1e-6)
 
-    def search(self, state: State, candidates: int) -> float:
+    def search(self, drafts: Sequence[Draft]) -> float:
         """Seconds of choosing among candidates on dev by halving."""
-        n = self.sizes.dev if self.counts.dev is None else min(self.counts.dev, self.sizes.dev)
-        c = min(candidates, self.counts.trials)
-        if c <= 1:
+        dev = len(self.sketch.bench.dev)
+        n = dev if self.counts.dev is None else min(self.counts.dev, dev)
+        drafts = drafts[: self.counts.trials]
+        if len(drafts) <= 1:
             return 0.0
-        if c == 2:
-            return 2 * self.ask(state, n)
+        each = sum(self.ask(d, 1) for d in drafts) / len(drafts)
+        if len(drafts) == 2:
+            return 2 * n * each
         first = max(n // 3, min(n, 24))
-        return self.ask(state, first) * c + self.ask(state, n - first) * max(2, (c + 1) // 2)
+        return each * (first * len(drafts) + (n - first) * max(2, (len(drafts) + 1) // 2))
 
-    def build(self, step: str, options: dict[str, Any], state: State) -> tuple[float, State]:
-        """Seconds of one step, and the program after it."""
-        z, s = self.sizes, self.speeds
+    def build(self, step: str, options: Mapping[str, Any], draft: Draft) -> tuple[float, Draft, str]:
+        """Seconds of one step, the draft after it, and what there is to say of it."""
+        s, sketch = self.speeds, self.sketch
         if step == "retrieve":
-            k = options.get("k", (1, 2, 3))
-            ks = [k] if isinstance(k, int) else list(k)
-            mean = sum(ks) / len(ks)
-            after = replace(state, own=state.own + mean * z.passage, k=max(1, round(mean)))
-            index = z.passages / max(s.embed, 1e-6) if ("index",) not in self.seen else 0.0
+            bench, task = sketch.bench, sketch.bench.task
+            prompt = draft.prompt
+            if task.context_instructions and prompt.instruction == bench.fill(task.instructions[0]):
+                prompt = replace(prompt, instruction=bench.fill(task.context_instructions[0]))
+            drafts = [replace(draft, prompt=prompt, k=k) for k in _numbers(options.get("k", (1, 2, 3)))]
+            index = len(sketch.passages) / max(s.embed, 1e-6) if ("index",) not in self.seen else 0.0
             self.seen.add(("index",))
-            return index + self.search(after, len(ks)), after
+            return index + self.search(drafts), drafts[0], ""
         if step in ("few_shot", "nearest_shots"):
-            n, shown = (3, z.question + z.target + 8 + state.k * z.passage)
-            after = replace(state, said=min(state.said, 2 * z.target + 4))
-            own = step == "nearest_shots"
-            after = (
-                replace(after, own=after.own + n * shown) if own else replace(after, shared=after.shared + n * shown)
-            )
-            return self.search(after, 2 if own else 6), after
+            near = step == "nearest_shots"
+            ks = _numbers(options.get("k", (3, 5) if near else (3, 1, 5)))
+            said = min(draft.said, 2 * sketch.target + 4)
+            if near:
+                drafts = [replace(draft, said=said, near=k) for k in ks]
+                return self.search(drafts), drafts[0], ""
+            drafts = [replace(draft, said=said, demos=k) for k in ks]
+            return self.search(drafts * int(options.get("draws", 2))), drafts[0], ""
         if step == "instruct":
-            return self.search(state, 4), state
+            return self.search([draft] * 4), draft, ""
         if step == "lora":
+            work = sketch.work(draft, {k: v for k, v in options.items() if k != "gold_share"}, self.counts)
             epochs = float(options.get("num_train_epochs", 2)) * self.counts.epochs
-            # What all rows of a pass share is computed once for them; a pass holds about a thousand tokens.
-            row = state.own + z.target + state.shared * min(1.0, (state.own + z.target) / 1024)
-            tokens, check = z.train * row, z.dev * row / 3 * max(1.0, epochs)
-            after = replace(state, said=z.target + 1, trained=True)
-            return (tokens * epochs + check) / max(s.train, 1e-6) + 2 * s.load_seconds, after
-        return 0.0, state
+            checks = 1 + max(1.0, epochs)
+            train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
+            what = f"{work.steps} steps of {work.computed_tokens // max(1, work.steps)} tokens"
+            return train + s.load_seconds, replace(draft, said=sketch.target, trained=True), what
+        return 0.0, draft, ""
 
     def arm(self, arm: Arm) -> dict[str, Any]:
         """Seconds and memory of one arm."""
-        s, z = self.speeds, self.sizes
+        s, sketch = self.speeds, self.sketch
         if arm.answers:
             return {"arm": arm_name(arm), "seconds": 0.0, "memory_gb": 0.0, "why": "answers are given"}
-        state = State(z.question, z.instruction, s.answer_tokens)
+        first = sketch.bench.first(arm.model or sketch.model.ref)
+        draft = Draft(first.prompt, s.answer_tokens)
         seconds, did = 0.0, []
         for step, options in parse_sum(arm.does):
-            took, state = self.build(
-                step, options, replace(state, steps=(*state.steps, f"{step}{sorted(options.items())}"))
-            )
-            if state.steps not in self.seen:
-                self.seen.add(state.steps)
+            steps = (*draft.steps, f"{step}{sorted(options.items())}")
+            took, after, said = self.build(step, options, draft)
+            draft = replace(after, steps=steps)
+            if steps not in self.seen:
+                self.seen.add(steps)
                 seconds += took
-                did.append(f"{step} {took:.0f} s")
-        if state.trained:
-            seconds += 2 * s.load_seconds
-        asked = self.ask(state, z.dev + z.test)
-        one = (state.own + state.shared / 4) / max(s.prompt, 1e-6) + state.said / max(s.answer / 6, 1e-6)
-        latency = (min(QUESTIONS, z.train) + 2) * one
+                did.append(f"{step} {took:.0f} s" + (f" ({said})" if said else ""))
+        if draft.trained:
+            seconds += s.tuned_load_seconds
+        bench = sketch.bench
+        asked = self.ask(draft, len(bench.dev) + sketch.test)
+        whole = sketch.load(draft).whole
+        one = whole / max(s.prompt, 1e-6) + draft.said / max(s.answer_alone, 1e-6)
+        if sketch.labels:
+            one = (whole + sketch.labels) / max(s.label_tokens, 1e-6)
+        latency = (min(QUESTIONS, len(bench.train)) + 2) * one
         did.append(f"dev and test {asked:.0f} s, latency {latency:.0f} s")
-        memory = max(s.memory_answering, s.memory_training if state.trained else 0.0)
+        memory = max(s.memory_answering, s.memory_training if draft.trained else 0.0)
         return {"arm": arm_name(arm), "seconds": seconds + asked + latency, "memory_gb": memory, "why": ", ".join(did)}
 
 
-def sizes_of(setting: Setting, bench: Bench, test: int) -> Sizes:
-    """Measure the use case's texts with the model's own tokenizer."""
-    model = bench.engines.model(setting.use_case.model)
-    first = bench.first(setting.use_case.model)
-
-    def tokens(text: str) -> int:
-        rendered = model.render([Message("user", text)])
-        return len(rendered.ids) or max(1, len(text) // 4)  # a hosted model does not tell its tokens
-
-    empty = tokens("")
-    sample = bench.train[:: max(1, len(bench.train) // 64)][:64]
-    passages = chunk(bench.documents) if bench.documents else []
-    some = passages[:: max(1, len(passages) // 64)][:64]
-    return Sizes(
-        question=_mean([tokens(e.question) - empty for e in sample]) + 8,
-        instruction=tokens(first.prompt.instruction) + 8,
-        target=_mean([tokens(e.targets[0]) - empty for e in sample if e.targets]),
-        passage=_mean([tokens(p.text) - empty for p in some]),
-        passages=len(passages),
-        labels=float(sum(tokens(label) - empty for label in bench.labels)),
-        train=len(bench.train),
-        dev=len(bench.dev),
-        test=test,
-    )
+def sketch(setting: Setting, bench: Bench, test: int) -> Sketch:
+    """Look at the use case's texts as the model reads them."""
+    return Sketch(bench, bench.engines.model(setting.use_case.model), test)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
-def estimate(speeds: Speeds, sizes: Sizes, arms: Sequence[Arm], counts: Counts) -> tuple[list[dict[str, Any]], float]:
+def estimate(speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], counts: Counts) -> tuple[list[dict[str, Any]], float]:
     """Seconds and memory of every arm, and seconds of the whole study."""
-    estimator = Estimator(speeds, sizes, counts)
+    estimator = Estimator(speeds, sketch, counts)
     rows = [estimator.arm(a) for a in arms]
     return rows, sum(r["seconds"] for r in rows) + speeds.load_seconds
 
 
-def fit(minutes: float | None, speeds: Speeds, sizes: Sizes, arms: Sequence[Arm]) -> tuple[Counts, str]:
+def fit(minutes: float | None, speeds: Speeds, sketch: Sketch, arms: Sequence[Arm]) -> tuple[Counts, str]:
     """Turn a budget into counts: fewer trials first, then fewer questions a trial, then fewer epochs.
 
     The test is never made smaller, and no arm is left out.
@@ -174,9 +258,22 @@ def fit(minutes: float | None, speeds: Speeds, sizes: Sizes, arms: Sequence[Arm]
     if minutes is None:
         return Counts(), ""
     for counts in steps:
-        _, seconds = estimate(speeds, sizes, arms, counts)
+        _, seconds = estimate(speeds, sketch, arms, counts)
         if seconds <= minutes * 60:
             return counts, f"fits {minutes:g} minutes with {counts}: about {seconds / 60:.1f}"
     return steps[
         -1
     ], f"needs about {seconds / 60:.0f} minutes even with {steps[-1]}; the budget of {minutes:g} will be exceeded"
+
+
+def _common(a: Sequence[Any], b: Sequence[Any]) -> int:
+    """Length of the longest common prefix."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def _numbers(value: int | Sequence[int]) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

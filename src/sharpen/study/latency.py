@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from sharpen.runtime import Engines, batch
+from sharpen.study.memory import resident_gb
 from sharpen.types import Example, System
 
 QUESTIONS = 30
@@ -21,6 +20,7 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
         ``p50_seconds``, ``p95_seconds``, ``mean_seconds``, ``tokens``: prompt and generated tokens an answer,
         ``prompt_tokens``, ``completion_tokens``, ``memory_gb``: resident memory now (1e9 bytes), ``n``.
     """
+    engines.release(keep=(program.model, program.adapters))  # the memory of other arms' models is not this one's
     asked = [e.blind() for e in questions[: QUESTIONS + 2]]
     times, prompt, generated = [], 0, 0
     for i, example in enumerate(asked):
@@ -41,12 +41,3 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
         "completion_tokens": generated / n if n else None,
         "memory_gb": resident_gb(),
     }
-
-
-def resident_gb() -> float | None:
-    """Resident memory of this process, in 1e9 bytes; None where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
-    except (OSError, ValueError):
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sharpen import data as data_room
@@ -13,7 +12,8 @@ from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.models import Local, pull
 from sharpen.runtime import Engines
-from sharpen.study.estimates import estimate, fit, sizes_of
+from sharpen.study.estimates import estimate, fit, sketch
+from sharpen.study.memory import available_gb
 from sharpen.study.setting import Setting, baseline_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
@@ -116,17 +116,6 @@ def memory_problems(local: Local) -> list[Problem]:
     return [Problem(what, "model", "Use a smaller model, close other programs, or use a larger machine.")]
 
 
-def available_gb() -> float | None:
-    """Memory that a new program can have, in 1e9 bytes; None where the system does not tell."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024 / 1e9
-    except (OSError, ValueError):
-        return None
-    return None
-
-
 def length_problems(bench: Bench, model: str) -> list[Problem]:
     """Examples whose question and answer alone are longer than what the model reads: no prompt can hold them."""
     opened = bench.engines.model(model)
@@ -161,9 +150,9 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     words = " ".join(a.does for a in setting.arms)
     speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
     problems = length_problems(bench, setting.use_case.model)
-    sizes = sizes_of(setting, bench, data.seal.n)
-    counts, why = fit(setting.use_case.budget.minutes, speeds, sizes, setting.arms)
-    rows, seconds = estimate(speeds, sizes, setting.arms, counts)
+    drawn = sketch(setting, bench, data.seal.n)
+    counts, why = fit(setting.use_case.budget.minutes, speeds, drawn, setting.arms)
+    rows, seconds = estimate(speeds, drawn, setting.arms, counts)
     plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))
     if folder:
         folder.write_json("budget.json", asdict(plan))

@@ -13,13 +13,16 @@ from sharpen.config import Arm, UseCase
 from sharpen.data import Dataset
 from sharpen.errors import UserError
 from sharpen.metrics import Judge, open_metric
-from sharpen.models import open_model
+from sharpen.models import open_model, pull
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Store
 from sharpen.study.folder import RunFolder
+from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
 from sharpen.techniques import Bench, Counts
 from sharpen.types import Progress, Task
+
+MOST_HELD = 4
 
 
 @dataclass
@@ -53,7 +56,16 @@ class Setting:
 
     def engines(self) -> Engines:
         """Engines over the study's store."""
-        return Engines(self.store, self.opener, self.embedder)
+        return Engines(self.store, self.opener, self.embedder, self._held())
+
+    def _held(self) -> int:
+        """How many models may stay open: the arms take turns, and opening a tuned one again costs seconds."""
+        if self.use_case.model.startswith(("fake:", "openai:")):
+            return MOST_HELD
+        free = available_gb()
+        weights = pull(self.use_case.model).bytes / 1e9
+        # Each with as much again for keys and values, and half of the memory left alone.
+        return MOST_HELD if free is None else max(2, min(MOST_HELD, int(free / 2 / (2 * weights))))
 
     def bench(self, data: Dataset, engines: Engines, counts: Counts) -> Bench:
         """The bench that techniques see: no test split."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
+import statistics
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from sharpen.runtime import Engines, batch
 from sharpen.store import write_text
 from sharpen.study.environment import machine
-from sharpen.study.latency import resident_gb
+from sharpen.study.memory import peak_gb, resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
 from sharpen.types import Decoding, Generate, Message, Model, Rank, digest
@@ -27,13 +26,17 @@ PROMPTS = 12
 class Speeds:
     """Tokens a second when many questions are answered at once, and while training; memory in gigabytes (1e9 bytes).
 
+    ``answer_alone``: generated tokens a second where one question is asked at a time; ``tuned_load_seconds``: until a
+    tuned model can be asked;
     ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens;
     ``label_tokens``: a second, of prompt and labels together, where answers are chosen among labels.
     """
 
     load_seconds: float
+    tuned_load_seconds: float
     prompt: float
     answer: float
+    answer_alone: float
     answer_tokens: float
     label_tokens: float
     embed: float
@@ -46,7 +49,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     """Return the speeds of this machine with the study's model, measured now or before."""
     identity = engines.identity(setting.use_case.model)
     key = digest(
-        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 1]
+        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 2]
     )
     path = setting.store.root / "speeds" / f"{key}.json"
     if path.exists():
@@ -56,14 +59,20 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     engines.release()
     model = engines.model(setting.use_case.model)
     load = time.perf_counter() - start
-    prompt, answer = _generating(model)
+    prompt, answer, alone = _generating(model)
     own = [a for _, a in batch(bench.first(setting.use_case.model), bench.train[:8], engines)]
     said = sum(c.completion_tokens for a in own for c in a.completions) / max(1, len(own))
     labels = _ranking(model, bench) if bench.labels and "score" in model.can else 0.0
     memory = resident_gb() or 0.0
     embed = _embedding(engines) if retrieves else 0.0
-    train, memory_training = _training(setting, engines) if trains and "tune" in model.can else (0.0, 0.0)
-    speeds = Speeds(load, prompt, answer, said, labels, embed, train, memory, memory_training)
+    tuned = (0.0, 0.0, 0.0)
+    if trains and "tune" in model.can:
+        del model  # training needs the memory
+        tuned = _training(setting, engines)
+    train, memory_training, tuned_load = tuned
+    speeds = Speeds(
+        load, tuned_load, prompt, answer, alone, said, labels, embed, train, memory, max(memory, memory_training)
+    )
     write_text(path, json.dumps(asdict(speeds)))
     return speeds
 
@@ -101,13 +110,13 @@ def text(n: int) -> str:
     return " ".join([f"number{n}", *(common[(n * 7 + i * i) % len(common)] for i in range(WORDS))])
 
 
-def _generating(model: Model) -> tuple[float, float]:
-    """Prompt tokens a second, and generated tokens a second, of ``PROMPTS`` prompts at once."""
+def _generating(model: Model) -> tuple[float, float, float]:
+    """Prompt and generated tokens a second of ``PROMPTS`` prompts at once, and generated tokens a second of one."""
     if "generate" not in model.can:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
 
-    def run(first: int, new: int) -> tuple[float, int, int]:
-        messages = [(Message("user", text(first + i)),) for i in range(PROMPTS)]
+    def run(first: int, new: int, n: int = PROMPTS) -> tuple[float, int, int]:
+        messages = [(Message("user", text(first + i)),) for i in range(n)]
         requests = [Generate(model.ref, (), m, Decoding(new)) for m in messages]
         start = time.perf_counter()
         done = [c for _, c in model.generate(requests)]
@@ -116,7 +125,10 @@ def _generating(model: Model) -> tuple[float, float]:
     run(0, 1)  # the first call compiles and warms up
     short, prompt, one = run(1000, 1)
     long, _, many = run(2000, 24)
-    return prompt / max(short, 1e-6), max(many - one, 1) / max(long - short, short * 0.02, 1e-6)
+    first, _, a = run(3000, 1, 1)
+    rest, _, b = run(3001, 24, 1)
+    alone = max(b - a, 1) / max(rest - first, first * 0.02, 1e-6)
+    return prompt / max(short, 1e-6), max(many - one, 1) / max(long - short, short * 0.02, 1e-6), alone
 
 
 def _ranking(model: Model, bench: Bench) -> float:
@@ -138,28 +150,29 @@ def _embedding(engines: Engines) -> float:
     return 16 / max(time.perf_counter() - start, 1e-6)
 
 
-def _training(setting: Setting, engines: Engines) -> tuple[float, float]:
-    """Row tokens trained a second (validation left out), and the process's peak memory then."""
+def _training(setting: Setting, engines: Engines) -> tuple[float, float, float]:
+    """Computed tokens trained a second (validation left out), the peak memory then, and the load of what was tuned."""
     ref = setting.use_case.model
     model: Any = engines.model(ref)
     if hasattr(model, "learn"):
-        return 1e6, resident_gb() or 0.0
+        return 1e6, resident_gb() or 0.0, 0.0
     from sharpen import tuning
     from sharpen.models import pull
     from sharpen.models.transformers import load_module
 
     reply = Message("assistant", "a short answer")
-    rows = [model.render([Message("user", text(5000 + i)), reply]) for i in range(8)]
+    options = tuning.TrainOptions(max_steps=3, per_device_train_batch_size=8, checkpoint_steps=0)
+    rows = [model.render([Message("user", text(5000 + i)), reply]) for i in range(3 * options.rows_per_step)]
     engines.release()
+    del model
     module, _ = load_module(pull(ref))
-    options = tuning.TrainOptions(max_steps=2, per_device_train_batch_size=4, checkpoint_steps=0)
     with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
         trained = tuning.train(module, rows, [], options, Path(scratch, "train"))
-    speed = max(p.tokens_per_second for p in trained.curve)
-    return speed, peak_gb()
-
-
-def peak_gb() -> float:
-    """The process's peak resident memory."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
+        speed = statistics.median(p.tokens_per_second for p in trained.curve[1:])
+        peak = peak_gb()
+        del module
+        start = time.perf_counter()
+        tuned = setting.opener(ref, [trained.adapter])
+        if "generate" in tuned.can:
+            list(tuned.generate([Generate(ref, (), (Message("user", "?"),), Decoding(1))]))
+        return speed, peak, time.perf_counter() - start

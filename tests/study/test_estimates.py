@@ -1,0 +1,102 @@
+"""Estimates rest on the prompts that arms will really have, and on what the loop will really compute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sharpen import tuning
+from sharpen.config import Arm
+from sharpen.study.estimates import Draft, Sketch, estimate, fit
+from sharpen.study.speeds import Speeds
+from sharpen.techniques import Counts
+from sharpen.techniques.lora import conversations
+from sharpen.testing import tiny_bench
+
+SPEEDS = Speeds(
+    load_seconds=1,
+    tuned_load_seconds=4,
+    prompt=100,
+    answer=10,
+    answer_alone=5,
+    answer_tokens=6,
+    label_tokens=50,
+    embed=10,
+    train=20,
+    memory_answering=1,
+    memory_training=2,
+)
+
+
+def draw(task: str = "question-answering", test: int = 10) -> Sketch:
+    bench = tiny_bench(task)
+    return Sketch(bench, bench.engines.model("fake:"), test)
+
+
+def test_training_without_passages_is_counted_exactly() -> None:
+    sketch = draw()
+    bench, model = sketch.bench, sketch.model
+    program = bench.first("fake:")
+    rows, dev = (
+        [model.render(m) for m in conversations(program, examples, bench, 0.0)[0]]
+        for examples in (bench.train, bench.dev)
+    )
+    options = tuning.TrainOptions(num_train_epochs=3, per_device_train_batch_size=4)
+    found = sketch.work(Draft(program.prompt, 6), {"num_train_epochs": 3, "per_device_train_batch_size": 4}, Counts())
+    assert found == tuning.workload(rows, dev, options)
+
+
+def test_epochs_follow_the_budget() -> None:
+    sketch = draw()
+    draft = Draft(sketch.bench.first("fake:").prompt, 6)
+    whole = sketch.work(draft, {}, Counts())
+    half = sketch.work(draft, {}, Counts(epochs=0.5))
+    assert half.tokens == pytest.approx(whole.tokens / 2, rel=0.2)
+
+
+def test_what_prompts_share_is_computed_once() -> None:
+    sketch = draw()
+    draft = Draft(sketch.bench.first("fake:").prompt, 6)
+    shots = replace(draft, demos=3)
+    assert sketch.load(draft).computed < sketch.load(draft).whole
+    assert sketch.load(shots).whole > sketch.load(draft).whole + 20
+    assert sketch.load(shots).computed == pytest.approx(sketch.load(draft).computed, abs=3)
+
+
+def test_passages_make_prompts_longer_and_questions_on_one_passage_share_it() -> None:
+    sketch = draw()
+    draft = Draft(sketch.bench.first("fake:").prompt, 6)
+    one, two = (sketch.load(replace(draft, k=k)) for k in (1, 2))
+    assert sketch.load(draft).whole < one.whole < two.whole
+    assert one.computed < one.whole / 2
+
+
+def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
+    sketch = draw()
+    arms = [Arm(does=d) for d in ("baseline", "retrieve", "retrieve + lora")]
+    rows, seconds = estimate(SPEEDS, sketch, arms, Counts())
+    assert seconds == pytest.approx(sum(r["seconds"] for r in rows) + SPEEDS.load_seconds)
+    assert "retrieve" in rows[1]["why"]
+    assert "retrieve" not in rows[2]["why"]
+    assert rows[2]["memory_gb"] == 2
+    assert rows[0]["memory_gb"] == 1
+
+
+def test_labels_cost_their_own_tokens() -> None:
+    sketch = draw("classification")
+    ranked = estimate(SPEEDS, sketch, [Arm(does="baseline")], Counts())[1]
+    sketch.labels *= 2
+    assert estimate(SPEEDS, sketch, [Arm(does="baseline")], Counts())[1] > ranked
+
+
+def test_a_budget_takes_trials_first_then_dev_questions_then_epochs() -> None:
+    sketch = draw()
+    arms = [Arm(does=d) for d in ("baseline", "few_shot", "retrieve + lora")]
+    whole = estimate(SPEEDS, sketch, arms, Counts())[1]
+    assert fit(None, SPEEDS, sketch, arms) == (Counts(), "")
+    assert fit(whole / 60 + 1, SPEEDS, sketch, arms)[0] == Counts()
+    tight, why = fit(whole / 60 * 0.8, SPEEDS, sketch, arms)
+    assert tight != Counts()
+    assert "minutes" in why
+    assert "will be exceeded" in fit(0.001, SPEEDS, sketch, arms)[1]
