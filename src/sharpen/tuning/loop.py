@@ -14,6 +14,7 @@ import math
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -303,7 +304,10 @@ def _training(module: nn.Module) -> Iterator[None]:
     was = module.training
     module.train()
     try:
-        yield
+        with warnings.catch_warnings():
+            # transformers warns of its own old names; nothing that who trains could change.
+            warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+            yield
     finally:
         module.train(was)
 
