@@ -35,6 +35,7 @@ class Draft:
     demos: int = 0
     near: int = 0
     trained: bool = False
+    answered: bool = False  # all of dev, while it was chosen
     steps: tuple[str, ...] = ()
 
 
@@ -151,6 +152,7 @@ class Estimator:
     sketch: Sketch
     counts: Counts
     seen: set[tuple[str, ...]] = field(default_factory=set)
+    oracles: float = 0.0  # seconds of the leader's, which is taken to be the last arm that retrieves
 
     def ask(self, draft: Draft, n: float) -> float:
         """Seconds to answer ``n`` questions at once."""
@@ -172,6 +174,12 @@ class Estimator:
         first = max(n // 3, min(n, 24))
         return each * (first * len(drafts) + (n - first) * max(2, (len(drafts) + 1) // 2))
 
+    def chosen(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Drafts as a search leaves them: its winner has answered all of dev, unless the budget gave it less."""
+        dev = len(self.sketch.bench.dev)
+        whole = len(drafts[: self.counts.trials]) > 1 and (self.counts.dev is None or self.counts.dev >= dev)
+        return [replace(d, answered=whole) for d in drafts]
+
     def build(self, step: str, options: Mapping[str, Any], draft: Draft) -> tuple[float, Draft, str]:
         """Seconds of one step, the draft after it, and what there is to say of it."""
         s, sketch = self.speeds, self.sketch
@@ -181,6 +189,7 @@ class Estimator:
             if task.context_instructions and prompt.instruction == bench.fill(task.instructions[0]):
                 prompt = replace(prompt, instruction=bench.fill(task.context_instructions[0]))
             drafts = [replace(draft, prompt=prompt, k=k) for k in _numbers(options.get("k", (1, 2, 3)))]
+            drafts = self.chosen(drafts)
             index = len(sketch.passages) / max(s.embed, 1e-6) if ("index",) not in self.seen else 0.0
             self.seen.add(("index",))
             return index + self.search(drafts), drafts[0], ""
@@ -189,19 +198,19 @@ class Estimator:
             ks = _numbers(options.get("k", (3, 5) if near else (3, 1, 5)))
             said = min(draft.said, 2 * sketch.target + 4)
             if near:
-                drafts = [replace(draft, said=said, near=k) for k in ks]
+                drafts = self.chosen([replace(draft, said=said, near=k) for k in ks])
                 return self.search(drafts), drafts[0], ""
-            drafts = [replace(draft, said=said, demos=k) for k in ks]
+            drafts = self.chosen([replace(draft, said=said, demos=k) for k in ks])
             return self.search(drafts * int(options.get("draws", 2))), drafts[0], ""
         if step == "instruct":
-            return self.search([draft] * 4), draft, ""
+            return self.search([draft] * 4), self.chosen([draft] * 4)[0], ""
         if step == "lora":
             work = sketch.work(draft, {k: v for k, v in options.items() if k != "gold_share"}, self.counts)
             epochs = float(options.get("num_train_epochs", 2)) * self.counts.epochs
             checks = 1 + max(1.0, epochs)
             train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
             what = f"{work.steps} steps of {work.computed_tokens // max(1, work.steps)} tokens"
-            return train + s.load_seconds, replace(draft, said=sketch.target, trained=True), what
+            return train + s.load_seconds, replace(draft, said=sketch.target, trained=True, answered=False), what
         return 0.0, draft, ""
 
     def arm(self, arm: Arm) -> dict[str, Any]:
@@ -223,7 +232,10 @@ class Estimator:
         if draft.trained:
             seconds += s.tuned_load_seconds
         bench = sketch.bench
-        asked = self.ask(draft, len(bench.dev) + sketch.test)
+        asked = self.ask(draft, (0 if draft.answered else len(bench.dev)) + sketch.test)
+        if draft.k:
+            gold, none = replace(draft, k=1), replace(draft, k=0)
+            self.oracles = self.ask(gold, sketch.test) + self.ask(none, sketch.test)
         whole = sketch.load(draft).whole
         one = whole / max(s.prompt, 1e-6) + draft.said / max(s.answer_alone, 1e-6)
         if sketch.labels:
@@ -243,7 +255,7 @@ def estimate(speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], counts: Counts
     """Seconds and memory of every arm, and seconds of the whole study."""
     estimator = Estimator(speeds, sketch, counts)
     rows = [estimator.arm(a) for a in arms]
-    return rows, sum(r["seconds"] for r in rows) + speeds.load_seconds
+    return rows, sum(r["seconds"] for r in rows) + speeds.load_seconds + estimator.oracles
 
 
 def fit(minutes: float | None, speeds: Speeds, sketch: Sketch, arms: Sequence[Arm]) -> tuple[Counts, str]:
