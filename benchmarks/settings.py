@@ -34,6 +34,7 @@ CANDIDATES: tuple[tuple[int, dict[str, Any]], ...] = (
     (1, {"num_train_epochs": 3, "per_device_train_batch_size": 8}),
     (1, {"num_train_epochs": 3, "learning_rate": 2e-3}),
     (1, {"per_device_train_batch_size": 8, "load_best_model_at_end": False}),
+    (1, {"num_train_epochs": 3, "per_device_train_batch_size": 8, "load_best_model_at_end": False}),
     (2, {"per_device_train_batch_size": 8}),
     (3, {"per_device_train_batch_size": 8}),
 )

@@ -34,6 +34,7 @@ def opened(does: str):
         ("lora(learning_rat=1)", "Did you mean learning_rate?"),
         ("lora(r='eight')", "an option of lora has a value of the wrong kind"),
         ("lora(r=0)", "r is 0. It must be at least 1."),
+        ("lora(choose='best')", "the option choose is 'best'. It is one of: dev, loss, last."),
         ("lora(gold_share=2)", "the option gold_share is 2. Write a share from 0 to 1."),
     ],
 )

@@ -50,6 +50,22 @@ def test_it_learns_and_tells(module: Any, rows: list[Rendered], tmp_path: Path) 
     assert not list(tmp_path.glob("checkpoint-*"))
 
 
+def test_the_last_adapter_is_kept_beside_the_best(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    # Learning half of the rows by heart makes the loss on the other half rise.
+    options = replace(QUICK, num_train_epochs=40, learning_rate=3e-2)
+    trained = train(module, rows[::2], rows[1::2], options, tmp_path / "both")
+    plain = train(module, rows[::2], rows[1::2], replace(options, load_best_model_at_end=False), tmp_path / "last")
+    assert trained.best_step < trained.steps
+    assert trained.last is not None
+    assert (trained.last / "adapter_config.json").is_file()
+    kept = weights(replace(trained, adapter=trained.last))
+    assert all(torch.equal(v, weights(plain)[k]) for k, v in kept.items())
+    assert any(not torch.equal(v, weights(trained)[k]) for k, v in kept.items())
+    assert plain.last is None
+    again = train(module, rows[::2], rows[1::2], options, tmp_path / "both")
+    assert again == trained
+
+
 def test_the_adapter_loads_in_plain_peft(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     module.config._name_or_path = str(tmp_path)

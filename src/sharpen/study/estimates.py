@@ -22,6 +22,7 @@ from sharpen.techniques import Bench, Counts
 from sharpen.tuning import TrainOptions, Work, workload
 from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered, Span
 
+EPOCHS = TrainOptions().num_train_epochs
 MOST = 800  # training questions that are rendered; more say little more
 
 
@@ -205,12 +206,17 @@ class Estimator:
         if step == "instruct":
             return self.search([draft] * 4), self.chosen([draft] * 4)[0], ""
         if step == "lora":
-            work = sketch.work(draft, {k: v for k, v in options.items() if k != "gold_share"}, self.counts)
-            epochs = float(options.get("num_train_epochs", 2)) * self.counts.epochs
+            settings = {k: v for k, v in options.items() if k not in ("gold_share", "choose")}
+            work = sketch.work(draft, settings, self.counts)
+            epochs = float(settings.get("num_train_epochs", EPOCHS)) * self.counts.epochs
             checks = 1 + max(1.0, epochs)
             train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
+            after = replace(draft, said=sketch.target, trained=True, answered=False)
+            # The first and the last of several validations seldom name the same adapter, so both are asked.
+            both = [after] * (2 if epochs > 1 and options.get("choose", "dev") == "dev" else 1)
+            tried = self.search(both) + s.tuned_load_seconds * (len(both) - 1)
             what = f"{work.steps} steps of {work.computed_tokens // max(1, work.steps)} tokens"
-            return train + s.load_seconds, replace(draft, said=sketch.target, trained=True, answered=False), what
+            return train + s.load_seconds + tried, self.chosen(both)[0], what
         return 0.0, draft, ""
 
     def arm(self, arm: Arm) -> dict[str, Any]:

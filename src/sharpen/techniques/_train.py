@@ -20,10 +20,11 @@ def tune(
     dev: Sequence[tuple[Message, ...]],
     bench: Bench,
     options: dict[str, Any],
-) -> Ref:
-    """Train on conversations, keep the adapter in the store, and return its ref.
+) -> list[tuple[str, Ref]]:
+    """Train on conversations, keep what came of it in the store, and return it, each with a label.
 
-    The work folder holds checkpoints: the same call after a kill goes on from the last one.
+    That is the adapter of the smallest validation loss and, where it is another, the one of the last step. The work
+    folder holds checkpoints: the same call after a kill goes on from the last one.
     """
     from sharpen import tuning
     from sharpen.models import pull
@@ -46,17 +47,22 @@ def tune(
     facts = trained.plain()
     bench.note("trained", {**facts, "options": _plain(settings)})
 
-    def fill(kept: Path) -> None:
-        for path in trained.adapter.iterdir():
-            if path.is_file():
-                shutil.copy2(path, kept / path.name)
-        (kept / "training.json").write_text(
-            json.dumps({"options": _plain(settings), "supervised_tokens": trained.supervised_tokens}), encoding="utf-8"
-        )
+    about = json.dumps({"options": _plain(settings), "supervised_tokens": trained.supervised_tokens})
 
-    ref = bench.keep("adapter", fill)
+    def keep(made: Path) -> Ref:
+        def fill(kept: Path) -> None:
+            for path in made.iterdir():
+                if path.is_file():
+                    shutil.copy2(path, kept / path.name)
+            (kept / "training.json").write_text(about, encoding="utf-8")
+
+        return bench.keep("adapter", fill)
+
+    found = [(f"step {trained.best_step}", keep(trained.adapter))]
+    if trained.last is not None:
+        found.append((f"step {trained.steps}", keep(trained.last)))
     shutil.rmtree(folder, ignore_errors=True)
-    return ref
+    return found
 
 
 def train_options(bench: Bench, options: dict[str, Any]) -> Any:

@@ -20,6 +20,7 @@ from sharpen.types import Example, Message, Passage, System, Task, Technique
 
 NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
 TRAINS = True
+CHOICES = ("dev", "loss", "last")
 
 
 def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
@@ -29,15 +30,22 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
     return "this model's weights cannot be trained here (it is hosted, or its engine does not train)"
 
 
-def lora(gold_share: float = 1.0, **options: Any) -> Technique:
+def lora(gold_share: float = 1.0, choose: str = "dev", **options: Any) -> Technique:
     """Return the technique.
 
+    The smallest validation loss is often not where answers are best: a model that grows surer loses more on each
+    mistake while it makes fewer (see docs/LOG.md). So the adapter of the smallest loss and that of the last step both
+    answer dev, and the use case's own metrics choose.
+
     Args:
+        choose: which adapter is kept: ``dev`` asks dev, ``loss`` takes the smallest validation loss, ``last`` the last.
         gold_share: how often a missed gold passage is put among the passages of a training question.
         options: fields of :class:`sharpen.tuning.TrainOptions`, such as ``r``, ``learning_rate``, ``num_train_epochs``.
     """
     if isinstance(gold_share, bool) or not isinstance(gold_share, int | float) or not 0 <= gold_share <= 1:
         raise UserError(f"the option gold_share is {gold_share!r}.", do="Write a share from 0 to 1.")
+    if choose not in CHOICES:
+        raise UserError(f"the option choose is {choose!r}.", do=f"It is one of: {', '.join(CHOICES)}.")
     check_options(options)
 
     def improve(program: System, bench: Bench) -> System:
@@ -48,10 +56,17 @@ def lora(gold_share: float = 1.0, **options: Any) -> Technique:
             raise UserError("no training example has an answer to learn.", do="Add targets to the training examples.")
         model = bench.model(program)
         if hasattr(model, "learn"):
-            ref = bench.keep("adapter", lambda folder: model.learn([(m[:-1], m[-1].content) for m in train], folder))
+            made = [
+                (
+                    "",
+                    bench.keep("adapter", lambda folder: model.learn([(m[:-1], m[-1].content) for m in train], folder)),
+                )
+            ]
         else:
-            ref = tune(program, train, dev, bench, options)
-        return replace(program, adapters=(*program.adapters, ref))
+            made = tune(program, train, dev, bench, options)
+        made = {"dev": made, "loss": made[:1], "last": made[-1:]}[choose]
+        tuned = [(label, replace(program, adapters=(*program.adapters, ref))) for label, ref in made]
+        return bench.best(tuned, "checkpoint")
 
     return improve
 

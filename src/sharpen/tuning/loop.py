@@ -216,20 +216,15 @@ class _Run:
         """Write the adapter and what is known of it; checkpoints are no longer needed."""
         pick = bool(self.dev) and self.options.load_best_model_at_end
         stopped = "early" if self._enough() and len(self.curve) < len(self.plan) else "done"
+        step = self.facts["best_step"] if pick else len(self.curve)
+        last = self._write(folder / "last") if step != len(self.curve) else None
         if pick:
             with torch.no_grad():
                 self.flat.value.copy_(self.best)
-        step = self.facts["best_step"] if pick else len(self.curve)
         loss = next((p.dev_loss for p in self.curve if p.step == step), None)
-        values = lora.tensors(self.layers)
-        base = _base_name(self.module)
-        put_folder(
-            folder / "adapter",
-            lambda new: lora.write_adapter(new, values, self.layers, self.options, base),
-            "the adapter",
-        )
         trained = Trained(
-            adapter=folder / "adapter",
+            adapter=self._write(folder / "adapter"),
+            last=last,
             curve=tuple(self.curve),
             best_step=step,
             dev_loss=loss,
@@ -251,6 +246,12 @@ class _Run:
             write_text(folder / "trained.json", text + "\n")
         marks.clear()
         return trained
+
+    def _write(self, folder: Path) -> Path:
+        """Write the adapter as it is now."""
+        values, base = lora.tensors(self.layers), _base_name(self.module)
+        put_folder(folder, lambda new: lora.write_adapter(new, values, self.layers, self.options, base), "the adapter")
+        return folder
 
     def _judge(self, step: int, loss: float) -> None:
         if self.facts["best_loss"] is None or loss < self.facts["best_loss"]:

@@ -47,7 +47,7 @@ class TrainOptions:
     learning_rate: float = 1e-3
     num_train_epochs: float = 2
     max_steps: int = -1
-    per_device_train_batch_size: int = 16
+    per_device_train_batch_size: int = 8
     gradient_accumulation_steps: int = 1
     max_grad_norm: float = 1.0
     warmup_ratio: float = 0.05
@@ -123,6 +123,7 @@ class Trained:
 
     Attributes:
         adapter: folder in PEFT's format, of ``best_step``.
+        last: the same of the last step; None where ``adapter`` is that.
         best_step: the step with the smallest validation loss; the last one where there are no validation rows, or
             ``load_best_model_at_end`` is off.
         dev_loss: validation loss at ``best_step``; ``dev_loss_before`` the one before the first step.
@@ -153,14 +154,17 @@ class Trained:
     seconds: float
     peak_memory: int
     notes: tuple[str, ...] = field(default=())
+    last: Path | None = None
 
     def plain(self) -> dict[str, Any]:
-        """The same as JSON-like data, the adapter's folder by its name alone."""
-        return {**dataclasses.asdict(self), "adapter": self.adapter.name}
+        """The same as JSON-like data, folders by their names alone."""
+        last = self.last.name if self.last else None
+        return {**dataclasses.asdict(self), "adapter": self.adapter.name, "last": last}
 
     @classmethod
     def read(cls, value: Mapping[str, Any], folder: Path) -> Trained:
-        """Undo :meth:`plain`; ``folder`` is where the adapter's folder lies."""
+        """Undo :meth:`plain`; ``folder`` is where the adapters' folders lie."""
         curve = tuple(Point(**p) for p in value["curve"])
         notes = tuple(value["notes"])
-        return cls(**{**value, "adapter": folder / value["adapter"], "curve": curve, "notes": notes})
+        last = folder / value["last"] if value.get("last") else None
+        return cls(**{**value, "adapter": folder / value["adapter"], "last": last, "curve": curve, "notes": notes})
