@@ -1,8 +1,10 @@
 """Honesty from end to end: whole studies on the fake model, through ``sharpen.run``, whose truth is known.
 
-``python benchmarks/end_to_end.py --studies 200`` runs 200 studies with techniques that change nothing (they toss some
-of the model's coins anew) and 200 with one that raises the share of right answers, and writes how often the verdict
-was "better": at most 5% and simulation error in the first case. Resumable: a finished study is a line in a file.
+``python benchmarks/end_to_end.py --work DIR`` runs 200 studies with techniques that change nothing (they toss some of
+the model's coins anew) and 200 with one that raises the share of right answers by more than the difference that such a
+test states to find, and judges how often the verdict was "better": in the first case in at most 5% and simulation error
+(2.33 standard errors of that share), in the second, for the arm that helps, in at least 75%. Resumable: a finished
+study is a line in a file. The exit status is 1 where a demand is not met.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import statistics
 import sys
 import tempfile
 import time
@@ -79,8 +82,21 @@ def _one(job: tuple[str, int]) -> dict[str, object]:
         return study(*job, Path(scratch))
 
 
-def main() -> None:
-    """Run what is missing, and write the result."""
+def judge(done: list[dict[str, object]]) -> dict[str, dict[str, object]]:
+    """How the demands stand, from finished studies."""
+    null = [d for d in done if d["kind"] == "null"]
+    helps = [d for d in done if d["kind"] == "helps"]
+    wrong, right = sum(d["verdict"] == "better" for d in null), sum(bool(d["right"]) for d in helps)
+    most = int(0.05 * len(null) + 2.33 * (len(null) * 0.05 * 0.95) ** 0.5)
+    least = 0.75 * len(helps)
+    return {
+        "nothing helps": {"better": wrong, "of": len(null), "at_most": most, "met": wrong <= most},
+        "one helps": {"right_arm": right, "of": len(helps), "at_least": least, "met": right >= least},
+    }
+
+
+def main() -> int:
+    """Run what is missing, judge and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--work", type=Path, required=True, help="a folder for finished studies")
@@ -98,6 +114,7 @@ def main() -> None:
             f.flush()
             left = (time.time() - start) / n * (len(todo) - n)
             print(f"\r{n}/{len(todo)} studies, {left:.0f} s left ", end="", file=sys.stderr)
+    done = [d for d in done if d["number"] < args.studies]
     counts = {
         kind: {
             v: sum(d["verdict"] == v for d in done if d["kind"] == kind)
@@ -108,15 +125,19 @@ def main() -> None:
     result = {
         "studies": args.studies,
         "counts": counts,
-        "right_arm": sum(bool(d["right"]) for d in done),
+        "demands": judge(done),
         "gain": GAIN,
+        "minimum_detectable_difference": statistics.median([d["mdd"] for d in done if d["mdd"] is not None] or [0]),
         "seconds": round(time.time() - start),
         "machine": machine(),
         "code": code_hash(),
     }
     (HERE / "results" / "end_to_end.json").write_text(json.dumps(result, indent=1) + "\n")
     print("\n" + json.dumps(result, indent=1))
+    for name, demand in result["demands"].items():
+        print(f"{name}: {'met' if demand['met'] else 'NOT MET'} ({demand})")
+    return int(not all(d["met"] for d in result["demands"].values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

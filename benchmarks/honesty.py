@@ -5,12 +5,16 @@ Over a grid of clusters, correlation, metrics and arms, at each point:
 a. null: no arm is better than the baseline; how often is the verdict "better"? At most 66 in 1,000.
 b. simultaneous 95% intervals: how often do all pairs' intervals hold the truth, with equal and with unequal arms? From
    93 to 97% from 14 clusters up, at least 92% at 8; wider is allowed.
-c. an arm said to be as good as the best: how often is it ``worth`` or more below it? At most 5%.
+c. an arm said to be as good as the best: how often is it ``worth`` or more below it? In at most 5% of studies; beside
+   it stands how many studies said so at all, and the share of those. Where none did, nothing was measured.
 d. racing: how often is an arm dropped that leads all others by ``worth``? At most 2%.
-e. power: with a true gain of the stated minimum detectable difference, how often "better"? At least 75%.
+e. power: with a true gain of the stated minimum detectable difference, how often "better"? At least 75%. Where the
+   leader would come too close to a perfect score, it has .97 and the others as much less as is stated for them. This
+   bounds power from below only: far above 75% the stated difference is larger than it needs to be.
 
 A point's line is appended to ``results/honesty-points.jsonl`` as soon as it is done; the same command goes on where it
 stopped (points of another version of the code are not used). The table and ``results/honesty.json`` are made from it.
+The exit status is 1 where a demand is not met.
 
     python benchmarks/honesty.py [--studies 1000] [--seconds 450] [--processes 2] [--only TEXT]
 """
@@ -26,7 +30,7 @@ import platform
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 import sharpen.evaluation  # noqa: E402
+import sharpen.metrics  # noqa: E402
 from sharpen.evaluation import Rule, Seen, plan  # noqa: E402
 from sharpen.evaluation.simulate import World, draw, effects_of  # noqa: E402
 
@@ -54,6 +59,8 @@ CORRELATIONS = (0.0, 0.1, 0.4)
 ARMS = (2, 6, 12)
 FLIPS = 2_000  # beyond 16 clusters; studies take 20,000; a p of 0.05 then moves by 0.005 at most
 CEILING = 0.99
+HIGH = 0.97  # what the leader has where the baseline and the stated difference would be more than the ceiling
+ROUNDS, TRIES = 4, 40  # rounds of so many studies in which the difference stated below ``HIGH`` is found
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,8 @@ def grid() -> list[Point]:
 
 def code_hash() -> str:
     """Hash of all that a result depends on."""
-    files = sorted(Path(sharpen.evaluation.__file__).parent.glob("*.py"))
+    rooms = [Path(str(room.__file__)).parent for room in (sharpen.evaluation, sharpen.metrics)]
+    files = sorted(f for room in rooms for f in room.glob("*.py"))
     found = hashlib.sha256()
     for path in [Path(__file__), *(f for f in files if f.stem not in ("ledger", "opening", "__init__"))]:
         found.update(path.read_bytes())
@@ -116,13 +124,13 @@ def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
         if i < 20:  # what the plan says from a dev set of this shape
             sizes = np.unique(study.clusters, return_counts=True)[1].tolist()
             planned.append(plan(sizes, point.arms, Seen(study.arms, study.clusters, world.metric, "a0")))
-    stated = [x for x in least if x is not None]
+    stated = _stated(least)
     before = [p.minimum_detectable_difference for p in planned if p.minimum_detectable_difference is not None]
     return {
         "null_better": better,
         "null_covered": covered,
         "null_width": round(float(np.median(widths)), 4),
-        "mdd": round(float(np.median(stated)), 4) if len(stated) > studies / 2 else None,
+        "mdd": None if stated is None else round(stated, 4),
         "mdd_planned": round(float(np.median(before)), 4) if len(before) > 10 else None,
     }
 
@@ -160,26 +168,55 @@ def _lead(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
 def _power(
     point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator, gain: float | None
 ) -> dict[str, Any]:
-    if gain is None or world.base + gain > CEILING:
-        return {"power_better": None}
+    if gain is not None and world.base + gain > CEILING:
+        world, gain = _below_high(point, world, rule, rng, gain)
+    if gain is None:  # studies here state no difference at all, so there is none to hold them to
+        return {"power_better": None, "power_gain": None, "power_base": None}
     better = sum(
         draw(world, effects_of("lead", point.arms, gain, rng), rng).compared(rule).verdict == "better"
         for _ in range(studies)
     )
-    return {"power_better": better}
+    return {"power_better": better, "power_gain": round(gain, 4), "power_base": round(world.base, 4)}
+
+
+def _below_high(
+    point: Point, world: World, rule: Rule, rng: np.random.Generator, gain: float | None
+) -> tuple[World, float | None]:
+    """A world of lower scores, and the difference that studies there state, so that a leader by it has ``HIGH``.
+
+    The stated difference depends on where the scores are, so world and difference are found in turns.
+    """
+    for _ in range(ROUNDS):
+        if gain is None:
+            break
+        world = replace(world, base=HIGH - gain)
+        drawn = (draw(world, effects_of("null", point.arms, 0, rng), rng) for _ in range(TRIES))
+        gain = _stated([study.compared(rule).minimum_detectable_difference for study in drawn])
+    return (world, None) if gain is None else (replace(world, base=HIGH - gain), gain)  # the last turn moves it little
+
+
+def _stated(differences: list[float | None]) -> float | None:
+    """The median of the differences that studies stated; None where half of them or more stated none."""
+    known = [x for x in differences if x is not None]
+    return float(np.median(known)) if len(known) > len(differences) / 2 else None
 
 
 def judge(row: dict[str, Any]) -> dict[str, bool | None]:
-    """Hold a point against the five demands."""
+    """Hold a point against the five demands; None where nothing was measured."""
     n = row["studies"]
     least = 0.92 if row["clusters"] < 14 else 0.93
     return {
         "a": row["null_better"] <= 0.066 * n,
         "b": min(row["null_covered"], row["spread_covered"]) >= least * n,
-        "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n,
+        "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n if claims(row) else None,
         "d": row["race_lost"] <= 0.02 * n,
         "e": None if row["power_better"] is None else row["power_better"] >= 0.75 * n,
     }
+
+
+def claims(row: dict[str, Any]) -> int:
+    """How many studies said of an arm that it is as good as the best, of twice ``studies``."""
+    return int(row["spread_claims"] + row["lead_claims"])
 
 
 def done(code: str) -> dict[str, dict[str, Any]]:
@@ -193,30 +230,40 @@ def done(code: str) -> dict[str, dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The results as text, one line a point, shares in percent."""
     head = (
-        f"{'point':68} {'a':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'d':>5} {'e':>6} {'mdd':>6} {'saved':>6}  fails"
+        f"{'point':57} {'a':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'claims':>6} {'wrong':>6} {'d':>5} {'e':>6} "
+        f"{'mdd':>6} {'saved':>6}  fails"
     )
     lines = [head]
     for r in rows:
         n = r["studies"] / 100
         power = "-" if r["power_better"] is None else f"{r['power_better'] / n:.1f}"
+        said = claims(r)
+        wrong = "-" if not said else f"{100 * (r['spread_wrong'] + r['lead_wrong']) / said:.1f}"
         mdd = "-" if r["mdd"] is None else f"{r['mdd']:.3f}"
         fails = "".join(k for k, ok in judge(r).items() if ok is False)
         lines.append(
-            f"{r['key']:68} {r['null_better'] / n:5.1f} {r['null_covered'] / n:6.1f} {r['spread_covered'] / n:8.1f} "
-            f"{max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {r['race_lost'] / n:5.1f} {power:>6} {mdd:>6} "
-            f"{100 * r['race_saved']:6.1f}  {fails}"
+            f"{r['key']:57} {r['null_better'] / n:5.1f} {r['null_covered'] / n:6.1f} {r['spread_covered'] / n:8.1f} "
+            f"{max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {said:6} {wrong:>6} {r['race_lost'] / n:5.1f} "
+            f"{power:>6} {mdd:>6} {100 * r['race_saved']:6.1f}  {fails}"
         )
     return "\n".join(lines)
 
 
-def write(code: str, studies: int) -> None:
-    """Make the table and the result file from the points that there are."""
-    rows = [r for p in grid() if (r := done(code).get(p.key))]
+def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """For each demand, at how many points it is met, not met, and not measured (points not reached among these)."""
     verdicts = {k: [judge(r)[k] for r in rows] for k in "abcde"}
-    summary = {
-        k: {"points": sum(v is not None for v in seen), "met": sum(v is True for v in seen)}
-        for k, seen in verdicts.items()
-    }
+    counts = {}
+    for k, seen in verdicts.items():
+        met, not_met = sum(v is True for v in seen), sum(v is False for v in seen)
+        counts[k] = {"met": met, "not_met": not_met, "not_measured": len(grid()) - met - not_met}
+    return counts
+
+
+def write(code: str, studies: int) -> dict[str, dict[str, int]]:
+    """Make the table and the result file from the points that there are; return how the demands stand."""
+    known = done(code)
+    rows = [known[p.key] for p in grid() if p.key in known]
+    summary = summarise(rows)
     RESULT.write_text(
         json.dumps(
             {
@@ -238,10 +285,13 @@ def write(code: str, studies: int) -> None:
         + "\n"
     )
     print(table(rows))
-    print(json.dumps(summary))
+    for k, c in summary.items():
+        verdict = "NOT MET" if c["not_met"] else "met" if c["met"] and not c["not_measured"] else "met where measured"
+        print(f"{k}: {verdict} (met {c['met']}, not met {c['not_met']}, not measured {c['not_measured']} points)")
+    return summary
 
 
-def main() -> None:
+def main() -> int:
     """Measure what is left of the grid, then print and write."""
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--studies", type=int, default=1000)
@@ -265,8 +315,8 @@ def main() -> None:
                 out.write(json.dumps({"key": point.key, "code": code, **future.result()}) + "\n")
                 out.flush()
     print(f"{len(left)} points left", file=sys.stderr)
-    write(code, args.studies)
+    return int(any(c["not_met"] for c in write(code, args.studies).values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

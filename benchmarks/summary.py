@@ -1,38 +1,83 @@
-"""The committed results of studies as one table: ``python benchmarks/summary.py``; nothing is computed anew."""
+"""The committed results of studies as one table: ``python benchmarks/summary.py``; nothing is computed anew.
+
+Estimates stand beside what was then measured; ``!`` marks what is off by more than a factor of 1.5. What is demanded of
+xquad (see ``DEMANDED``) is judged over split seeds 0, 1 and 2. The exit status is 1 where a demand is not met.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+WIDE = 1.5
+SEEDS = (0, 1, 2)
+LEAST_MEAN, MOST_P, MOST_MINUTES = 0.44, 0.001, 40
+DEMANDED = {
+    "verdict": 'with every seed the verdict is "better"',
+    "mix": "with every seed the choice is a mix of retrieval and tuning",
+    "p": f"with every seed its adjusted p is below {MOST_P}",
+    "mean": f"the chosen arms' mean exact match is at least {LEAST_MEAN}",
+    "racing": "with every seed verdict and choice are the same without racing",
+    "settings": "all seeds ran with the same counts",
+    "time": f"from an empty store every seed takes less than {MOST_MINUTES} minutes",
+}
+Result = dict[str, Any]
 
 
-def lines(file: Path) -> list[str]:
+def beside(said: float | None, found: float | None, unit: str) -> str:
+    """What was estimated beside what was measured, marked where they are far apart."""
+    if not said or not found:
+        return f"{unit} not estimated" if not said else f"{unit} not measured"
+    ratio = found / said
+    far = " !" if not 1 / WIDE <= ratio <= WIDE else ""
+    return f"{found:.3g} {unit} of {said:.3g} estimated ({ratio:.2f}{far})"
+
+
+def memory_of(r: Result, arm: str) -> float | None:
+    """Gigabytes that were held: while answering, or while training where that was more."""
+    notes = [n for lever in r["levers"] if lever["arm"] == arm for n in lever["notes"]]
+    peaks = [n["peak_memory"] / 1e9 for n in notes if n.get("note") == "trained" and n.get("peak_memory")]
+    answering = next(a["memory_gb"] for a in r["arms"] if a["name"] == arm)
+    return max([*peaks, answering or 0.0]) or None
+
+
+def lines(name: str, r: Result) -> list[str]:
     """What a result says, in a few lines."""
-    r: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     shape = f"{r['metric']}, n {r['n_test']}, {r['n_clusters']} clusters, look {r['looks_at_this_test']}"
-    found = [f"{file.parent.name}/{file.stem}: {r['verdict']}, {r['winner']}; {shape}, {60 * r['hours']:.1f} minutes"]
+    took = f"{60 * r['hours']:.1f} minutes"
+    if r.get("wall_minutes"):
+        took = f"{r['wall_minutes']:.1f} minutes from {'an empty' if r['cold'] else 'a used'} store"
+    found = [f"{name}: {r['verdict']}, {r['winner']}; {shape}, {took}, code {r.get('code', 'not named')[:12]}"]
     spent = r.get("spent_seconds", {})
-    estimates = {e["arm"]: e["seconds"] for e in r["plan"]["estimates"]}
+    estimates = {e["arm"]: e for e in r["plan"]["estimates"]}
     for a in r["arms"]:
         if a["mean"] is None:
             found.append(f"  {a['name']:22} {a['status']}: {a['why']}")
             continue
         p = "" if a["p_adjusted"] is None else f"p {a['p_adjusted']:.2g}"
         form = "" if a["form_gain"] is None else f"form {a['form_gain']:+.3f} substance {a['substance_gain']:+.3f}"
-        took, said = spent.get(a["name"], 0.0), estimates.get(a["name"], 0.0)
-        ratio = f"{took / said:.2f}" if said else "-"
-        found.append(
-            f"  {a['name']:22} {a['mean']:.3f} [{a['ci_low']:.3f}, {a['ci_high']:.3f}] contains {a['contains']:.3f} "
-            f"{form} {p}; {took:.0f} s of {said:.0f} estimated ({ratio})"
-        )
+        low, high = ("…" if a[side] is None else f"{a[side]:.3f}" for side in ("ci_low", "ci_high"))
+        contains = "" if a["contains"] is None else f"contains {a['contains']:.3f}"
+        said = estimates.get(a["name"], {})
+        time = beside(said.get("seconds"), spent.get(a["name"]), "s")
+        memory = beside(said.get("memory_gb"), memory_of(r, a["name"]), "GB")
+        found.append(f"  {a['name']:22} {a['mean']:.3f} [{low}, {high}] {contains} {form} {p}; {time}; {memory}")
     found += [f"  floor {f['name']:16} {f['mean']:.3f}, lead {f['lead']:+.3f}" for f in r["floors"]]
-    found += [f"  oracle {o['name']:15} {o['mean']:.3f}, contains {o['contains']:.3f}" for o in r["oracles"]]
+    known = [o for o in r["oracles"] if o["mean"] is not None]
+    found += [f"  oracle {o['name']:15} {o['mean']:.3f}, contains {o['contains']:.3f}" for o in known]
     saved = f"{r['race']['saved_dev']} + {r['race']['saved_test']}"
-    seconds = f"estimated {r['plan']['seconds']:.0f} s, spent {3600 * r['hours']:.0f} s"
-    found.append(f"  {seconds}; racing saved {saved} answers")
+    found.append(f"  in all {beside(r['plan']['seconds'], 3600 * r['hours'], 's')}; racing saved {saved} answers")
+    return found + _apart(r)
+
+
+def _apart(r: Result) -> list[str]:
+    """What was measured apart of the study itself."""
+    found = []
+    if "second_run" in r:
+        found.append(f"  a second run takes {r['second_run']['share']:.1%} of the first")
     if "recomputed" in r:
         again = r["recomputed"]
         means = f"{again['mean_before']:.3f} and {again['mean_again']:.3f}"
@@ -40,18 +85,67 @@ def lines(file: Path) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Print every result, and the mean of the winner's score over a study's seeds."""
+def shipped(r: Result) -> Result:
+    """The arm that would be used: the winner, or the baseline where nothing was decided."""
+    return next(a for a in r["arms"] if a["name"] == (r["winner"] or r["baseline"]))
+
+
+def judge(results: dict[str, Result]) -> dict[str, tuple[bool | None, str]]:
+    """Hold the results of a study, by file stem, against each demand: met (None: not measured) and the figures."""
+    runs = [results.get(f"seed-{n}") for n in SEEDS]
+    plain = [results.get(f"seed-{n}-without-racing") for n in SEEDS]
+    if None in runs:
+        lacking = [n for n, r in zip(SEEDS, runs, strict=True) if r is None]
+        return dict.fromkeys(DEMANDED, (None, f"no result of seed {', '.join(map(str, lacking))}"))
+    done: list[Result] = [r for r in runs if r is not None]
+    arms = [shipped(r) for r in done]
+    ps = [a["p_adjusted"] for a in arms]
+    means = [a["mean"] for a in arms]
+    counts = [r["plan"]["counts"] for r in done]
+    same = [_choice(a) == _choice(b) for a, b in zip(done, plain, strict=True) if b is not None]
+    minutes = [r.get("wall_minutes") if r.get("cold") else None for r in done]
+    late = any(m is not None and m >= MOST_MINUTES for m in minutes)
+    timed = False if late else None if None in minutes else True
+    clocks = ", ".join("not from an empty store" if m is None else f"{m:.1f}" for m in minutes)
+    return {
+        "verdict": (all(r["verdict"] == "better" for r in done), ", ".join(r["verdict"] for r in done)),
+        "mix": (all("retrieve" in a["does"] and "lora" in a["does"] for a in arms), ", ".join(a["name"] for a in arms)),
+        "p": (all(p is not None and p < MOST_P for p in ps), ", ".join("-" if p is None else f"{p:.2g}" for p in ps)),
+        "mean": (
+            all(r["metric"] == "exact_match" for r in done) and sum(means) / len(means) >= LEAST_MEAN,
+            f"{sum(means) / len(means):.3f} of {', '.join(f'{m:.3f}' for m in means)}",
+        ),
+        "racing": (all(same) if len(same) == len(SEEDS) else None if all(same) else False, f"{len(same)} compared"),
+        "settings": (all(c == counts[0] for c in counts), "; ".join(map(str, counts))),
+        "time": (timed, clocks),
+    }
+
+
+def _choice(r: Result) -> tuple[str, str | None]:
+    return r["verdict"], r["winner"]
+
+
+def word(met: bool | None) -> str:
+    """How a demand is said to stand."""
+    return {True: "met", False: "NOT MET", None: "not measured"}[met]
+
+
+def main() -> int:
+    """Print every result, and how the demands stand."""
     for folder in sorted(p for p in RESULTS.iterdir() if p.is_dir()):
-        means = []
         for file in sorted(folder.glob("seed-*.json")):
-            print("\n".join(lines(file)))
-            r = json.loads(file.read_text(encoding="utf-8"))
-            if file.stem.count("-") == 1:
-                means += [a["mean"] for a in r["arms"] if a["name"] == r["winner"]]
-        if len(means) > 1:
-            print(f"{folder.name}: the winner's mean over {len(means)} seeds is {sum(means) / len(means):.3f}\n")
+            print("\n".join(lines(f"{folder.name}/{file.stem}", read(file))) + "\n")
+    judged = judge({file.stem: read(file) for file in (RESULTS / "xquad").glob("seed-*.json")})
+    for name, (met, figures) in judged.items():
+        print(f"xquad: {DEMANDED[name]}: {word(met)} ({figures})")
+    return int(any(met is False for met, _ in judged.values()))
+
+
+def read(file: Path) -> Result:
+    """A committed result."""
+    found: Result = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

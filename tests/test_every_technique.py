@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from sharpen import parts
 from sharpen.config import parse_sum
-from sharpen.techniques import open_technique, why_not
+from sharpen.techniques import NotAvailable, open_technique, why_not
 from sharpen.techniques.bench import Bench
 from sharpen.testing import TASKS, check_technique, tiny_bench
 from sharpen.types import System, Technique
@@ -69,7 +71,24 @@ def test_the_levers_do_what_they_are_for() -> None:
     assert scores("retrieve + lora")["exact_match"] >= 0.9
 
 
-def test_retrieval_without_documents_changes_nothing() -> None:
-    bench = tiny_bench(documents=False)
-    program = bench.first("fake:")
-    assert a_sum("retrieve")(program, bench) == program
+@pytest.mark.parametrize(
+    ("name", "task", "why"),
+    [
+        ("few_shot", "chat", "none has both a single question and an answer"),
+        ("nearest_shots", "chat", "none has both a single question and an answer"),
+        ("retrieve", "question-answering", "retrieve needs documents"),
+    ],
+)
+def test_what_cannot_be_used_says_why_and_is_not_the_baseline(name: str, task: str, why: str) -> None:
+    bench = tiny_bench(task, documents=False)
+    with pytest.raises(NotAvailable, match=why):
+        a_sum(name)(bench.first("fake:"), bench)
+
+
+@pytest.mark.parametrize(("said", "caught"), [("there is nothing.", False), (" ", True)])
+def test_the_contract_asks_for_a_reason(said: str, caught: bool) -> None:
+    def refuse(program: System, bench: Bench) -> System:
+        raise NotAvailable(said)
+
+    with pytest.raises(AssertionError, match="NotAvailable says why") if caught else nullcontext():
+        check_technique(lambda: refuse, ["chat"])

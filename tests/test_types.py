@@ -103,11 +103,10 @@ def test_half_a_character_is_no_crash() -> None:
 SYSTEM = System(
     "pypi:x",
     adapters=("adapter:1",),
-    head="head:2",
     prompt=Prompt("i", "t", "c", "p", "n"),
     demos=(Demo("q", "a", (types.Passage("p#0", "text", Span("p", 0, 4), 1.5, {"title": "T"}),), "e1"),),
     shots=Shots("index:3", 4, "bm25"),
-    retriever=Retriever("index:5", 2, "dense", True),
+    retriever=Retriever("index:5", 2, "dense"),
     decoding=Decoding(7, 0.5, 0.9, 3, ("stop",), ("a", "b"), True, (0.1, 0.2), 0.3, True, False),
 )
 

@@ -17,8 +17,9 @@ __all__ = ["Report", "__version__", "ask", "check", "export", "read_report", "ru
 
 def __getattr__(name: str) -> Any:
     """Rooms are imported when they are asked for: ``import sharpen`` stays instant."""
-    if name in __all__:
-        from sharpen import study
+    if name in __all__ or name == "study":
+        import importlib
 
-        return getattr(study, name)
+        study = importlib.import_module("sharpen.study")
+        return study if name == "study" else getattr(study, name)
     raise AttributeError(f"module 'sharpen' has no attribute {name!r}")

@@ -145,7 +145,8 @@ def arm_name(arm: Arm) -> str:
         return arm.name
     if arm.answers:
         return Path(arm.answers).stem
-    return " + ".join(s.strip() for s in _steps(arm.does))
+    does = " + ".join(s.strip() for s in _steps(arm.does))
+    return f"{does} ({arm.model})" if arm.model else does
 
 
 def parse_sum(does: str) -> list[tuple[str, dict[str, Any]]]:

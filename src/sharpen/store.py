@@ -20,6 +20,7 @@ from sharpen.errors import UserError
 from sharpen.types import Ref
 
 REF = re.compile(r"([a-z][a-z0-9_-]*):([0-9a-f]{64})")
+NO_ARTEFACTS = ("data", "work")  # folders of the store whose entries no ref names
 STALE_SECONDS = 24 * 3600  # a temporary folder of this age belongs to nobody who still writes
 
 
@@ -106,8 +107,8 @@ class Store:
         return hash_folder(self.path(ref)) == ref.partition(":")[2]
 
     def refs(self) -> Iterator[Ref]:
-        """All artefacts here."""
-        for folder in sorted(self.root.glob("*/*")):
+        """All artefacts here; prepared data and the checkpoints of an interrupted training are none."""
+        for folder in sorted(f for f in self.root.glob("*/*") if f.parent.name not in NO_ARTEFACTS):
             ref = f"{folder.parent.name}:{folder.name}"
             if self.has(ref):
                 yield ref

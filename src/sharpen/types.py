@@ -204,7 +204,6 @@ class Retriever:
     index: Ref
     k: int = 1
     how: str = "hybrid"
-    best_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,6 @@ class System:
 
     model: str
     adapters: tuple[Ref, ...] = ()
-    head: Ref | None = None
     prompt: Prompt = Prompt()
     demos: tuple[Demo, ...] = ()
     shots: Shots | None = None

@@ -222,8 +222,74 @@ def test_examples_that_make_a_study_impossible(content: str | None, said: str, b
     assert any(said in str(p) for p in data.inspect(settings(), base))
 
 
-def test_a_documents_folder_that_is_missing_is_said(base: Path, tmp_path: Path) -> None:
-    assert any("no such folder" in p.what for p in data.inspect(settings(documents="nowhere"), base))
+@pytest.mark.parametrize(
+    ("documents", "said"),
+    [
+        ("nowhere", "no such folder"),
+        ("empty", "holds no document"),
+        ("scans", "is not a PDF"),
+        ("run", "is the folder of a run"),
+    ],
+)
+def test_documents_that_give_nothing_stop_a_study(documents: str, said: str, base: Path, tmp_path: Path) -> None:
+    """Arms that retrieve would be other arms under their names."""
+    for name in ("empty", "scans"):
+        (base / name).mkdir()
+    (base / "scans" / "scan.pdf").write_bytes(b"%PDF-1.4")
+    a_run(base / "run")
+    with pytest.raises(UserError, match=said):
+        data.prepare(settings(documents=documents), base, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    assert any(said in p.what for p in data.inspect(settings(documents=documents), base))
+
+
+def a_run(folder: Path) -> None:
+    """What a run leaves, as far as documents are concerned."""
+    folder.mkdir(parents=True)
+    for name in (".lock", "config.yaml"):
+        (folder / name).write_text("x", encoding="utf-8")
+    (folder / "report.html").write_text("<html><body><p>Test question 1? answer 1</p></body></html>", encoding="utf-8")
+
+
+def test_reports_of_earlier_runs_are_no_documents(base: Path, tmp_path: Path) -> None:
+    """They hold test questions beside the right answers, and would change the data from run to run."""
+    (base / "page.html").write_text("<html><body><p>A page of ours.</p></body></html>", encoding="utf-8")
+    (base / "docs" / "config.yaml").write_text("a: 1", encoding="utf-8")  # alone it marks nothing
+    before = data.prepare(settings(documents="."), base, tmp_path / "before")
+    a_run(base / "runs" / "first")
+    a_run(base / "runs" / "second")
+    after = data.prepare(settings(documents="."), base, tmp_path / "after")
+    assert after.name == before.name
+    made = data.load(after)
+    assert {d.source for d in made.documents} == {"page.html", *(f"docs/s{s}.md" for s in range(12))}
+    assert [n for n in made.notes if "run" in n] == [
+        "runs/first: left out: it is the folder of a run.",
+        "runs/second: left out: it is the folder of a run.",
+    ]
+
+
+def test_contexts_in_rows_are_documents_like_others(base: Path, tmp_path: Path) -> None:
+    rows = [question(s, i, context=f"Text {s:02}. This is answer {i}.") for s in range(12) for i in range(6)]
+    for row in rows:
+        row["answers"] = {"text": [row["answers"]], "answer_start": [len("Text 00. This is ")]}
+    write(base / "q.jsonl", rows)
+    made = data.load(data.prepare(Data(examples="q.jsonl", split=SPLIT), base, tmp_path / "store"))
+    texts = {d.source: d.text for d in made.documents}
+    assert set(texts) == {f"s{s}.md" for s in range(12)}
+    for e in (*made.train, *made.dev, *data.load_sealed(made.seal)):
+        (span,) = e.gold
+        assert texts[span.source][span.start : span.end] == e.targets[0]
+
+
+def test_a_weight_of_nothing_is_refused_with_its_line(base: Path, tmp_path: Path) -> None:
+    rows = [question(s, i) for s in range(12) for i in range(6)]
+    rows[3]["weight"] = 0
+    rows[4]["weight"] = 2
+    write(base / "q.jsonl", rows)
+    made = data.load(data.prepare(settings(), base, tmp_path / "store"))
+    assert [(d.line, d.field) for d in made.dropped] == [(4, "weight")]
+    weights = [e.weight for e in (*made.train, *made.dev, *data.load_sealed(made.seal))]
+    assert sorted(weights) == [1.0] * 70 + [2.0]
 
 
 def test_one_single_source_cannot_be_split(base: Path, tmp_path: Path) -> None:

@@ -99,6 +99,45 @@ def test_csv_lines_delimiters_and_uneven_rows(tmp_path: Path) -> None:
     assert last == Row(5, {"text": "four", "label": "b"})
 
 
+CUT = "text,label\none,a\n"
+
+
+@pytest.mark.parametrize(
+    ("tail", "said"),
+    [
+        ('"two,b\nthree,c\nfour,d\n', "has a quote that is never closed; lines 4 to 5 were not read."),
+        ('"two,b\nthree,c\n', "has a quote that is never closed; line 4 was not read."),
+        ('"two,b', "has a quote that is never closed."),
+        ('two,"b\n', "has a quote that is never closed."),
+        ('"two,b\nthree,c\nfour,"d"\n', "is not CSV: ',' expected after '\"'; lines 4 to 5 were not read."),
+        ('"two" and more,b\n', "is not CSV: ',' expected after '\"'."),
+    ],
+)
+def test_a_missing_quote_is_said_with_all_lines_that_it_takes_along(tail: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(CUT + tail, encoding="utf-8")
+    first, problem = rows(path)
+    assert first == Row(2, {"text": "one", "label": "a"})
+    assert isinstance(problem, Problem)
+    assert (problem.where, problem.what) == ("q.csv, line 3", said)
+
+
+def test_after_a_quote_in_the_wrong_place_the_next_lines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(CUT + '"two,b\nthree,"c"\nfour,d\n', encoding="utf-8")
+    _, problem, last = rows(path)
+    assert isinstance(problem, Problem)
+    assert last == Row(5, {"text": "four", "label": "d"})
+
+
+def test_quotes_as_csv_writes_them_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(CUT + '"say ""hi"", then\ngo",b\n5" pipe,""\n', encoding="utf-8")
+    _, spoken, pipe = rows(path)
+    assert spoken == Row(3, {"text": 'say "hi", then\ngo', "label": "b"})
+    assert pipe == Row(5, {"text": '5" pipe', "label": ""})
+
+
 def test_separators_of_unicode_do_not_cut_lines(tmp_path: Path) -> None:
     said = "one\u2028two\x0bthree\x85four"
     path = tmp_path / "q.jsonl"

@@ -136,14 +136,20 @@ Reply = Callable[[dict[str, Any], BaseHTTPRequestHandler], None]
 
 @dataclass
 class Hosted:
-    """An OpenAI-compatible server. ``moods`` are taken one a call: a status or a fault's name; then it is well."""
+    """An OpenAI-compatible server.
+
+    ``moods`` are taken one a call: a status, a fault's name, the bytes of an answer, or what answers instead; then it
+    is as ``mood`` says.
+    """
 
     moods: list[Any] = field(default_factory=list)
+    mood: Any = "well"
     retry_after: str = ""
     calls: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     slow: float = 0.0
+    hangs: float = 1.5
     stream: bool = True
     at_once: int = 0
     most_at_once: int = 0
@@ -160,7 +166,7 @@ class Hosted:
                     hosted.calls.append(body)
                     hosted.times.append(time.monotonic())
                     hosted.keys.append(self.headers.get("Authorization"))
-                    mood = hosted.moods.pop(0) if hosted.moods else "well"
+                    mood = hosted.moods.pop(0) if hosted.moods else hosted.mood
                     hosted.at_once += 1
                     hosted.most_at_once = max(hosted.most_at_once, hosted.at_once)
                 try:
@@ -178,8 +184,10 @@ class Hosted:
                     return self.send(mood[0], {"error": {"message": mood[1]}})
                 if isinstance(mood, int):
                     return self.send(mood, {"error": {"message": f"no, said with {self.headers['Authorization']}"}})
+                if callable(mood):
+                    return mood(body, self)
                 if mood == "hang":
-                    time.sleep(1.5)
+                    time.sleep(hosted.hangs)
                     return
                 time.sleep(hosted.slow * (1 + len(hosted.calls) % 3))
                 text = body["messages"][-1]["content"].upper()
@@ -191,6 +199,8 @@ class Hosted:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
                     return
+                if isinstance(mood, bytes):
+                    return self.raw(200, "text/event-stream" if hosted.stream else "application/json", mood)
                 if not hosted.stream:
                     usage = {"prompt_tokens": 5, "completion_tokens": 2}
                     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -223,7 +233,7 @@ class Hosted:
 
             def raw(self, status: int, kind: str, body: bytes) -> None:
                 self.send_response(status)
-                if hosted.retry_after and status == 429:
+                if hosted.retry_after and status in {429, 503}:
                     self.send_header("Retry-After", hosted.retry_after)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))

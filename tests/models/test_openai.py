@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -94,7 +96,7 @@ def test_one_that_fails_does_not_hold_up_the_others(hosted: Hosted) -> None:
 
 def test_pauses_grow_and_retry_after_is_honoured(hosted: Hosted) -> None:
     model, pauses = opened(hosted, tries=5, pause=1.0), list[float]()
-    model._pause = pauses.append
+    model._pause = lambda _, seconds: bool(pauses.append(seconds))  # type: ignore[func-returns-value]
     hosted.moods = [500, 500, 500]
     ask(model)
     assert [n * 0.5 <= p <= n for n, p in zip((1, 2, 4), pauses, strict=True)] == [True] * 3
@@ -173,15 +175,150 @@ def test_drawn_answers_send_their_seed(hosted: Hosted) -> None:
     }
 
 
-def test_no_server_is_the_error_of_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_listens_everything_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    found = ask(OpenAIModel("openai:http://127.0.0.1:9/v1#m", QUICK), 2)
-    assert ["could not be reached" in str(c.error) for c in found] == [True, True]
+    model = OpenAIModel("openai:http://127.0.0.1:9/v1#m", Patience(tries=6, pause=30.0))
+    started = time.monotonic()
+    with pytest.raises(UserError, match="could not be reached") as e:
+        ask(model, 20)
+    assert time.monotonic() - started < 2
+    assert "what was answered is kept" in str(e.value)
+
+
+def test_a_server_that_goes_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = Hosted()
+    with serving(server.handler()) as address:
+        model = OpenAIModel(f"openai:{address}/v1#m", QUICK)
+        ask(model)
+    pauses: list[float] = []
+    model._pause = lambda _, seconds: bool(pauses.append(seconds))  # type: ignore[func-returns-value]
+    with pytest.raises(UserError, match="could not be reached"):
+        ask(model)
+    assert len(pauses) == QUICK.tries - 1  # it may only have been started anew
+
+
+def test_one_failure_after_the_other_stops_the_run(hosted: Hosted) -> None:
+    hosted.mood = 503
+    with pytest.raises(UserError, match="answered with status 503"):
+        ask(opened(hosted), 30)
+    assert len(hosted.calls) < 60
+
+
+def test_questions_that_alone_fail_do_not_stop_the_run(hosted: Hosted) -> None:
+    def moody(body: dict[str, Any], handler: Any) -> None:
+        text = body["messages"][-1]["content"]
+        handler.send(*((500, {}) if text.startswith("hello") else (200, completion(text))))
+
+    hosted.mood = moody
+    found = ask(opened(hosted), 20)
+    assert all("answered with status 500" in str(c.error) for c in found)
+
+
+def completion(text: Any, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}], **more}
+
+
+def streamed(*pieces: Any, **last: Any) -> bytes:
+    """Raw events, without the escapes that Python would write."""
+    events = [{"choices": [{"delta": {"content": p}}]} for p in pieces]
+    events.append({"choices": [{"delta": {}, "finish_reason": "stop"}], **last})
+    return b"".join(
+        b"data: " + json.dumps(e, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n\n" for e in events
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (streamed("one\u2028two\x85three", "\u2029"), "one\u2028two\x85three\u2029"),
+        (streamed("a").replace(b"\n", b"\r\n"), "a"),
+        (streamed("a").rstrip(b"\n"), "a"),
+        (streamed("a", usage=[]), "a"),
+        (streamed("a", usage={"completion_tokens": "n/a", "prompt_tokens_details": 3, "prompt_tokens": 1e999}), "a"),
+        (streamed([{"type": "text", "text": "a"}, {"type": "image"}], None, "b"), "ab"),
+        (b'data: {"choices": [{"delta": {"content": "\\ud83d"}}]}\n' + streamed("x"), "\ufffdx"),
+        (
+            b'data: {"choices": [{"delta": {"content": "\\ud83d"}}]}\n'
+            b'data: {"choices": [{"delta": {"content": "\\ude42"}, "finish_reason": "stop"}]}\n',
+            "\U0001f642",
+        ),
+    ],
+    ids=[
+        "other ends of lines",
+        "crlf",
+        "no last newline",
+        "usage",
+        "counts",
+        "parts",
+        "half a character",
+        "two halves",
+    ],
+)
+def test_unusual_answers_are_read(hosted: Hosted, said: bytes, read: str) -> None:
+    hosted.moods = [said]
+    (found,) = ask(opened(hosted))
+    assert (found.text, found.error) == (read, None)
+    assert len(hosted.calls) == 1
+    found.text.encode()
+
+
+def test_unusual_whole_answers_are_read(hosted: Hosted) -> None:
+    hosted.stream = False
+    hosted.moods = [json.dumps(completion([{"type": "text", "text": "a"}], usage="none")).encode()]
+    assert ask(opened(hosted))[0].text == "a"
+    hosted.moods = [json.dumps(completion(7)).encode()] * 3
+    assert "not a chat completion" in str(ask(opened(hosted, tries=3))[0].error)
+
+
+def test_servers_that_let_nobody_choose_the_temperature(hosted: Hosted) -> None:
+    said = (
+        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
+    )
+    limit = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    hosted.moods = [(400, limit), (400, said)]
+    model = opened(hosted)
+    assert [c.text for c in ask(model)] == ["HELLO 0"]
+    assert [c.text for c in ask(model)] == ["HELLO 0"]
+    assert ["temperature" in c for c in hosted.calls] == [True, True, False, False]
+    hosted.moods = [(400, said)] * 2
+    assert "refused" in str(ask(model)[0].error)  # nothing is left to leave out
+
+
+LEAVES = """
+import sys
+from sharpen.models.openai import OpenAIModel, Patience
+from sharpen.types import Decoding, Generate, Message
+model = OpenAIModel(sys.argv[1], Patience(at_once=2, timeout=60))
+answers = model.generate([Generate("", (), (Message("user", f"hello {i}"),), Decoding()) for i in range(4)])
+print(next(answers)[1].text, flush=True)
+answers.close()
+"""
+
+
+@pytest.mark.parametrize("mood", ["hang", 503])
+def test_who_leaves_does_not_wait_for_a_slow_server(hosted: Hosted, mood: Any) -> None:
+    """Neither for an answer nor for a pause."""
+    hosted.retry_after, hosted.hangs = "60", 30.0
+    hosted.moods, hosted.mood = ["well"], mood
+    command = [sys.executable, "-c", LEAVES, hosted.address]  # type: ignore[attr-defined]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        assert child.stdout.readline().startswith("HELLO")
+        started = time.monotonic()
+        assert child.wait(30) == 0
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("ref", ["openai:http://host:port/v1#m", "openai:#m", "openai:ftp://h#m"])
+def test_what_is_no_address_is_a_sentence(ref: str) -> None:
+    with pytest.raises(UserError, match="is not a hosted model"):
+        open_model(ref)
 
 
 def test_what_it_can_and_who_it_is(hosted: Hosted) -> None:
     model = open_model(hosted.address)  # type: ignore[attr-defined]
-    assert model.can == {"generate", "stream"}
+    assert model.can == {"generate"}
     assert model.identity == open_model(hosted.address).identity  # type: ignore[attr-defined]
     assert model.identity != open_model("openai:http://127.0.0.1:1/v1#big").identity
     assert KEY not in json.dumps([str(vars(model)), model.identity, model.ref])

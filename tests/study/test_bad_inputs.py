@@ -163,4 +163,4 @@ def test_an_answer_longer_than_the_context_is_counted_not_raised(towns: Path) ->
 
     (towns.parent / "documents" / "town0.md").write_text("word " * 30_000)
     report = sharpen.run(towns, settings=["arms=[baseline, 'retrieve(k=3, longest=20000, size=20000)']"])
-    assert report.arm("retrieve(k=3, longest=20000, size=20000)")["n_unjudged"] >= 0
+    assert report.arm("retrieve(k=3, longest=20000, size=20000)")["n_unjudged"] > 0

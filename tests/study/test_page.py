@@ -265,7 +265,7 @@ def full_report() -> dict[str, Any]:
             "on": True,
         },
         "seeds": [
-            {"name": f"retrieve + lora (seed {s})", "dev": {"exact_match": 0.44 + s / 100, "token_f1": 0.5}}
+            {"name": f"retrieve + lora (seed {s})", "scores": {"exact_match": 0.44 + s / 100, "token_f1": 0.5}}
             for s in (1, 2)
         ],
         "data": {

@@ -12,6 +12,8 @@ import pytest
 import sharpen
 from sharpen.errors import UserError
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+
 FIELDS = [
     "name",
     "task",
@@ -129,9 +131,15 @@ def test_the_seeds_of_trained_arms_are_told_apart(towns: Path) -> None:
     assert 0 < report["seeds"][0]["scores"]["exact_match"] <= 1
 
 
-def test_an_arm_that_a_model_cannot_carry_is_not_available_and_the_study_goes_on(towns: Path) -> None:
-    other = "{name: tuned elsewhere, model: 'openai:http://127.0.0.1:9/v1#x', does: lora}"
-    report = sharpen.run(towns, settings=[f"arms=[baseline, retrieve, {other}]"])
+def test_an_arm_that_a_model_cannot_carry_is_not_available_and_the_study_goes_on(
+    towns: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from servers import Hosted, serving
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving(Hosted().handler()) as address:
+        other = f"{{name: tuned elsewhere, model: 'openai:{address}/v1#x', does: lora}}"
+        report = sharpen.run(towns, settings=[f"arms=[baseline, retrieve, {other}]"])
     arm = report.arm("tuned elsewhere")
     assert arm["status"] == "not available"
     assert "weights" in arm["why"]

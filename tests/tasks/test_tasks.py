@@ -49,6 +49,14 @@ def test_only_classes_are_chosen_among() -> None:
     assert [n for n in NAMES if open_task(n).chooses] == ["classification"]
 
 
+def test_a_task_that_chooses_has_an_instruction_that_names_the_classes() -> None:
+    """For models that write their answer; the goal of the use case stays in it."""
+    for task in map(open_task, NAMES):
+        named = [i for i in task.instructions if "{labels}" in i]
+        assert bool(named) is task.chooses
+        assert all("{goal}" in i for i in named)
+
+
 def test_a_task_that_is_not_there() -> None:
     with pytest.raises(UserError, match="Did you mean question_answering"):
         open_task("question-answring")

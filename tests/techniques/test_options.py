@@ -32,8 +32,25 @@ def opened(does: str):
         ("instruct(instructions=(1, 2))", "the option instructions is (1, 2)"),
         ("lora(rank=8)", "lora has no option rank"),
         ("lora(learning_rat=1)", "Did you mean learning_rate?"),
-        ("lora(r='eight')", "an option of lora has a value of the wrong kind"),
+        ("lora(r='eight')", "r is 'eight'. It must be a whole number."),
+        ("lora(r=8.0)", "r is 8.0. It must be a whole number."),
+        ("lora(r=True)", "r is True. It must be a whole number."),
         ("lora(r=0)", "r is 0. It must be at least 1."),
+        ("lora(per_device_train_batch_size=2.5)", "per_device_train_batch_size is 2.5. It must be a whole number."),
+        ("lora(max_steps='x')", "max_steps is 'x'. It must be a whole number."),
+        ("lora(seed='x')", "seed is 'x'. It must be a whole number."),
+        ("lora(seed=-1)", "seed is -1. It must be at least 0."),
+        ("lora(learning_rate='1e-3')", "learning_rate is '1e-3'. It must be a finite number."),
+        ("lora(num_train_epochs=1e999)", "num_train_epochs is inf. It must be a finite number."),
+        ("lora(lora_dropout=None)", "lora_dropout is None. It must be a finite number."),
+        ("lora(lora_dropout=1)", "lora_dropout is 1. It must be at least 0 and below 1."),
+        ("lora(bf16='no')", "bf16 is 'no'. It must be True or False."),
+        ("lora(share_prefixes=1)", "share_prefixes is 1. It must be True or False."),
+        ("lora(target_modules=3)", "target_modules is 3. It must be a text, or several."),
+        ("lora(target_modules=('q_proj', 3))", "It must be a text, or several."),
+        ("lora(target_modules=())", "It must be a text, or several."),
+        ("lora(method=3)", "method is 3. It is one of: lora."),
+        ("lora(lr_scheduler_type='step')", "It is one of: cosine, linear, constant."),
         ("lora(choose='best')", "the option choose is 'best'. It is one of: dev, loss, last."),
         ("lora(gold_share=2)", "the option gold_share is 2. Write a share from 0 to 1."),
     ],
@@ -42,6 +59,24 @@ def test_a_wrong_option_is_a_sentence_before_anything_is_built(does: str, says: 
     with pytest.raises(UserError) as e:
         opened(does)
     assert says in str(e.value)
+
+
+def test_options_of_the_right_kind_are_taken() -> None:
+    for does in (
+        "lora(r=8, lora_alpha=16, learning_rate=1, num_train_epochs=1.5, max_steps=-1)",
+        "lora(target_modules='q_proj', bf16=False)",
+        "lora(target_modules=('q_proj', 'v_proj'), lora_dropout=0)",
+        "lora(target_modules=['q_proj'])",
+    ):
+        assert callable(opened(does))
+
+
+def test_every_wrong_option_is_named_at_once() -> None:
+    with pytest.raises(UserError) as e:
+        opened("lora(r=8.0, seed='x', bf16='no', learning_rate=-1)")
+    assert [p.what for p in e.value.problems] == [
+        *("r is 8.0.", "seed is 'x'.", "bf16 is 'no'.", "learning_rate is -1."),
+    ]
 
 
 @pytest.mark.parametrize("does", ["few_shot(k=1, draws=1)", "few_shot(k=(1,))", "few_shot(k=[1, 1], draws=1)"])
@@ -56,37 +91,3 @@ def test_one_instruction_or_several() -> None:
     bench.note = lambda kind, facts: notes.append(facts.get("candidate", ""))
     opened("instruct(instructions='Say {goal}')")(bench.first("fake:"), bench)
     assert any("Say Tell visitors about our rooms." in n for n in notes)
-
-
-def test_lora_learns_through_the_programs_own_prompt() -> None:
-    from sharpen.techniques.lora import conversations
-
-    bench = tiny_bench()
-    program = opened("retrieve(k=1, how='bm25')")(bench.first("fake:"), bench)
-    rows, dropped = conversations(program, bench.train, bench, 1.0)
-    assert dropped == 0
-    for row, example in zip(rows, bench.train, strict=True):
-        assert [m.role for m in row] == ["system", "user", "assistant"]
-        assert row[-1].content == example.targets[0]
-        assert example.targets[0] in row[1].content, "the gold passage is given"
-        assert row[1].content.endswith(f"Question: {example.question}")
-
-
-def test_gold_takes_the_place_of_the_last_passage_where_retrieval_missed_it() -> None:
-    from dataclasses import replace
-
-    from sharpen.techniques.lora import conversations
-    from sharpen.types import Message
-
-    bench = tiny_bench()
-    program = opened("retrieve(k=2, how='bm25')")(bench.first("fake:"), bench)
-    lost = tuple(replace(e, messages=(Message("user", "Who knows?"),)) for e in bench.train[:4])
-    with_gold, _ = conversations(program, lost, bench, 1.0)
-    without, _ = conversations(program, lost, bench, 0.0)
-    index = bench.engines.index(program.retriever.index)  # type: ignore[union-attr]
-    for example, row, bare in zip(lost, with_gold, without, strict=True):
-        first, *_ = index.search(["Who knows?"], 2, "bm25")[0]
-        (gold,) = index.covering(example.gold, 1)
-        assert first.text in bare[1].content
-        assert gold.text in row[1].content
-        assert (first.text in row[1].content) or first == gold

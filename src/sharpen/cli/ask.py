@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from sharpen.errors import UserError
+
+
+def say_if_baseline(run: Path, arm: str | None) -> None:
+    """Say on stderr that nothing was chosen, where that is so: what comes is the baseline's."""
+    from sharpen import study
+
+    report = study.read_report(run)
+    if arm is None and report.winner is None:
+        others = ", ".join(a["name"] for a in report["arms"] if a["fingerprint"])
+        print(f"No arm was chosen, so this is {report['baseline']}; --arm names another: {others}.", file=sys.stderr)
 
 
 def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
@@ -21,6 +32,7 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
         return
     if answer.error:
         raise UserError(f"no answer: {answer.error}")
+    say_if_baseline(run, arm)
     print(answer.text or "(nothing that can be read as an answer)")
     for n, passage in enumerate(answer.passages, 1):
         print(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}")

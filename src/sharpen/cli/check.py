@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sharpen.cli.progress import Live, clock
+from sharpen.cli.progress import clock, live
 from sharpen.errors import Problem, UserError
 
 
@@ -12,11 +12,8 @@ def check(use_case: Path, settings: list[str]) -> None:
     """Check and print."""
     from sharpen import study
 
-    live = Live()
-    try:
-        found = study.check(use_case, settings, live)
-    finally:
-        live.finish()
+    with live() as progress:
+        found = study.check(use_case, settings, progress)
     facts = found["data"]
     print("data")
     for name in ("train", "dev", "test"):

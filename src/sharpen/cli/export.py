@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sharpen.cli.progress import Live
+from sharpen.cli.progress import live
 
 
 def export(run: Path, to: Path, format: str, arm: str | None) -> None:
     """Export and say how far the files agree with the run."""
     from sharpen.study.exporting import export as make
 
-    live = Live()
-    try:
-        made = make(run, to, format, arm, live)
-    finally:
-        live.finish()
+    with live() as progress:
+        made = make(run, to, format, arm, progress)
     print(f"{made.folder} holds {', '.join(made.files)}.")
     print(f"Checked by answers: {made.same} of {made.n} are exactly those of the run.")

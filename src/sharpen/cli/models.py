@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sharpen import models
-from sharpen.cli.progress import Live
+from sharpen.cli.progress import live
 
 
 def list_() -> None:
@@ -19,10 +19,8 @@ def list_() -> None:
 
 def pull(ref: str) -> None:
     """Fetch a model."""
-    live = Live()
-    live(f"fetch {ref}", 0, None)
-    local = models.pull(ref)
-    live.finish()
+    with live() as progress:
+        local = models.pull(ref, progress)
     print(f"{local.ref} is here: {local.folder} ({local.digest[:12]})")
 
 

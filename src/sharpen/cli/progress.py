@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Live:
@@ -52,6 +55,34 @@ class Live:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
         self.stage = ""
+
+
+class _Said(logging.Handler):
+    """Prints what sharpen logs above the live line."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(logging.INFO)
+        self.live = live
+
+    def emit(self, record: logging.LogRecord) -> None:
+        mark = "  ! " if record.levelno >= logging.WARNING else "  "
+        self.live.say(mark + record.getMessage().replace("\n", "\n    "))
+
+
+@contextmanager
+def live() -> Iterator[Live]:
+    """Progress on the terminal for the time of the block, with what sharpen has to say meanwhile."""
+    drawn = Live()
+    said, log = _Said(drawn), logging.getLogger("sharpen")
+    level = log.level
+    log.addHandler(said)
+    log.setLevel(logging.INFO)
+    try:
+        yield drawn
+    finally:
+        log.removeHandler(said)
+        log.setLevel(level)
+        drawn.finish()
 
 
 def clock(seconds: float) -> str:

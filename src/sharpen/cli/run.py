@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sharpen.cli.progress import Live
+from sharpen.cli.progress import live
 
 
 def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) -> None:
@@ -17,10 +17,7 @@ def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) ->
         return
     from sharpen import study
 
-    live = Live()
-    try:
-        report = study.run(use_case, out, settings, live)
-    finally:
-        live.finish()
+    with live() as progress:
+        report = study.run(use_case, out, settings, progress)
     print(report)
     print(f"\nReport: {report.path / 'report.html'}")

@@ -21,15 +21,25 @@ class Collected:
 
 
 def files_below(root: Path) -> list[Path]:
-    """Return the files of a folder (or the file itself) by name, without hidden ones and Office's lock files."""
+    """Return the files of a folder (or the file itself) by name.
+
+    Without hidden ones, Office's lock files, and the folders of runs.
+    """
     if root.is_file():
         return [root]
-    found = []
-    for path in root.rglob("*"):
-        inside = path.relative_to(root).parts
-        if path.is_file() and not any(p.startswith((".", "~$")) or p == "__MACOSX" for p in inside):
-            found.append(path)
+    runs = set(run_folders(root))
+    found = [p for p in root.rglob("*") if p.is_file() and not _hidden(p, root) and runs.isdisjoint(p.parents)]
     return sorted(found, key=lambda p: p.relative_to(root).as_posix())
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Return the folders of runs, ``root`` itself or below it: their reports hold test questions and their answers."""
+    marked = [p.parent for p in root.rglob("config.yaml") if (p.parent / ".lock").is_file() and not _hidden(p, root)]
+    return sorted(marked)
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(p.startswith((".", "~$")) or p == "__MACOSX" for p in path.relative_to(root).parts)
 
 
 def read_documents(root: Path, progress: Progress = silent) -> Collected:
@@ -41,6 +51,12 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
     if not root.exists():
         made.problems.append(Problem("there is no such folder or file.", str(root), "Check data.documents."))
         return made
+    runs = run_folders(root)
+    if root in runs:
+        what = "is the folder of a run, whose report holds the test questions."
+        made.problems.append(Problem(what, str(root), "Name the folder of the documents themselves."))
+        return made
+    made.notes += [f"{run.relative_to(root).as_posix()}: left out: it is the folder of a run." for run in runs]
     files = files_below(root)
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))

@@ -306,8 +306,8 @@ def _weight(value: Any) -> float:
         weight = float(value)
     except (TypeError, ValueError, OverflowError):
         raise Refused("weight", "is not a number") from None
-    if not math.isfinite(weight) or weight < 0:
-        raise Refused("weight", f"is {weight}, not a number from 0 up")
+    if not math.isfinite(weight) or weight <= 0:
+        raise Refused("weight", f"is {weight:g}, not a number above 0; leave the row out instead")
     return weight
 
 

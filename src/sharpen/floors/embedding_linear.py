@@ -7,6 +7,7 @@ from sharpen.floors.tfidf_linear import linear
 from sharpen.techniques import Bench
 
 NEEDS = {"sklearn": "floors"}
+EMBEDS = True  # with the embedding model, which is fetched before anything is built
 
 
 def embedding_linear() -> Floor:

@@ -6,21 +6,24 @@ model. This room imports the hall alone; :func:`parse` is the one tolerant readi
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sharpen import parts
-from sharpen.metrics.judging import Judge, mean_aggregate, worst
+from sharpen.metrics.judging import Judge, mean_aggregate, value_of, worst
 from sharpen.metrics.parsing import parse
 
-__all__ = ["Judge", "mean_aggregate", "open_metric", "parse", "worst"]
+__all__ = ["Judge", "mean_aggregate", "open_metric", "parse", "value_of", "worst"]
 
 
-def open_metric(name: str, **options: Any) -> Judge:
-    """Return the metric called ``name``; ``options`` go to its factory.
+def open_metric(name: str, base: Path | None = None, **options: Any) -> Judge:
+    """Return the metric called ``name``, or that of a file of one's own, relative to ``base``.
+
+    ``options`` go to its factory.
 
     Raises:
         UserError: there is none of that name.
         MissingExtra: a package that it needs is not installed.
     """
-    made: Judge = parts.factory("metric", name)(**options)
+    made: Judge = parts.factory("metric", name, base)(**options)
     return made

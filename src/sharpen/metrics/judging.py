@@ -7,8 +7,9 @@ A score without a value still carries the ``stats`` of a wrong answer, because a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sharpen.types import Answer, Example, Score
@@ -70,6 +71,20 @@ def best(values: Iterable[float]) -> float:
         if most >= 1.0:
             break
     return most
+
+
+def value_of(metric: Judge, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float | None:
+    """Return a metric's value as decisions count it: what could not be judged is wrong.
+
+    None where nothing was judged, or the value is not a finite number.
+    """
+    if all(s.value is None for s in scores):
+        return None
+    wrong = worst(metric)
+    if math.isfinite(wrong):
+        scores = [replace(s, value=wrong) if s.value is None else s for s in scores]
+    value = metric.aggregate(scores, weights)
+    return value if math.isfinite(value) else None
 
 
 def worst(metric: Judge) -> float:

@@ -23,6 +23,7 @@ __all__ = [
     "ENGINES",
     "Local",
     "cache",
+    "is_hosted",
     "listing",
     "open_embedder",
     "open_model",
@@ -33,6 +34,11 @@ __all__ = [
 ]
 
 ENGINES = ("transformers", "openvino")
+
+
+def is_hosted(ref: str) -> bool:
+    """Whether a reference names a backend that brings its own model (fake, openai, plug-ins), not files."""
+    return ":" in ref and ref.partition(":")[0] in set(parts.all_parts("model")) - {*ENGINES, "embedder"}
 
 
 def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto", **options: Any) -> Model:
@@ -47,9 +53,8 @@ def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto",
     Raises:
         UserError: the reference or the engine is not known, or the model cannot be had.
     """
-    kind = ref.partition(":")[0]
-    if ":" in ref and kind in set(parts.all_parts("model")) - {*ENGINES, "embedder"}:  # fake, openai, plug-ins
-        hosted: Model = parts.factory("model", kind)(ref, adapters, **options)
+    if is_hosted(ref):
+        hosted: Model = parts.factory("model", ref.partition(":")[0])(ref, adapters, **options)
         return hosted
     local = pull(ref)
     if local.kind == "embedding":

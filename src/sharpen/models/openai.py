@@ -3,18 +3,21 @@
 The key is read from ``SHARPEN_OPENAI_KEY`` or else ``OPENAI_API_KEY``, is sent to that host alone, and stands in no
 log, error or identity. Eight calls run at once. What a server gets wrong for a moment (429, 5xx, time-outs, cut
 streams, broken JSON) is tried again with growing, jittered pauses; after that the one answer carries the error as a
-sentence and the others go on. Such endpoints give no log-likelihood of a given text, so there is no ``score``.
+sentence and the others go on. A server that is down answers no question wrongly: where nothing listens, or one question
+after the other fails and a greeting too, everything stops with a sentence. Such endpoints give no log-likelihood of a
+given text, so there is no ``score``. A server that lets nobody choose the temperature is asked without one: its answers
+are then drawn.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -23,18 +26,18 @@ from typing import Any
 import httpx
 
 from sharpen.errors import UserError
-from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered, digest
+from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank, Rendered, digest
 
 NEEDS: dict[str, str] = {}
 LONGEST_PAUSE = 60.0
 
 
 class _Again(Exception):
-    """Worth another try; ``after`` seconds where the server said so."""
+    """Worth another try; ``after`` seconds where the server said so; ``down``: nothing listens there."""
 
-    def __init__(self, why: str, after: float | None = None) -> None:
+    def __init__(self, why: str, after: float | None = None, down: bool = False) -> None:
         super().__init__(why)
-        self.after = after
+        self.after, self.down = after, down
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Patience:
 class OpenAIModel:
     """See the module's page."""
 
-    can = frozenset({"generate", "stream"})
+    can = frozenset({"generate"})
 
     def __init__(self, ref: str, patience: Patience = Patience(), context: int = 1 << 17) -> None:
         address, _, self.name = ref.removeprefix("openai:").partition("#")
-        url = httpx.URL(address) if address else None
+        url = _url(address)
         if url is None or url.scheme not in {"http", "https"} or not url.host or not self.name:
             raise UserError(f"{ref!r} is not a hosted model.", do="Write openai:http://host/v1#model")
         if url.userinfo or url.query:
@@ -66,7 +69,11 @@ class OpenAIModel:
         self.url = str(url).rstrip("/")
         self.identity = digest(["openai", self.url, self.name])
         self._limit_name = "max_tokens"
-        self._pause: Callable[[float], None] = time.sleep
+        self._temperature = True  # whether the server lets one be chosen
+        self._heard = False  # whether the server has ever said anything
+        self._failed = 0  # questions in a row
+        self._counting = threading.Lock()
+        self._pause: Callable[[threading.Event, float], bool] = threading.Event.wait
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
         """The conversation as it is sent; the template and the ids are the server's own."""
@@ -76,22 +83,29 @@ class OpenAIModel:
         """Yield completions in the order in which the server finishes them.
 
         Raises:
-            UserError: the server refuses the key, or has no such model or address.
+            UserError: the server is down, refuses the key, or has no such model or address.
         """
         key = os.environ.get("SHARPEN_OPENAI_KEY") or os.environ.get("OPENAI_API_KEY") or ""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(self.patience.timeout, connect=min(10.0, self.patience.timeout))
         limits = httpx.Limits(max_connections=self.patience.at_once)
-        pool = ThreadPoolExecutor(self.patience.at_once, thread_name_prefix="openai")
+        todo: queue.SimpleQueue[tuple[int, Generate]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[int, Completion | Exception]] = queue.SimpleQueue()
         left = threading.Event()  # nobody listens any more
+        for i, request in enumerate(requests):
+            todo.put((i, request))
         with httpx.Client(headers=headers, timeout=timeout, limits=limits, follow_redirects=False) as client:
+            for _ in range(min(self.patience.at_once, len(requests))):
+                # Daemons: who leaves waits for no slow server, not even at the end of the process.
+                threading.Thread(target=self._work, args=(client, todo, done, left), name="openai", daemon=True).start()
             try:
-                calls = {pool.submit(self._answer, client, r, left): i for i, r in enumerate(requests)}
-                for call in as_completed(calls):
-                    yield calls[call], call.result()
+                for _ in requests:
+                    i, result = done.get()
+                    if isinstance(result, Exception):
+                        raise result
+                    yield i, result
             finally:
                 left.set()
-                pool.shutdown(wait=False, cancel_futures=True)  # closing the client breaks off what still runs
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
         """Not offered: ``can`` lacks "score"."""
@@ -100,59 +114,107 @@ class OpenAIModel:
             do="Use a local model for choosing among labels, or let this one write the label.",
         )
 
+    def _work(self, client: httpx.Client, todo: Any, done: Any, left: threading.Event) -> None:
+        while not left.is_set():
+            try:
+                i, request = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((i, self._answer(client, request, left)))
+            except Exception as e:  # raised again where the answers are awaited
+                done.put((i, e))
+
     def _answer(self, client: httpx.Client, request: Generate, left: threading.Event) -> Completion:
         started = time.perf_counter()
-        why = ""
+        why = _Again("was not asked")
         for attempt in range(self.patience.tries):
             try:
-                return self._call(client, request, time.perf_counter())
+                completion = self._call(client, request)
             except _Again as e:
-                why = str(e)
+                why = e
+                if e.down and not self._heard:
+                    break  # a wrong address or a server not started: no pause mends that
                 pause = self.patience.pause * 2**attempt * (0.5 + random.random() / 2)
-                if left.is_set():
+                last = attempt == self.patience.tries - 1
+                if last or self._pause(left, min(LONGEST_PAUSE, max(pause, e.after or 0.0))):
                     break
-                if attempt < self.patience.tries - 1:
-                    self._pause(min(LONGEST_PAUSE, max(pause, e.after or 0.0)))
+            else:
+                self._failed = 0
+                return completion
+        if not left.is_set():
+            self._stop_if_down(client, why)
         error = f"the model's server {why}, {self.patience.tries} times in a row; try again later."
         return Completion("", seconds=time.perf_counter() - started, finish="error", error=error)
 
-    def _call(self, client: httpx.Client, request: Generate, started: float) -> Completion:
-        limit_name = self._limit_name
-        try:
-            with client.stream(
-                "POST", f"{self.url}/chat/completions", json=self._body(request, limit_name)
-            ) as response:
-                if response.status_code != 200:
-                    response.read()
-                    return self._refused(client, request, response, limit_name)
-                if "text/event-stream" in response.headers.get("content-type", ""):
-                    return _streamed(response, started)
-                response.read()
-                return _whole(response, started)
-        except httpx.TimeoutException:
-            raise _Again(f"did not answer within {self.patience.timeout:g} seconds") from None
-        except httpx.TransportError as e:
-            raise _Again(f"could not be reached or broke off ({type(e).__name__})") from None
+    def _stop_if_down(self, client: httpx.Client, why: _Again) -> None:
+        """Raise where the server, and not this question, is the reason: an outage is not a wrong answer."""
+        with self._counting:
+            self._failed += 1
+            many = self._failed >= self.patience.at_once
+            self._failed = 0 if many else self._failed
+        if many and not why.down:
+            try:
+                self._call(client, Generate(self.ref, (), (Message("user", "Hello"),), Decoding(1)))
+                return  # it answers others: these questions alone fail
+            except _Again:
+                pass
+        if many or why.down:
+            do = "See that it runs and that the address is right, then run the same command: what was answered is kept."
+            raise UserError(f"the model's server {why}.", self.ref, do)
 
-    def _body(self, request: Generate, limit_name: str) -> dict[str, Any]:
+    def _call(self, client: httpx.Client, request: Generate) -> Completion:
+        while True:
+            started = time.perf_counter()
+            body = self._body(request)
+            try:
+                with client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
+                    self._heard = True
+                    if response.status_code == 200:
+                        if "text/event-stream" in response.headers.get("content-type", ""):
+                            return _streamed(response, started)
+                        response.read()
+                        return _whole(response, started)
+                    response.read()
+            except (httpx.ConnectError, httpx.ConnectTimeout) as e:
+                raise _Again(f"could not be reached ({type(e).__name__})", down=True) from None
+            except httpx.TimeoutException:
+                raise _Again(f"did not answer within {self.patience.timeout:g} seconds") from None
+            except httpx.RequestError as e:
+                raise _Again(f"broke off ({type(e).__name__})") from None
+            if not self._adapted(body, response):
+                return self._refused(response)
+
+    def _adapted(self, body: Mapping[str, Any], response: httpx.Response) -> bool:
+        """Whether a refused request is worth another try in the words of newer models of OpenAI."""
+        said = _said(response) if response.status_code == 400 else ""
+        if "max_completion_tokens" in said and "max_tokens" in body:
+            self._limit_name = "max_completion_tokens"
+            return True
+        if "temperature" in said and "support" in said and "temperature" in body:
+            self._temperature = False
+            return True
+        return False
+
+    def _body(self, request: Generate) -> dict[str, Any]:
         d = request.decoding
         body: dict[str, Any] = {
             "model": self.name,
             "messages": [_turn(m) for m in request.messages],
-            limit_name: d.max_new_tokens,
-            "temperature": d.temperature,
+            self._limit_name: d.max_new_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self._temperature:
+            body |= {"temperature": d.temperature}
+            body |= {"top_p": d.top_p} if d.temperature > 0 else {}
         if d.temperature > 0:
-            body |= {"seed": d.seed, "top_p": d.top_p}
+            body |= {"seed": d.seed}
         if d.stop:
             body["stop"] = list(d.stop)
         return body
 
-    def _refused(
-        self, client: httpx.Client, request: Generate, response: httpx.Response, limit_name: str
-    ) -> Completion:
+    def _refused(self, response: httpx.Response) -> Completion:
         status, said = response.status_code, _said(response)
         if status in {408, 409, 425, 429} or status >= 500:
             raise _Again(f"answered with status {status}", _retry_after(response))
@@ -166,10 +228,14 @@ class OpenAIModel:
                 f"the server has no {self.name!r} at {self.url} (status {status}).",
                 do="Check the address (it usually ends in /v1) and the model's name.",
             )
-        if status == 400 and "max_completion_tokens" in said and limit_name == "max_tokens":
-            self._limit_name = "max_completion_tokens"  # newer models of OpenAI know the limit by this name only
-            return self._call(client, request, time.perf_counter())
         return Completion("", finish="error", error=f"the model's server refused the request ({status}): {said}")
+
+
+def _url(address: str) -> httpx.URL | None:
+    try:
+        return httpx.URL(address) if address else None
+    except (httpx.InvalidURL, ValueError):
+        return None
 
 
 def _turn(message: Message) -> dict[str, Any]:
@@ -212,10 +278,10 @@ def _streamed(response: httpx.Response, started: float) -> Completion:
     text: list[str] = []
     first: float | None = None
     finish = ""
-    usage: Mapping[str, Any] = {}
-    for line in response.iter_lines():
-        data = line.removeprefix("data:").strip()
-        if not line.startswith("data:") or not data or data == "[DONE]":
+    usage: Any = {}
+    for line in _lines(response):
+        data = line.removeprefix(b"data:").strip()
+        if not line.startswith(b"data:") or not data or data == b"[DONE]":
             continue
         try:
             event = json.loads(data)
@@ -223,12 +289,12 @@ def _streamed(response: httpx.Response, started: float) -> Completion:
                 raise _Again("broke off with an error")
             usage = event.get("usage") or usage
             for choice in event.get("choices") or ():
-                piece = (choice.get("delta") or {}).get("content") or ""
+                piece = _text((choice.get("delta") or {}).get("content"))
                 if piece and first is None:
                     first = time.perf_counter() - started
                 text.append(piece)
                 finish = choice.get("finish_reason") or finish
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             raise _Again("sent something that is not JSON") from None
     if not finish:
         raise _Again("cut its stream short")
@@ -240,19 +306,42 @@ def _whole(response: httpx.Response, started: float) -> Completion:
     try:
         data = response.json()
         choice = data["choices"][0]
-        text, finish = choice["message"]["content"] or "", choice.get("finish_reason") or "stop"
-        return _completion(str(text), finish, data.get("usage") or {}, None, started)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        text, finish = _text(choice["message"]["content"]), choice.get("finish_reason") or "stop"
+        return _completion(text, finish, data.get("usage"), None, started)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise _Again("sent something that is not a chat completion") from None
 
 
-def _completion(text: str, finish: str, usage: Mapping[str, Any], first: float | None, started: float) -> Completion:
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+def _lines(response: httpx.Response) -> Iterator[bytes]:
+    """Lines as server-sent events end them; httpx's own also end at U+2028, which JSON may hold."""
+    rest = b""
+    for chunk in response.iter_bytes():
+        *whole, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
+        yield from whole
+    yield rest
+
+
+def _text(content: Any) -> str:
+    """Text as it is, or the text parts of a list of parts."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part.get("text") or "" for part in content)
+
+
+def _count(usage: Any, *names: str) -> int:
+    """A number of tokens; 0 where the server tells none that can be read."""
+    for name in names:
+        usage = usage.get(name) if isinstance(usage, Mapping) else None
+    return int(usage) if isinstance(usage, int | float) and 0 < usage < 1 << 53 else 0
+
+
+def _completion(text: str, finish: str, usage: Any, first: float | None, started: float) -> Completion:
     return Completion(
-        text,
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        cached_tokens=int(cached),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
+        # Halves of a character from two pieces are joined; a half without the other could not be written to a file.
+        text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
         first_seconds=first,
         seconds=time.perf_counter() - started,
         finish="length" if finish == "length" else "stop",

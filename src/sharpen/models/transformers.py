@@ -54,6 +54,13 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
     return module.eval().requires_grad_(False), tokenizer
 
 
+def placed(module: Any) -> Any:
+    """Move a module to where models are answered from and trained: a CUDA device where there is one."""
+    import torch
+
+    return module.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def end_ids(local: Local, tokenizer: Any) -> tuple[int, ...]:
     """Token ids that end a reply: what generation_config.json (or config.json) says, and the tokenizer's own."""
     ends: set[int] = {tokenizer.eos_token_id} - {None}

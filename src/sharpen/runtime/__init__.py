@@ -6,9 +6,9 @@ drivers, :func:`batch` (thousands at once) and :func:`answer` (one, for serving)
 
 from __future__ import annotations
 
-from sharpen.runtime.answering import adjusted, answering, compose
+from sharpen.runtime.answering import adjusted, answering, compose, written_choice
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines
 
-__all__ = ["Answers", "Engines", "adjusted", "answer", "answer_all", "answering", "batch", "compose", "prompts"]
+__all__ = ["Answers", "Engines", "adjusted", "answer", "answer_all", "answering", "batch", "compose", "prompts", "written_choice"]

@@ -39,7 +39,7 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         # A few more than wanted, because the question's own entry and its near-duplicates are left out.
         found: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
         demos = (*demos, *nearest(found, example, s.k))
-    messages = compose(program.prompt, example.messages, demos, _ordered(program, passages))
+    messages = compose(program.prompt, example.messages, demos, passages)
     decoding = program.decoding
     if decoding.choices and not decoding.by_text:
         ranked: Likelihoods = yield Rank(program.model, program.adapters, messages, decoding.choices)
@@ -94,17 +94,12 @@ def _fill(template: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), template)
 
 
-def _ordered(program: System, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
-    assert program.retriever is not None or not passages
-    return passages[::-1] if program.retriever is not None and program.retriever.best_last else passages
-
-
 def nearest(found: Sequence[Passage], example: Example, k: int) -> tuple[Demo, ...]:
     """Turn found training questions into worked examples, nearest last, without the question itself."""
-    mine = set(example.question.lower().split())
+    mine = set(re.findall(r"\w+", example.question.casefold()))
     demos = []
     for passage in found:
-        theirs = set(passage.text.lower().split())
+        theirs = set(re.findall(r"\w+", passage.text.casefold()))
         alike = len(mine & theirs) / (len(mine | theirs) or 1)
         if passage.id != example.id and alike < NEAR:
             demos.append(Demo(passage.text, str(passage.meta.get("answer", "")), example_id=passage.id))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import yaml
 
 from sharpen.config import validate
 from sharpen.errors import UserError
-from sharpen.runtime import answer
+from sharpen.runtime import batch
 from sharpen.study.folder import RunFolder
 from sharpen.study.reading import read_report
 from sharpen.study.setting import Setting, resolve
@@ -24,7 +23,7 @@ def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
     """
     setting, program = program_of(run, arm)
     example = Example("asked", (Message("user", question),))
-    return asyncio.run(answer(program, example, setting.engines()))
+    return next(batch(program, [example], setting.engines()))[1]  # also within a notebook's own event loop
 
 
 def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System]:

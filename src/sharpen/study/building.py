@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name, parse_sum
 from sharpen.errors import PluginError, UserError
 from sharpen.store import hash_file, write_text
+from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.techniques import Bench, open_technique, why_not
 from sharpen.types import System, digest, plain, restore
@@ -39,11 +41,15 @@ class Built:
 class Builder:
     """Builds arms; steps that two arms share are built once, and a step that was built before is not built again."""
 
-    def __init__(self, use_case: UseCase, base: Path, bench: Bench, data_key: str) -> None:
+    def __init__(self, use_case: UseCase, base: Path, bench: Bench) -> None:
         self.use_case = use_case
         self.base = base
         self.bench = bench
-        self.data_key = data_key
+        # Whatever a technique can see, and the code that it runs through: nothing else makes a step another one, so a
+        # study with another margin, another arm or another price uses what was built.
+        seen = [bench.train, bench.dev, bench.documents, bench.labels, bench.goal, bench.max_new_tokens]
+        judged = [use_case.task, use_case.metrics, [m.name for m in bench.metrics], use_case.embeddings]
+        self.data_key = digest([plain(seen), judged, code_hash()])
 
     def arm(self, arm: Arm, seed: int = 0) -> Built:
         """Build one arm."""
@@ -64,8 +70,9 @@ class Builder:
             program, took, said = self._step(program, part, options, seed)
             seconds += took
             notes += said
+        identity = self.bench.engines.identity(program.model)
         program, took, said = self._cached(
-            ["settle", program.fingerprint, seed], lambda bench: settle(program, bench), seed
+            ["settle", program.fingerprint, identity, seed], lambda bench: settle(program, bench), seed
         )
         return Built(name, arm.does, "built", program, seconds + took, trained=trained, notes=(*notes, *said))
 
@@ -74,7 +81,8 @@ class Builder:
     ) -> tuple[System, float, list[Mapping[str, Any]]]:
         technique = open_technique(str(part.path) if not part.module else part.name, options, self.base)
         own = hash_file(part.path) if part.path else part.module
-        key = [part.name, own, dict(options), program.fingerprint, self.bench.counts, seed]
+        identity = self.bench.engines.identity(program.model)
+        key = [part.name, own, dict(options), program.fingerprint, identity, self.bench.counts, seed]
 
         def improve(bench: Bench) -> System:
             try:
@@ -89,8 +97,7 @@ class Builder:
         return self._cached(key, improve, seed)
 
     def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:
-        identity = self.bench.engines.identity(self.use_case.model)
-        name = digest([*map(plain, key), self.data_key, identity, self.bench.seed])
+        name = digest([*map(plain, key), self.data_key, self.bench.seed])
         path = self.bench.store.root / "built" / f"{name}.json"
         if path.exists():
             known = json.loads(path.read_text(encoding="utf-8"))
@@ -112,13 +119,14 @@ class Builder:
             seconds = max(seconds, float(note.get("seconds", 0) or 0))
         record = {"program": plain(program), "seconds": seconds, "notes": notes}
         write_text(path, json.dumps(record, ensure_ascii=False))
+        # Not before: a kill in between would lose a training.
+        shutil.rmtree(self.bench.store.root / "work" / name, ignore_errors=True)
         return program, seconds, notes
 
 
 def refs(program: System) -> list[str]:
     """All artefacts that a program needs."""
     found = list(program.adapters)
-    found += [program.head] if program.head else []
     found += [program.retriever.index] if program.retriever else []
     found += [program.shots.index] if program.shots else []
     return found

@@ -39,5 +39,4 @@ def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress
 def proof(setting: Setting, data: Dataset) -> list[str]:
     """What a test of these clusters can show, in sentences; where that is nothing, what would help."""
     uc = setting.use_case
-    arms = sum(not a.answers for a in setting.arms)
-    return list(evaluation.plan(data.seal.cluster_sizes, max(2, arms), None, uc.worth, uc.alpha).says)
+    return list(evaluation.plan(data.seal.cluster_sizes, max(2, len(setting.arms)), None, uc.worth, uc.alpha).says)

@@ -9,6 +9,7 @@ from typing import Any
 from sharpen.config import arm_name
 from sharpen.data import cluster
 from sharpen.evaluation import Seen, race
+from sharpen.metrics import value_of
 from sharpen.study.building import Built
 from sharpen.study.setting import Setting, baseline_of
 from sharpen.techniques import Bench
@@ -26,7 +27,7 @@ class DevRace:
 
     left: list[str]
     dropped: dict[str, str] = field(default_factory=dict)
-    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    values: dict[str, dict[str, float | None]] = field(default_factory=dict)
     n: int = 0
     saved_dev: int = 0
     saved_test: int = 0
@@ -69,7 +70,8 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
         assert program is not None
         asked = [dev[i] for i in sorted(scores[name])]
         answers = bench.answer(program, asked, f"dev {name}")
-        done.values[name] = {m.name: m.aggregate(m.score(asked, answers)) for m in setting.metrics}
+        weights = [e.weight for e in asked]
+        done.values[name] = {m.name: value_of(m, m.score(asked, answers), weights) for m in setting.metrics}
     left = [b for b in built if b.name in done.left or b.status == "given"]
     whole = {name: [scores[name][i] for i in range(len(dev))] for name in done.left}
     return left, done, Seen(whole, clusters, metric, baseline)

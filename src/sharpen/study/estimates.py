@@ -153,6 +153,7 @@ class Estimator:
     sketch: Sketch
     counts: Counts
     seen: set[tuple[str, ...]] = field(default_factory=set)
+    seeds: int = 1
     oracles: float = 0.0  # seconds of the leader's, which is taken to be the last arm that retrieves
 
     def ask(self, draft: Draft, n: float) -> float:
@@ -224,7 +225,10 @@ class Estimator:
         s, sketch = self.speeds, self.sketch
         if arm.answers:
             return {"arm": arm_name(arm), "seconds": 0.0, "memory_gb": 0.0, "why": "answers are given"}
-        first = sketch.bench.first(arm.model or sketch.model.ref)
+        if arm.model and arm.model != sketch.model.ref:
+            why = "not estimated: this is another model, whose speed was not measured"
+            return {"arm": arm_name(arm), "seconds": 0.0, "memory_gb": 0.0, "why": why}
+        first = sketch.bench.first(sketch.model.ref)
         draft = Draft(first.prompt, s.answer_tokens)
         seconds, did = 0.0, []
         for step, options in parse_sum(arm.does):
@@ -237,6 +241,8 @@ class Estimator:
                 did.append(f"{step} {took:.0f} s" + (f" ({said})" if said else ""))
         if draft.trained:
             seconds += s.tuned_load_seconds
+            more = self.seeds - 1  # built again, and asked the test again
+            seconds += more * (seconds + self.ask(draft, sketch.test))
         bench = sketch.bench
         asked = self.ask(draft, (0 if draft.answered else len(bench.dev)) + sketch.test)
         if draft.k:
@@ -257,14 +263,18 @@ def sketch(setting: Setting, bench: Bench, test: int) -> Sketch:
     return Sketch(bench, bench.engines.model(setting.use_case.model), test)
 
 
-def estimate(speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], counts: Counts) -> tuple[list[dict[str, Any]], float]:
-    """Seconds and memory of every arm, and seconds of the whole study."""
-    estimator = Estimator(speeds, sketch, counts)
+def estimate(
+    speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], counts: Counts, seeds: int = 1
+) -> tuple[list[dict[str, Any]], float]:
+    """Seconds and memory of every arm, and seconds of the whole study; trained arms are built ``seeds`` times."""
+    estimator = Estimator(speeds, sketch, counts, seeds=seeds)
     rows = [estimator.arm(a) for a in arms]
     return rows, sum(r["seconds"] for r in rows) + speeds.load_seconds + estimator.oracles
 
 
-def fit(minutes: float | None, speeds: Speeds, sketch: Sketch, arms: Sequence[Arm]) -> tuple[Counts, str]:
+def fit(
+    minutes: float | None, speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], seeds: int = 1
+) -> tuple[Counts, str]:
     """Turn a budget into counts: fewer trials first, then fewer questions a trial, then fewer epochs.
 
     The test is never made smaller, and no arm is left out.
@@ -276,7 +286,7 @@ def fit(minutes: float | None, speeds: Speeds, sketch: Sketch, arms: Sequence[Ar
     if minutes is None:
         return Counts(), ""
     for counts in steps:
-        _, seconds = estimate(speeds, sketch, arms, counts)
+        _, seconds = estimate(speeds, sketch, arms, counts, seeds)
         if seconds <= minutes * 60:
             return counts, f"fits {minutes:g} minutes with {counts}: about {seconds / 60:.1f}"
     return steps[

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sharpen.data import load
 from sharpen.errors import UserError
-from sharpen.models import Local, open_model, pull, write_gguf
+from sharpen.models import Local, is_hosted, open_model, pull, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.folder import RunFolder
@@ -58,7 +58,12 @@ def export(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError("is there already and not empty.", str(to), "Name a new folder.")
     setting, program = program_of(run, arm)
-    if program.model.startswith(("openai:", "fake:")):
+    report = read_report(run)
+    if arm is None and report.winner is None:
+        names = ", ".join(a["name"] for a in report["arms"] if a["fingerprint"])
+        raise UserError("the study chose no arm.", str(run), f"Name the one to export with --arm; there are: {names}.")
+    row = report.arm(arm or report.winner or report["baseline"])
+    if is_hosted(program.model):
         raise UserError(f"{program.model} has no weights that could be exported.", do="Export an arm of a local model.")
     adapters = [setting.store.path(a) for a in program.adapters]
     if format == "adapter" and not adapters:
@@ -67,8 +72,7 @@ def export(
     target.mkdir(parents=True, exist_ok=True)
     progress(f"write {format}", 0, None)
     opened = _write(format, local, adapters, target)
-    report = read_report(run)
-    _describe(target, format, report, program, local)
+    _describe(target, format, report, row, program, local)
     same, n = _agreement(setting, program, opened, report, progress)
     if n and same / n < ENOUGH:
         raise UserError(
@@ -134,12 +138,12 @@ def _data_folder(report: Report, setting: Setting) -> Path:
     return folder
 
 
-def _describe(target: Path, format: str, report: Report, program: System, local: Local) -> None:
+def _describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> None:
     """A model card with YAML front matter that hubs read, and what the prompt has to be."""
-    arm = next(a for a in report["arms"] if a["fingerprint"] == program.fingerprint)
     library = "peft" if format == "adapter" else "transformers"
     base = local.origin or local.ref
-    interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if arm["mean"] is not None else "not measured"
+    known = arm["ci_low"] is not None and arm["ci_high"] is not None
+    interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if known else "not known"
     score = f"{arm['mean']:.3f}" if arm["mean"] is not None else "not tested"
     card = f"""---
 base_model: {base}

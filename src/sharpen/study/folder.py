@@ -18,6 +18,7 @@ import yaml
 from sharpen.config import UseCase
 from sharpen.errors import UserError
 from sharpen.store import write_text
+from sharpen.types import digest
 
 
 class RunFolder:
@@ -48,8 +49,8 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def adopt(self, use_case: UseCase, base: Path) -> None:
-        """Write the settings, or see that a folder that has some has the same."""
+    def adopt(self, use_case: UseCase, base: Path, store: Path) -> None:
+        """Write the settings, or see that a folder that has some has the same; let the store know of this run."""
         text = yaml.safe_dump(
             {"base": str(base), "use_case": use_case.model_dump(mode="json")}, sort_keys=False, allow_unicode=True
         )
@@ -63,6 +64,28 @@ class RunFolder:
                 "Use --out for another folder; answers that are the same are reused from the store.",
             )
         write_text(config, text)
+        write_text(store / "runs" / digest([str(self.path)]), f"{self.path}\n")
+
+    def belong(self, key: str) -> None:
+        """Bind the folder to what the study depends on: data, documents, given answers, the user's own parts.
+
+        Until its test is opened a changed study may start over here; afterwards it is another look, in a new folder.
+
+        Raises:
+            UserError: the study was changed after its test had been opened.
+        """
+        known = (self.read_json("key.json") or {}).get("key")
+        if known not in (None, key):
+            if (self.path / "plan.json").exists():
+                raise UserError(
+                    "its data or its own parts were changed after its test had been opened.",
+                    str(self.path),
+                    "Use --out for a new run: it counts as another look at these questions.",
+                )
+            for name in ("budget.json", "latency.json", "programs.json"):
+                (self.path / name).unlink(missing_ok=True)
+        if known != key:
+            self.write_json("key.json", {"key": key})
 
     def run_id(self) -> str:
         """The identity of this run, made once: going on after a kill is the same run."""
@@ -126,5 +149,7 @@ class RunFolder:
 
 
 def arm_folder(name: str) -> str:
-    """A folder name for an arm: its own, with what file systems dislike replaced."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name.replace(" + ", "+").replace("+", "__"))[:80]
+    """A folder name for an arm: its own, or what file systems like of it and a hash."""
+    plain = name.replace(" + ", "+")
+    safe = "".join(c if c.isalnum() or c in "-_.+" else "_" for c in plain)
+    return safe if safe == plain and len(safe) <= 80 else f"{safe[:60]}-{digest(name)[:8]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sharpen import data as data_room
@@ -10,14 +10,17 @@ from sharpen import parts
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
-from sharpen.models import Local, pull
+from sharpen.metrics import Judge
+from sharpen.models import Local, is_hosted, open_model, pull
 from sharpen.runtime import Engines
+from sharpen.store import hash_file
 from sharpen.study.estimates import estimate, fit, sketch
+from sharpen.study.given import read_given
 from sharpen.study.memory import available_gb
 from sharpen.study.setting import Setting, baseline_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
-from sharpen.types import Example, Message, Model, digest
+from sharpen.types import Decoding, Example, Generate, Message, Model, digest
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,22 @@ def inspect(setting: Setting) -> Found:
     if made.folder is None or problems:
         raise UserError([*problems, *made.problems])
     data = data_room.load(made.folder)
-    answers = [setting.base / a.answers for a in setting.arms if a.answers]
-    key = digest(
-        [uc.model_dump(mode="json"), data.seal.content, data.facts["files"], [p.read_bytes().hex() for p in answers]]
-    )
+    settle(setting, data)
+    lacking = document_problems(setting, data)
+    if lacking:
+        raise UserError([*lacking, *made.problems])
+    answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
+    key = digest([uc.model_dump(mode="json"), data.seal.content, data.facts["files"], answers, own_parts(setting)])
     return Found(data, made.problems, key)
+
+
+def own_parts(setting: Setting) -> list[str]:
+    """Content of the user's own files among the parts: who edits one has another study."""
+    steps = [step for arm in setting.arms if not arm.answers for step, _ in parse_sum(arm.does)]
+    named = [("technique", n) for n in steps] + [("metric", n) for n in setting.use_case.metrics]
+    named.append(("task", setting.use_case.task))
+    paths = [parts.find(kind, name, setting.base).path for kind, name in named if name.endswith(".py")]
+    return [hash_file(path) for path in paths if path]
 
 
 def arm_problems(setting: Setting) -> list[Problem]:
@@ -68,18 +82,17 @@ def arm_problems(setting: Setting) -> list[Problem]:
         baseline_of(setting.arms)
     except UserError as e:
         found += e.problems
+    if [arm_name(a) for a in setting.arms].count("baseline") > 1:
+        what = "an arm is called baseline and is not the plain model, which every study compares with."
+        found.append(Problem(what, where, "Give it another name."))
     for arm in setting.arms:
         place = f"{where}: {arm_name(arm)}"
         if arm.answers:
-            if not (setting.base / arm.answers).is_file():
-                found.append(Problem(f"there is no file {arm.answers}.", place, "Paths are relative to the use case."))
+            found += read_given(setting.base / arm.answers, arm.answers)[1]
             continue
         try:
             for name, options in parse_sum(arm.does):
                 open_technique(name, options, setting.base)
-                if name == "retrieve" and not setting.use_case.data.documents:
-                    do = "Name them under data: documents."
-                    found.append(Problem("retrieve needs documents, and there are none.", place, do))
         except UserError as e:
             found += [Problem(p.what, place, p.do) for p in e.problems]
     for name in setting.task.floors:
@@ -90,20 +103,55 @@ def arm_problems(setting: Setting) -> list[Problem]:
     return found
 
 
+def settle(setting: Setting, data: Dataset) -> None:
+    """Settle what only the data can tell: default arms where there are documents, and the classes of a metric."""
+    if not setting.use_case.arms and data.documents and setting.task.arms_with_documents:
+        setting.arms = [Arm(does=a) for a in setting.task.arms_with_documents]
+    # Scores of different questions fit together only where a metric knows all classes beforehand.
+    labels = tuple(sorted({label for e in data.train for label in (e.labels or e.targets[:1])}))
+    if setting.task.chooses:
+        setting.metrics = [_with_classes(m, labels) for m in setting.metrics]
+
+
+def _with_classes(metric: Any, labels: tuple[str, ...]) -> Judge:
+    made: Judge = replace(metric, labels=labels) if getattr(metric, "labels", None) == () else metric
+    return made
+
+
+def document_problems(setting: Setting, data: Dataset) -> list[Problem]:
+    """Arms that retrieve where there is nothing to retrieve from."""
+    named = [arm_name(a) for a in setting.arms if any(step == "retrieve" for step, _ in parse_sum(a.does))]
+    do = "Name them under data: documents, or give each row its context."
+    what = "retrieve needs documents, and there are none."
+    return [] if data.documents else [Problem(what, f"arms: {name}", do) for name in named]
+
+
 def model_problems(setting: Setting) -> list[Problem]:
     """Models that cannot be had. Local ones are fetched here, once, since every estimate needs them."""
     refs = dict.fromkeys([setting.use_case.model, *(a.model for a in setting.arms if a.model)])
-    if any("retrieve" in a.does or "nearest_shots" in a.does for a in setting.arms):
+    floors = [parts.find("floor", name) for name in setting.task.floors]
+    embeds = any(getattr(parts.module(f), "EMBEDS", False) for f in floors if not parts.missing(f))
+    if embeds or any("retrieve" in a.does or "nearest_shots" in a.does for a in setting.arms):
         refs[setting.use_case.embeddings] = None
     found: list[Problem] = []
     for ref in refs:
-        if ref.startswith(("fake:", "openai:")):
+        if ref.startswith("fake:"):
             continue
         try:
-            found += memory_problems(pull(ref, setting.progress))
+            found += reach_problems(ref) if is_hosted(ref) else memory_problems(pull(ref, setting.progress))
         except UserError as e:
             found += e.problems
     return found
+
+
+def reach_problems(ref: str) -> list[Problem]:
+    """Whether a hosted model answers at all: asked once, for one token."""
+    request = Generate(ref, (), (Message("user", "Hello"),), Decoding(1))
+    for _, completion in open_model(ref).generate([request]):
+        if completion.error:
+            do = "Check the address, the model's name and the key, and that the server runs."
+            return [Problem(f"does not answer: {completion.error}", ref, do)]
+    return []
 
 
 def memory_problems(local: Local) -> list[Problem]:
@@ -151,8 +199,9 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
     problems = length_problems(bench, setting.use_case.model)
     drawn = sketch(setting, bench, data.seal.n)
-    counts, why = fit(setting.use_case.budget.minutes, speeds, drawn, setting.arms)
-    rows, seconds = estimate(speeds, drawn, setting.arms, counts)
+    seeds = setting.use_case.seeds
+    counts, why = fit(setting.use_case.budget.minutes, speeds, drawn, setting.arms, seeds)
+    rows, seconds = estimate(speeds, drawn, setting.arms, counts, seeds)
     plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))
     if folder:
         folder.write_json("budget.json", asdict(plan))

@@ -44,7 +44,7 @@ def settle(program: System, bench: Bench) -> System:
             redone = [_again(a, decoding) for a in answers]
             tried = bench.judge(candidate, bench.dev, redone)
             facts = {"per_token": per_token, "prior_weight": weight, "n": tried.n}
-            bench.note("tried", {"what": "label rule", **facts, "values": list(tried.values)})
+            bench.note("tried", {"what": "label rule", **facts, "values": [v for v in tried.values if np.isfinite(v)]})
             if best is None or tried.values > best[0]:
                 best = (tried.values, candidate, redone)
     assert best is not None

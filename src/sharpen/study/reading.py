@@ -65,9 +65,9 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
             [
                 arm["name"] + mark,
                 f"{arm['mean']:.3f}",
-                f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}",
+                _interval(arm["ci_low"], arm["ci_high"], ".3f"),
                 "" if arm["delta"] is None else f"{arm['delta']:+.3f}",
-                "" if arm["delta_ci_low"] is None else f"{arm['delta_ci_low']:+.3f} to {arm['delta_ci_high']:+.3f}",
+                _interval(arm["delta_ci_low"], arm["delta_ci_high"], "+.3f"),
                 "" if arm["p_adjusted"] is None else f"{arm['p_adjusted']:.4f}",
                 "" if arm["contains"] is None else f"{arm['contains']:.3f}",
                 "" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.2f}",
@@ -77,8 +77,16 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
     for kind in ("floors", "oracles"):
         for row in data[kind]:
             holds = "" if row.get("contains") is None else f"{row['contains']:.3f}"
-            rows.append([f"({kind[:-1]}) {row['name']}", f"{row['mean']:.3f}", "", "", "", "", holds, "", ""])
+            mean = "" if row["mean"] is None else f"{row['mean']:.3f}"
+            rows.append([f"({kind[:-1]}) {row['name']}", mean, "", "", "", "", holds, "", ""])
     return rows
+
+
+def _interval(low: float | None, high: float | None, form: str) -> str:
+    """``low to high``; a side that cannot be known is left open."""
+    if low is None and high is None:
+        return ""
+    return f"{'…' if low is None else format(low, form)} to {'…' if high is None else format(high, form)}"
 
 
 def table(data: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 from sharpen.config import arm_name
 from sharpen.data import Dataset
 from sharpen.evaluation import Comparison, Facts, Rule, compare
+from sharpen.metrics import worst
 from sharpen.study.building import Built
 from sharpen.study.dev import DevRace
 from sharpen.study.sealing import Opened
@@ -87,6 +89,9 @@ class Results:
         return self.compared.winner or self.compared.leader
 
     def change(self, arm: str, i: int) -> float:
-        """By how much an arm is better than the baseline on question ``i``; unjudged counts as 0."""
-        sign = 1 if self.setting.metrics[0].higher_is_better else -1
-        return sign * ((self.judged[arm][i].value or 0.0) - (self.judged[self.baseline][i].value or 0.0))
+        """By how much an arm is better than the baseline on question ``i``; unjudged counts as wrong."""
+        metric = self.setting.metrics[0]
+        wrong = worst(metric) if math.isfinite(worst(metric)) else 0.0
+        mine, base = self.judged[arm][i].value, self.judged[self.baseline][i].value
+        sign = 1 if metric.higher_is_better else -1
+        return sign * ((wrong if mine is None else mine) - (wrong if base is None else base))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sharpen.config import Costs, arm_name
+from sharpen.config import arm_name
 from sharpen.evaluation import Rule, compare
-from sharpen.metrics import open_metric
+from sharpen.metrics import Judge, open_metric, value_of
 from sharpen.study.building import Built
 from sharpen.study.oracles import failures
 from sharpen.study.results import Results
@@ -36,7 +36,7 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
         "status": "tested" if row else ("dropped" if name in made.race.dropped else built.status),
         "why": made.race.dropped.get(name, built.why),
         **{n: row[n] if row else None for n in COMPARED},
-        "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in metrics} if answers else {},
+        "scores": values_of(metrics, examples, answers) if answers else {},
         "n_unparsed": sum(bool(a.raw.strip()) and not a.text for a in answers) if answers else None,
         "dev": made.race.values.get(name, {}),
         "build_seconds": round(built.seconds, 2),
@@ -56,7 +56,8 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
 def cost_of(setting: Setting, built: Built, latency: Mapping[str, Any] | None) -> dict[str, float | None]:
     """Building once plus each answer, over the expected number of answers, in the use case's currency."""
     own = next((a.costs for a in setting.arms if arm_name(a) == built.name and a.costs), None)
-    prices: Costs = own or setting.use_case.costs
+    # What an arm says of its own prices holds for it; the rest is the use case's.
+    prices = setting.use_case.costs.model_copy(update=own.model_dump(exclude_unset=True) if own else {})
     build = built.seconds / 3600 * setting.use_case.costs.machine_hour
     if latency is None or latency.get("mean_seconds") is None:
         return {"build": build, "per_answer": None, "total": None}
@@ -85,6 +86,12 @@ def broken_constraints(
     ]
 
 
+def values_of(metrics: Sequence[Judge], examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Any]:
+    """Each metric's value, counted as the comparison counts."""
+    weights = [e.weight for e in examples]
+    return {m.name: value_of(m, m.score(examples, answers), weights) for m in metrics}
+
+
 def contains_of(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
     """For each question 1 if a reference stands in the raw answer, else 0."""
     raw = [Answer(a.raw or a.text, a.raw, error=a.error) for a in answers]
@@ -96,20 +103,24 @@ def floor_rows(made: Results) -> list[dict[str, Any]]:
     found = []
     metric, uc, examples = made.setting.metrics[0], made.setting.use_case, made.test.examples
     for name, answers in made.answered["floors"].items():
-        scores = metric.score(examples, answers)
+        scores, weights = metric.score(examples, answers), [e.weight for e in examples]
+        mean = value_of(metric, scores, weights)
+        if mean is None:  # a floor has neither seconds nor tokens
+            continue
         pair = compare(
             {name: scores, made.leader: made.judged[made.leader]},
             clusters=made.test.clusters,
             metric=metric,
             baseline=name,
             rule=Rule(uc.worth, uc.alpha, seed=uc.seed),
+            weights=weights,
         )
         lead = pair.arm(made.leader)
         low = lead.delta_ci_low if metric.higher_is_better else -(lead.delta_ci_high or 0.0)
         found.append(
             {
                 "name": name,
-                "mean": metric.aggregate(scores),
+                "mean": mean,
                 "contains": sum(contains_of(examples, answers)) / max(1, len(answers)),
                 "leader": made.leader,
                 "lead": lead.delta,
@@ -128,7 +139,7 @@ def oracle_rows(made: Results) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "mean": metric.aggregate(metric.score(known, answers)),
+            "mean": value_of(metric, metric.score(known, answers), [e.weight for e in known]),
             "contains": sum(contains_of(known, answers)) / max(1, len(answers)),
             "n": len(answers),
         }
@@ -152,7 +163,7 @@ def seed_rows(made: Results) -> list[dict[str, Any]]:
     """Trained arms built again with other seeds, on the same test: the noise floor of training."""
     examples, metrics = made.test.examples, made.setting.metrics
     return [
-        {"name": name, "scores": {m.name: m.aggregate(m.score(examples, answers)) for m in metrics}}
+        {"name": name, "scores": values_of(metrics, examples, answers)}
         for name, answers in made.answered["seeds"].items()
     ]
 

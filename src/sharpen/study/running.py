@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name
 from sharpen.data import Dataset
-from sharpen.errors import UserError
-from sharpen.floors import open_floor
+from sharpen.errors import PluginError, UserError
+from sharpen.floors import Predict, open_floor
 from sharpen.study import preflight
 from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
 from sharpen.study.dev import DevRace, race_on_dev
-from sharpen.study.engine import choose_engine
+from sharpen.study.engine import check_engine, choose_engine
 from sharpen.study.environment import environment
 from sharpen.study.folder import RunFolder, arm_folder
+from sharpen.study.given import as_answers, read_given
 from sharpen.study.latency import measure
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.reading import Report, read_report
@@ -27,6 +31,8 @@ from sharpen.study.sealing import Opened, open_test
 from sharpen.study.setting import Setting, baseline_of, resolve
 from sharpen.techniques import Bench
 from sharpen.types import Answer, Example, Progress, System, digest, plain, silent
+
+log = logging.getLogger("sharpen.study")
 
 
 def run(
@@ -53,11 +59,12 @@ def run(
     setting = resolve(use_case, settings, progress, base)
     folder = RunFolder(Path(out) if out else setting.base / "runs" / setting.use_case.name)
     with folder.locked():
-        folder.adopt(setting.use_case, setting.base)
+        found = preflight.inspect(setting)  # before anything is written: a mended use case is not another one
+        folder.adopt(setting.use_case, setting.base, setting.store.root)
         setting.folder = folder
-        found = preflight.inspect(setting)
         if folder.read_json("report.json") and (folder.read_json("done.json") or {}).get("key") == found.key:
             return read_report(folder.path)
+        folder.belong(found.key)
         return _run(setting, found)
 
 
@@ -68,17 +75,23 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     choose_engine(setting)
     engines = setting.engines()
     plan = preflight.calibrate(setting, data, engines)
+    for problem in (*map(str, found.problems), *plan.problems):
+        log.warning(problem)
     bench = setting.bench(data, engines, plan.counts)
-    env = environment(setting, engines)
+    engines.release()
+    env = {**environment(setting, engines), "engine_check": check_engine(setting, bench)}
     folder.write_json("environment.json", env)
 
-    built = build_all(setting, bench, found.key)
+    built = build_all(setting, bench)
     left, race, seen = race_on_dev(setting, bench, built)
     latencies = measure_all(setting, bench, left)
     leader = leader_on_dev(setting, left, race)
     family = [b.name for b in left]
+    floors = fit_floors(setting, bench)
     test = open_test(setting, data, family, race, seen)
     answered = answer_test(setting, bench, built, left, leader, test)
+    answered["floors"] = {name: predict([e.blind() for e in test.examples]) for name, predict in floors.items()}
+    keep_others(folder, answered, test, setting)
     race.saved_test = len(race.dropped) * data.seal.n
     made = Results(setting, data, built, left, race, latencies, test, plan, answered, leader, env)
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
@@ -89,11 +102,11 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     return read_report(folder.path)
 
 
-def build_all(setting: Setting, bench: Bench, data_key: str) -> list[Built]:
+def build_all(setting: Setting, bench: Bench) -> list[Built]:
     """Build every arm, and trained arms again with other seeds where the use case asks for that."""
     folder = setting.folder
     assert folder is not None
-    builder = Builder(setting.use_case, setting.base, bench, data_key)
+    builder = Builder(setting.use_case, setting.base, bench)
     built = []
     for arm in setting.arms:
         name = arm_name(arm)
@@ -132,7 +145,8 @@ def leader_on_dev(setting: Setting, left: Sequence[Built], race: DevRace) -> str
     sign = 1 if setting.metrics[0].higher_is_better else -1
 
     def value(name: str) -> list[float]:
-        return [sign * race.values[name][m.name] for m in setting.metrics]
+        known = [race.values[name][m.name] for m in setting.metrics]
+        return [-math.inf if v is None else sign * v for v in known]
 
     return max(names, key=value, default=None)
 
@@ -140,13 +154,15 @@ def leader_on_dev(setting: Setting, left: Sequence[Built], race: DevRace) -> str
 def answer_test(
     setting: Setting, bench: Bench, built: Sequence[Built], left: Sequence[Built], leader: str | None, test: Opened
 ) -> dict[str, dict[str, list[Answer]]]:
-    """Answer the opened test: the arms left, oracles of the leader, floors, other seeds. Kept per arm as JSON lines."""
+    """Answer the opened test: the arms left, oracles of the leader, other seeds."""
     folder = setting.folder
     assert folder is not None
     answered: dict[str, dict[str, list[Answer]]] = {"arms": {}, "oracles": {}, "floors": {}, "seeds": {}}
     for b in left:
-        answers = given_answers(setting, b, test.examples) if b.answers else None
-        if answers is None:
+        if b.answers:
+            given, _ = read_given(setting.base / b.answers, b.answers)
+            answers = as_answers(given, test.examples, setting.task, bench.labels)
+        else:
             assert b.program is not None
             with folder.spending(b.name, "test"):
                 answers = bench.answer(b.program, test.examples, f"test {b.name}")
@@ -157,32 +173,38 @@ def answer_test(
             known = [e for e in test.examples if e.gold]  # without a known passage there is no oracle to ask
             for name, program in oracle_programs(b.program).items() if known else ():
                 answered["oracles"][name] = bench.answer(program, known, f"test oracle: {name}")
-                keep_answers(folder, f"oracle {name}", known, answered["oracles"][name], setting)
     for b in built:
         if b.status == "seed" and b.program is not None:
             answered["seeds"][b.name] = bench.answer(b.program, test.examples, f"test {b.name}")
-    blind = [e.blind() for e in test.examples]
-    for name in setting.task.floors:
-        setting.progress(f"floor {name}", 0, None)
-        predict = open_floor(name)(bench)
-        if predict is not None:
-            answered["floors"][name] = predict(blind)
     return answered
 
 
-def given_answers(setting: Setting, built: Built, examples: Sequence[Example]) -> list[Answer]:
-    """Read answers that were given elsewhere; a question without one is not judged, and counts as wrong."""
-    path = setting.base / str(built.answers)
-    given: dict[str, str] = {}
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+def fit_floors(setting: Setting, bench: Bench) -> dict[str, Predict]:
+    """Fit the floors on train and dev, before the test is opened: what cannot be fitted is found out in time."""
+    fitted = {}
+    for name in setting.task.floors:
+        setting.progress(f"floor {name}", 0, None)
+        part = parts.find("floor", name, setting.base)
         try:
-            row = json.loads(line)
-            given[str(row["id"])] = str(row["answer"])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise UserError("is not an object with id and answer.", f"{path}, line {n}", "Mend that line.") from None
-    return [
-        Answer(given[e.id], given[e.id]) if e.id in given else Answer("", error="no answer was given") for e in examples
-    ]
+            predict = open_floor(name)(bench)
+        except Exception as e:
+            if part.origin == "sharpen" or isinstance(e, UserError):
+                raise
+            raise PluginError(f"floor {name}", part.origin, e) from e
+        if predict is not None:
+            fitted[name] = predict
+    return fitted
+
+
+def keep_others(
+    folder: RunFolder, answered: dict[str, dict[str, list[Answer]]], test: Opened, setting: Setting
+) -> None:
+    """Write what oracles, floors and other seeds answered, as arms' answers are."""
+    known = [e for e in test.examples if e.gold]
+    for kind in ("oracles", "floors", "seeds"):
+        for name, answers in answered[kind].items():
+            asked = known if kind == "oracles" else test.examples
+            keep_answers(folder, f"{kind[:-1]} {name}", asked, answers, setting)
 
 
 def keep_answers(

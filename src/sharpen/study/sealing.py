@@ -9,6 +9,7 @@ from typing import Any
 
 from sharpen import evaluation
 from sharpen.data import Dataset
+from sharpen.errors import UserError
 from sharpen.evaluation import Ledger, Seen
 from sharpen.study.dev import DevRace, clusters_of
 from sharpen.study.setting import Setting
@@ -47,6 +48,13 @@ def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevR
                 "can_show": asdict(can_show),
                 "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
+        )
+    planned = folder.read_json("plan.json")
+    if list(planned["arms"]) != list(family):
+        raise UserError(
+            f"what would be tested now ({', '.join(family)}) is not what was planned ({', '.join(planned['arms'])}).",
+            str(folder.path / "plan.json"),
+            "Use --out for a new run: it counts as another look at these questions.",
         )
     opened = evaluation.open_test(data.seal, folder.path, Ledger(setting.store.root / "ledger.sqlite"), folder.run_id())
     folder.event("test opened", questions=len(opened.examples), look=opened.look)

@@ -11,9 +11,9 @@ from typing import Any
 from sharpen import config
 from sharpen.config import Arm, UseCase
 from sharpen.data import Dataset
-from sharpen.errors import UserError
+from sharpen.errors import Problem, UserError
 from sharpen.metrics import Judge, open_metric
-from sharpen.models import open_model, pull
+from sharpen.models import is_hosted, open_model, pull
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Store
 from sharpen.study.folder import RunFolder
@@ -60,7 +60,7 @@ class Setting:
 
     def _held(self) -> int:
         """How many models may stay open: the arms take turns, and opening a tuned one again costs seconds."""
-        if self.use_case.model.startswith(("fake:", "openai:")):
+        if is_hosted(self.use_case.model):
             return MOST_HELD
         free = available_gb()
         weights = pull(self.use_case.model).bytes / 1e9
@@ -94,23 +94,42 @@ def resolve(
     """Read a use case, fill in its task's defaults, and find its store."""
     if isinstance(use_case, UseCase):
         uc, base = use_case, (base or Path()).resolve()
+        if settings:
+            raw = uc.model_dump(mode="json")
+            config.override(raw, settings)
+            uc = config.validate(raw)
     else:
         path = Path(use_case)
         if path.is_dir() and (path / "usecase.yaml").exists():
             path = path / "usecase.yaml"
         uc, base = config.load(path, settings), path.resolve().parent
-    task = open_task(uc.task)
-    names = list(uc.metrics or task.metrics)
-    metrics = [open_metric(n) for n in names]
-    arms = list(uc.arms) or [Arm(does=a) for a in default_arms(task, uc)]
-    if not any(config.parse_sum(a.does) == [] and not a.model and not a.answers for a in arms):
+    task = open_task(uc.task, base)
+    metrics, problems = _metrics(uc, task, base)
+    arms = list(uc.arms) or [Arm(does=a) for a in task.arms]
+    if not any(_plain(a) for a in arms):
         arms.insert(0, Arm(does="baseline"))
+    if problems:
+        raise UserError(problems)
     return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress)
 
 
-def default_arms(task: Task, use_case: UseCase) -> Sequence[str]:
-    """The task's default arms, by whether there are documents."""
-    return task.arms_with_documents if use_case.data.documents and task.arms_with_documents else task.arms
+def _metrics(use_case: UseCase, task: Task, base: Path) -> tuple[list[Judge], list[Problem]]:
+    """Open the metrics; every one that cannot be had is a problem."""
+    made, problems = [], []
+    for name in use_case.metrics or task.metrics:
+        try:
+            made.append(open_metric(name, base))
+        except UserError as e:
+            problems += [Problem(p.what, p.where or f"metrics: {name}", p.do) for p in e.problems]
+    return made, problems
+
+
+def _plain(arm: Arm) -> bool:
+    """Whether an arm is the model as it is, asked as the task asks."""
+    try:
+        return not arm.answers and not arm.model and config.parse_sum(arm.does) == []
+    except UserError:  # pre-flight says it, with all the rest
+        return False
 
 
 def store_root(base: Path) -> Path:
@@ -121,6 +140,6 @@ def store_root(base: Path) -> Path:
 def baseline_of(arms: Sequence[Arm]) -> Arm:
     """The arm that all others are compared with."""
     for arm in arms:
-        if not arm.answers and not arm.model and config.parse_sum(arm.does) == []:
+        if _plain(arm):
             return arm
     raise UserError("there is no baseline among the arms.", do="Add the arm: baseline")

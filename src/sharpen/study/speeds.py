@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sharpen.errors import UserError
 from sharpen.runtime import Engines, batch
 from sharpen.store import write_text
 from sharpen.study.environment import machine
@@ -120,6 +121,9 @@ def _generating(model: Model) -> tuple[float, float, float]:
         requests = [Generate(model.ref, (), m, Decoding(new)) for m in messages]
         start = time.perf_counter()
         done = [c for _, c in model.generate(requests)]
+        wrong = next((c.error for c in done if c.error), None)
+        if wrong:  # nothing is kept: the next try measures again
+            raise UserError(f"does not answer: {wrong}", model.ref, "Mend that, then run the same command again.")
         return time.perf_counter() - start, sum(c.prompt_tokens for c in done), sum(c.completion_tokens for c in done)
 
     run(0, 1)  # the first call compiles and warms up
@@ -158,7 +162,7 @@ def _training(setting: Setting, engines: Engines) -> tuple[float, float, float]:
         return 1e6, resident_gb() or 0.0, 0.0
     from sharpen import tuning
     from sharpen.models import pull
-    from sharpen.models.transformers import load_module
+    from sharpen.models.transformers import load_module, placed
 
     reply = Message("assistant", "a short answer")
     options = tuning.TrainOptions(max_steps=3, per_device_train_batch_size=8, checkpoint_steps=0)
@@ -167,7 +171,7 @@ def _training(setting: Setting, engines: Engines) -> tuple[float, float, float]:
     del model
     module, _ = load_module(pull(ref))
     with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
-        trained = tuning.train(module, rows, [], options, Path(scratch, "train"))
+        trained = tuning.train(placed(module), rows, [], options, Path(scratch, "train"))
         speed = statistics.median(p.tokens_per_second for p in trained.curve[1:])
         peak = peak_gb()
         del module

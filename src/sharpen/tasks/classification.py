@@ -16,7 +16,7 @@ def classification() -> Task:
         floors=("majority", "tfidf_linear", "embedding_linear"),
         instructions=(
             "{goal} Reply with the class only.",
-            "Reply with one of these classes only: {labels}.",
+            "{goal} Reply with one of these classes only: {labels}.",
         ),
         arms=("baseline", "instruct", "few_shot", "nearest_shots", "lora", "nearest_shots + lora"),
         max_new_tokens=16,

@@ -11,10 +11,10 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.errors import UserError
-from sharpen.techniques.bench import Bench, Counts, Tried
+from sharpen.techniques.bench import Bench, Counts, NotAvailable, Tried
 from sharpen.types import System, Task, Technique
 
-__all__ = ["Bench", "Counts", "Tried", "open_technique", "why_not"]
+__all__ = ["Bench", "Counts", "NotAvailable", "Tried", "open_technique", "why_not"]
 
 
 def open_technique(name: str, options: Mapping[str, Any], base: Path | None = None) -> Technique:
@@ -41,7 +41,8 @@ def open_technique(name: str, options: Mapping[str, Any], base: Path | None = No
 def why_not(name: str, program: System, task: Task, can: frozenset[str], base: Path | None = None) -> str | None:
     """Return why a technique cannot be applied here, or None when it can.
 
-    A technique's file may define ``applies(program, task, can)``; without it, the technique applies everywhere.
+    A technique's file may define ``applies(program, task, can)``; without it, the technique applies everywhere. What
+    only the data can tell is said later: ``improve`` raises :class:`NotAvailable`.
     """
     module = parts.module(parts.find("technique", name, base))
     applies = getattr(module, "applies", None)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.techniques.bench import Bench
+from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Message, Ref, System
+
+CPUINFO = Path("/proc/cpuinfo")
+BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # what it says of processors that have it; the last one on Arm
 
 
 def tune(
@@ -23,25 +28,32 @@ def tune(
 ) -> list[tuple[str, Ref]]:
     """Train on conversations, keep what came of it in the store, and return it, each with a label.
 
-    That is the adapter of the smallest validation loss and, where it is another, the one of the last step. The work
-    folder holds checkpoints: the same call after a kill goes on from the last one.
+    That is the adapter of the smallest validation loss and, where it is another, the one of the last step. The bench's
+    work folder holds checkpoints and the result: the same call after a kill goes on from there. Who gave the folder
+    removes it; without one, nothing is left and nothing can be gone on with.
+
+    Raises:
+        NotAvailable: bf16 is asked for, and the hardware has none.
     """
+    if bench.work is None:
+        with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
+            return tune(program, train, dev, replace(bench, work=Path(scratch)), options)
     from sharpen import tuning
     from sharpen.models import pull
-    from sharpen.models.transformers import load_module
+    from sharpen.models.transformers import load_module, placed
 
-    if program.adapters:
-        raise UserError("the program is tuned already.", do="Name one technique that trains per arm.")
     settings = train_options(bench, options)
+    if settings.bf16 and not multiplies_bf16():
+        what = "this machine has no bf16 in hardware, where it would be slower than float32."
+        raise NotAvailable(what, do="Leave bf16 out.")
     model = bench.model(program)
     rows = [model.render(m) for m in train]
     dev_rows = [model.render(m) for m in dev]
+    del model
     bench.engines.release()  # training needs the memory
-    folder = bench.work or bench.store.root / "work" / "train"
-    folder.mkdir(parents=True, exist_ok=True)
     module, tokenizer = load_module(pull(program.model))
     trained = tuning.train(
-        module, rows, dev_rows, settings, folder, progress=bench.progress, decode=lambda ids: tokenizer.decode(ids)
+        placed(module), rows, dev_rows, settings, bench.work, bench.progress, lambda ids: tokenizer.decode(ids)
     )
     del module
     facts = trained.plain()
@@ -61,8 +73,20 @@ def tune(
     found = [(f"step {trained.best_step}", keep(trained.adapter))]
     if trained.last is not None:
         found.append((f"step {trained.steps}", keep(trained.last)))
-    shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def multiplies_bf16() -> bool:
+    """Whether the hardware that would train has bf16 itself; elsewhere it is emulated."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        said = CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return not BF16.isdisjoint(said.split())
 
 
 def train_options(bench: Bench, options: dict[str, Any]) -> Any:
@@ -91,12 +115,7 @@ def check_options(options: dict[str, Any]) -> Any:
         near = get_close_matches(strange[0], known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"It has: gold_share, {', '.join(known)}."
         raise UserError(f"lora has no option {', '.join(strange)}.", do=hint)
-    try:
-        return TrainOptions(**options)
-    except TypeError as e:
-        raise UserError(
-            f"an option of lora has a value of the wrong kind: {e}.", do="See: sharpen parts show lora"
-        ) from None
+    return TrainOptions(**options)
 
 
 def _plain(settings: Any) -> dict[str, Any]:

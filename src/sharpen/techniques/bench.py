@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sharpen.errors import UserError
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.store import Store
 from sharpen.types import (
@@ -25,6 +26,10 @@ from sharpen.types import (
     Task,
     silent,
 )
+
+
+class NotAvailable(UserError):
+    """A technique cannot be used with this data or on this machine. The sentence says why: it stands in the report."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,12 @@ class Bench:
 
     def first(self, model: str) -> System:
         """The baseline: the model, asked as the task asks."""
-        instruction = self.fill(self.task.instructions[0])
-        prompt = Prompt(instruction, self.task.template, self.task.context_template)
         can = self.engines.model(model).can
         choices = self.labels if self.task.chooses else ()
         by_text = bool(choices) and "score" not in can
+        # Who writes the class has to be told which there are; who ranks them is not.
+        told = next((t for t in self.task.instructions if by_text and "{labels}" in t), self.task.instructions[0])
+        prompt = Prompt(self.fill(told), self.task.template, self.task.context_template)
         decoding = Decoding(self.max_new_tokens, choices=choices, by_text=by_text, one_line=self.task.one_line)
         return System(model, prompt=prompt, decoding=decoding)
 
@@ -111,7 +117,7 @@ class Bench:
             low, high = getattr(metric, "bounds", (0.0, 1.0))
             wrong = low if metric.higher_is_better else high
             scores = [replace(s, value=wrong) if s.value is None else s for s in metric.score(examples, answers)]
-            value = metric.aggregate(scores)
+            value = metric.aggregate(scores, [e.weight for e in examples])
             values.append(-math.inf if math.isnan(value) else value if metric.higher_is_better else -value)
         return Tried(program, tuple(values), len(examples), label)
 
@@ -137,7 +143,8 @@ class Bench:
                 facts = {"what": what, "candidate": labels[i], "n": tried[i].n, "round": number}
                 values = {n: v for n, v in zip(names, tried[i].values, strict=True) if math.isfinite(v)}
                 self.note("tried", {**facts, "values": values})
-            keep = order if number == len(rounds) - 1 else order[: max(2, (len(order) + 1) // 2)]
+            # Who goes on keeps the given order: a tie on all of dev is not broken by a part of it.
+            keep = order if number == len(rounds) - 1 else sorted(order[: max(2, (len(order) + 1) // 2)])
             candidates = [candidates[i] for i in keep]
         self.note("chose", {"what": what, "candidate": candidates[0][0]})
         return candidates[0][1]
@@ -145,7 +152,3 @@ class Bench:
     def keep(self, kind: str, fill: Callable[[Path], None]) -> Ref:
         """Keep a folder in the store by its content."""
         return self.store.keep(kind, fill)
-
-    def with_seed(self, seed: int) -> Bench:
-        """The same bench with another seed."""
-        return replace(self, seed=seed)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sharpen.techniques._options import count, counts
-from sharpen.techniques.bench import Bench
+from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Demo, Example, Passage, System, Task, Technique
 
 
@@ -31,8 +31,6 @@ def few_shot(k: int | Sequence[int] = (3, 1, 5), draws: int = 2) -> Technique:
 
     def improve(program: System, bench: Bench) -> System:
         pool = usable(bench)
-        if not pool:
-            return program
         candidates = []
         for draw in range(sets):
             rng = bench.rng(f"few_shot {draw}")
@@ -47,8 +45,15 @@ def few_shot(k: int | Sequence[int] = (3, 1, 5), draws: int = 2) -> Technique:
 
 
 def usable(bench: Bench) -> list[Example]:
-    """Training examples that can be shown: one turn, answered, and not among the longest tenth."""
+    """Training examples that can be shown: one turn, answered, and not among the longest tenth.
+
+    Raises:
+        NotAvailable: there is none.
+    """
     pool = [e for e in bench.train if e.targets and len([m for m in e.messages if m.role != "system"]) == 1]
+    if not pool:
+        what = "no training example can be shown: none has both a single question and an answer."
+        raise NotAvailable(what, do="Add training examples of one turn, or leave worked examples out of this arm.")
     lengths = sorted(len(e.question) + len(e.targets[0]) for e in pool)
     limit = lengths[int(len(lengths) * 0.9)] if len(lengths) >= 10 else float("inf")
     return [e for e in pool if len(e.question) + len(e.targets[0]) <= limit]
@@ -60,15 +65,7 @@ def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -
     if program.retriever is not None:
         r = program.retriever
         found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
-    return [
-        Demo(
-            e.question,
-            e.targets[0],
-            passages[::-1] if program.retriever and program.retriever.best_last else passages,
-            e.id,
-        )
-        for e, passages in zip(examples, found, strict=True)
-    ]
+    return [Demo(e.question, e.targets[0], passages, e.id) for e, passages in zip(examples, found, strict=True)]
 
 
 def _varied(order: list[Example], bench: Bench) -> list[Example]:

@@ -12,19 +12,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.data import near_duplicates
 from sharpen.errors import UserError
 from sharpen.runtime import prompts
 from sharpen.techniques._train import check_options, tune
-from sharpen.techniques.bench import Bench
+from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Message, Passage, System, Task, Technique
 
 NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
 TRAINS = True
 CHOICES = ("dev", "loss", "last")
+TUNED = "the program is tuned already; name one technique that trains per arm"
 
 
 def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
-    """Weights must be within reach."""
+    """Weights must be within reach, and not tuned already."""
+    if program.adapters:
+        return TUNED
     if "tune" in can:
         return None
     return "this model's weights cannot be trained here (it is hosted, or its engine does not train)"
@@ -49,17 +53,20 @@ def lora(gold_share: float = 1.0, choose: str = "dev", **options: Any) -> Techni
     check_options(options)
 
     def improve(program: System, bench: Bench) -> System:
+        if program.adapters:  # the loop trains the plain model: what came of it would not fit the tuned one
+            raise NotAvailable(f"{TUNED}.")
         train, dropped = conversations(program, bench.train, bench, gold_share)
         dev, _ = conversations(program, bench.dev, bench, 0.0)
         bench.note("training rows", {"train": len(train), "dev": len(dev), "left_out": dropped})
         if not train:
-            raise UserError("no training example has an answer to learn.", do="Add targets to the training examples.")
-        model = bench.model(program)
-        if hasattr(model, "learn"):
+            what = "no training example is left to learn: they have no answer, or the prompt itself shows them."
+            raise NotAvailable(what, do="Add training examples with answers.")
+        learn = getattr(bench.model(program), "learn", None)  # the model itself is not held: training needs the memory
+        if learn:
             made = [
                 (
                     "",
-                    bench.keep("adapter", lambda folder: model.learn([(m[:-1], m[-1].content) for m in train], folder)),
+                    bench.keep("adapter", lambda folder: learn([(m[:-1], m[-1].content) for m in train], folder)),
                 )
             ]
         else:
@@ -74,15 +81,15 @@ def lora(gold_share: float = 1.0, choose: str = "dev", **options: Any) -> Techni
 def conversations(
     program: System, examples: Sequence[Example], bench: Bench, gold_share: float
 ) -> tuple[list[tuple[Message, ...]], int]:
-    """Return the program's own prompts with the first reference as the reply, and how many examples had none."""
-    usable = [e for e in examples if e.targets]
+    """Return the program's own prompts with the first reference as the reply, and how many examples were left out.
+
+    Left out are examples without a reference, and those that the prompt itself shows with their answers.
+    """
+    usable = _not_shown([e for e in examples if e.targets], program)
     rng = bench.rng("gold")
     chance = {e.id: rng.random() for e in usable}
 
     def passages(example: Example, found: tuple[Passage, ...]) -> tuple[Passage, ...]:
-        # Where answers are documents too, an example's own entry would give its answer away.
-        own = example.question.strip().lower()
-        found = tuple(p for p in found if own not in p.text.lower()) or found
         if not example.gold or program.retriever is None or chance[example.id] >= gold_share:
             return found
         gold = bench.engines.index(program.retriever.index).covering(example.gold, 1)
@@ -93,3 +100,12 @@ def conversations(
     asked = prompts(program, usable, bench.engines, passages)
     rows = [(*m, Message("assistant", e.targets[0])) for m, e in zip(asked, usable, strict=True)]
     return rows, len(examples) - len(usable)
+
+
+def _not_shown(examples: Sequence[Example], program: System) -> list[Example]:
+    """The examples that are no worked example of the program, nor a near-duplicate of one."""
+    if not program.demos:
+        return list(examples)
+    alike = near_duplicates([e.question for e in examples], [d.question for d in program.demos])
+    twins = {i for i, _, _ in alike}
+    return [e for i, e in enumerate(examples) if i not in twins]

@@ -31,11 +31,9 @@ def nearest_shots(k: int | Sequence[int] = (3, 5), how: str = "dense") -> Techni
         raise UserError(f"the option how is {how!r}.", do=f"It is one of: {', '.join(WAYS)}.")
 
     def improve(program: System, bench: Bench) -> System:
-        pool = usable(bench)
-        if not pool:
-            return program
         passages = [
-            Passage(e.id, e.question, Span(e.source, 0, len(e.question)), meta={"answer": e.targets[0]}) for e in pool
+            Passage(e.id, e.question, Span(e.source, 0, len(e.question)), meta={"answer": e.targets[0]})
+            for e in usable(bench)
         ]
         index = build_passages(passages, bench.store, bench.engines.embed if how != "bm25" else None)
         candidates = [(f"k={n}", replace(program, shots=Shots(index, n, how))) for n in sizes]

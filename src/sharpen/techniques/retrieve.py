@@ -12,7 +12,7 @@ from dataclasses import replace
 from sharpen.errors import UserError
 from sharpen.retrieval import Chunking, Index, build
 from sharpen.techniques._options import count, counts
-from sharpen.techniques.bench import Bench
+from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Retriever, System, Task, Technique
 
 WAYS = ("hybrid", "dense", "bm25")
@@ -38,7 +38,8 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
 
     def improve(program: System, bench: Bench) -> System:
         if not bench.documents:
-            return program
+            do = "Name them under data: documents, or give each row its context."
+            raise NotAvailable("retrieve needs documents, and there are none.", do=do)
         bench.progress("index documents", 0, None)
         ref = build(bench.documents, bench.store, bench.engines.embed, sizes)
         index = bench.engines.index(ref)

@@ -11,7 +11,9 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.errors import UserError
-from sharpen.techniques import Bench
+from sharpen.models import open_model
+from sharpen.runtime import Engines
+from sharpen.techniques import Bench, NotAvailable
 from sharpen.testing.tiny import TASKS, tiny_bench, tiny_examples
 from sharpen.types import Answer, Completion, Decoding, Generate, Message, Metric, Model, Rank, Score, System, plain
 
@@ -35,8 +37,9 @@ def _made(kind: str, part: str | Factory, base: Path | None) -> tuple[str, Facto
 def check_technique(technique: str | Factory, tasks: Sequence[str] = TASKS, base: Path | None = None) -> None:
     """Check a technique (a name, a path, or a factory) on the tiny bench of each task.
 
-    It returns a System; the same bench and seed give the same program; what it was given is as it was; worked examples
-    come from train; the program answers; and one training example, or none with an answer, is no crash.
+    It returns a System, or raises NotAvailable and says why; the same bench and seed give the same program; what it was
+    given is as it was; worked examples come from train; the program answers; and one training example, or none with an
+    answer, is no crash.
 
     Raises:
         AssertionError: naming the technique and the rule that it breaks.
@@ -49,14 +52,18 @@ def check_technique(technique: str | Factory, tasks: Sequence[str] = TASKS, base
             program = bench.first("fake:")
             reason = getattr(module, "applies", lambda *_: None)(program, bench.task, bench.model(program).can)
             _must(reason is None or (isinstance(reason, str) and bool(reason.strip())), label, "applies() says why not")
-            if reason is None:
-                _improves(label, factory, bench, program)
+            if reason is None and _improves(label, factory, bench, program):
                 _keeps_its_hands_off(label, factory, tiny_bench(task, documents))
                 _bears_little_data(label, factory, tiny_bench(task, documents))
 
 
-def _improves(label: str, factory: Factory, bench: Bench, program: System) -> None:
-    made = factory()(program, bench)
+def _improves(label: str, factory: Factory, bench: Bench, program: System) -> bool:
+    """Whether the technique can be used with these data at all."""
+    try:
+        made = factory()(program, bench)
+    except NotAvailable as e:
+        _must(bool(str(e).strip()), label, "NotAvailable says why")
+        return False
     _must(isinstance(made, System), label, f"returns a System, not {type(made).__name__}")
     again = factory()(program, tiny_bench(bench.task.name, bool(bench.documents)))
     _must(made.fingerprint == again.fingerprint, label, "the same data and seed give the same program")
@@ -66,6 +73,7 @@ def _improves(label: str, factory: Factory, bench: Bench, program: System) -> No
     _must(len(answers) == len(bench.dev), label, "every question has an answer")
     wrong = [a.error for a in answers if a.error]
     _must(not wrong, label, f"its program answers without errors ({wrong[:1]})")
+    return True
 
 
 def _keeps_its_hands_off(label: str, factory: Factory, bench: Bench) -> None:
@@ -102,17 +110,20 @@ def _bears_little_data(label: str, factory: Factory, bench: Bench) -> None:
 def check_floor(floor: str | Factory, tasks: Sequence[str] = TASKS, base: Path | None = None) -> None:
     """Check a floor on the tiny bench of each task.
 
-    Fitted, it is None or a function from questions to as many answers; it never looks at a question's own answer; and
-    it bears one training example, and none.
+    Fitted, it is None or a function from questions to as many answers; it never looks at a question's own answer; it
+    bears one training example, and none; and one that embeds has ``EMBEDS = True`` in its file, so that the embedding
+    model is there before anything is computed.
 
     Raises:
         AssertionError: naming the floor and the rule that it breaks.
     """
-    name, factory, _ = _made("floor", floor, base)
+    name, factory, module = _made("floor", floor, base)
     for task in tasks:
         for documents in (True, False):
             label = f"{name} on {task}{'' if documents else ' without documents'}"
             bench = tiny_bench(task, documents)
+            engines = _Embedding(bench.store, lambda ref, adapters: open_model(ref), lambda: open_model("fake:"))
+            bench = replace(bench, engines=engines)
             for train in (bench.train, bench.train[:1], (), tuple(replace(e, targets=()) for e in bench.train)):
                 predict = factory()(replace(bench, train=train))
                 if predict is None:
@@ -125,6 +136,18 @@ def check_floor(floor: str | Factory, tasks: Sequence[str] = TASKS, base: Path |
                 _must(blind == answers, label, "a question's own answer is not looked at")
                 again = factory()(replace(bench, train=train))
                 _must(again is not None and again(bench.dev) == answers, label, "the same data give the same answers")
+            said = getattr(module, "EMBEDS", False) is True
+            _must(said or not engines.asked, label, "embeds, and has no EMBEDS = True")
+
+
+class _Embedding(Engines):
+    """Engines that know whether they were asked to embed."""
+
+    asked = False
+
+    def embed(self, texts: Sequence[str], query: bool = False) -> Any:
+        self.asked = True
+        return super().embed(texts, query)
 
 
 def check_metric(metric: str | Factory, base: Path | None = None) -> None:

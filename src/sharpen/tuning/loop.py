@@ -78,8 +78,8 @@ def train(
         run.dropped = {**dropped, **{f"validation: {k}": v for k, v in dev_dropped.items()}}
         run.example = shown(kept[0], decode)
         supervised = sum(len(row.learned) for row in kept)
-        log.info("%d rows, %d supervised tokens, %d steps", len(kept), supervised, len(run.plan))
-        log.info("one row, ⟦what is learned⟧: %s", run.example)
+        log.info("training: %d rows, %d supervised tokens, %d steps", len(kept), supervised, len(run.plan))
+        log.info("one row, what is learned between ⟦ and ⟧:\n%s", run.example)
         run.resume(marks)
         run.go(marks, progress)
         return run.finish(marks, folder)

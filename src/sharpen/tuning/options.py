@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,45 @@ from sharpen.errors import Problem, UserError
 
 SCHEDULES = ("cosine", "linear", "constant")
 METHODS = ("lora",)
+LEAST = {
+    "r": 1,
+    "lora_alpha": 0,
+    "learning_rate": 0,
+    "num_train_epochs": 0,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "max_grad_norm": 0,
+    "weight_decay": 0,
+    "seed": 0,
+    "early_stopping_patience": 0,
+    "eval_steps": 0,
+    "checkpoint_steps": 0,
+    "max_length": 2,
+    "tokens_per_forward": 1,
+}
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    return _whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _names(value: Any) -> bool:
+    several = isinstance(value, tuple | list) and bool(value) and all(isinstance(v, str) for v in value)
+    return isinstance(value, str) or several
+
+
+KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "int": (_whole, "a whole number"),
+    "float": (_number, "a finite number"),
+    "bool": (lambda value: isinstance(value, bool), "True or False"),
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "str | tuple[str, ...]": (_names, "a text, or several"),
+}
+"""Annotation of an option -> whether a value is of that kind, and what the kind is called."""
 
 
 @dataclass(frozen=True)
@@ -64,36 +104,23 @@ class TrainOptions:
     bf16: bool = False
 
     def __post_init__(self) -> None:
-        least = {
-            "r": 1,
-            "lora_alpha": 0,
-            "learning_rate": 0,
-            "num_train_epochs": 0,
-            "per_device_train_batch_size": 1,
-            "gradient_accumulation_steps": 1,
-            "max_grad_norm": 0,
-            "weight_decay": 0,
-            "early_stopping_patience": 0,
-            "eval_steps": 0,
-            "checkpoint_steps": 0,
-            "max_length": 2,
-            "tokens_per_forward": 1,
-        }
-        problems = [
-            Problem(f"{name} is {getattr(self, name)}.", "training options", f"It must be at least {low}.")
-            for name, low in least.items()
-            if not getattr(self, name) >= low
-        ]
-        for name, below in (("lora_dropout", 1.0), ("warmup_ratio", 1.0)):
-            if not 0 <= getattr(self, name) < below:
-                do = f"It must be at least 0 and below {below:g}."
-                problems.append(Problem(f"{name} is {getattr(self, name)}.", "training options", do))
+        wrong: dict[str, str] = {}
+        for f in dataclasses.fields(self):
+            fits, kind = KINDS[str(f.type)]
+            if not fits(getattr(self, f.name)):
+                wrong[f.name] = f"It must be {kind}."
+        for name, low in LEAST.items():
+            if name not in wrong and getattr(self, name) < low:
+                wrong[name] = f"It must be at least {low}."
+        for name in ("lora_dropout", "warmup_ratio"):
+            if name not in wrong and not 0 <= getattr(self, name) < 1:
+                wrong[name] = "It must be at least 0 and below 1."
         for name, known in (("lr_scheduler_type", SCHEDULES), ("method", METHODS)):
             if getattr(self, name) not in known:
-                do = f"It is one of: {', '.join(known)}."
-                problems.append(Problem(f"{name} is {getattr(self, name)!r}.", "training options", do))
-        if problems:
-            raise UserError(problems)
+                wrong[name] = f"It is one of: {', '.join(known)}."
+        if wrong:
+            where = "training options"
+            raise UserError([Problem(f"{n} is {getattr(self, n)!r}.", where, do) for n, do in wrong.items()])
 
     @property
     def rows_per_step(self) -> int:

@@ -1,7 +1,8 @@
 """Examples from comma-separated values with a header line.
 
 The delimiter is a comma, or a semicolon or tab where the header has those instead. Quoted fields may hold line breaks.
-A row with more or fewer fields than the header is dropped with its line.
+A row with more or fewer fields than the header is dropped with its line. A quote that is missing somewhere takes the
+lines after it along; they are named.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
     head = text.lstrip("\n").partition("\n")[0]
     delimiter = delimiter or max(",;\t", key=lambda d: (head.count(d), d == ","))
     previous = stdlib.field_size_limit(max(len(text), 131072))
-    lines = stdlib.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = stdlib.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     begin = 1
     try:
@@ -45,7 +46,7 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
             except StopIteration:
                 return
             except stdlib.Error as e:
-                yield Problem(f"is not CSV: {e}.", f"{name}, line {begin}", "Mend that line.")
+                yield _broken(str(e), begin, lines.line_num, name)
                 begin = lines.line_num + 1
                 continue
             at, begin = begin, lines.line_num + 1
@@ -67,3 +68,11 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
                 yield Row(at, dict(zip(header, cells, strict=True)))
     finally:
         stdlib.field_size_limit(previous)
+
+
+def _broken(said: str, first: int, last: int, name: str) -> Problem:
+    """What is wrong with a record that begins in line ``first`` and was given up in line ``last``."""
+    what = "has a quote that is never closed" if said == "unexpected end of data" else f"is not CSV: {said}"
+    lost = {0: "", 1: f"; line {last} was not read"}.get(last - first, f"; lines {first + 1} to {last} were not read")
+    do = "Close the quote; one that belongs to the text is written twice, in a field within quotes."
+    return Problem(f"{what}{lost}.", f"{name}, line {first}", do)

@@ -1,0 +1,55 @@
+"""Answers that were given elsewhere, by the present system or by people: read, and read as every arm's answers are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from sharpen.errors import Problem
+from sharpen.metrics import parse
+from sharpen.runtime import written_choice
+from sharpen.types import Answer, Example, Task
+
+
+def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
+    """Read JSON lines of ``id`` and ``answer``; every line that cannot be read is a problem."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}, [Problem(f"there is no file {name}.", "arms", "Paths are relative to the use case.")]
+    except (OSError, UnicodeDecodeError) as e:
+        return {}, [Problem(f"cannot be read: {e}.", name, "Save it as UTF-8 text.")]
+    given: dict[str, str] = {}
+    problems = []
+    for n, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            key, answer = row["id"], row["answer"]
+            good = isinstance(key, str | int) and isinstance(answer, str)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            good = False
+        if not good:
+            do = 'Write: {"id": "…", "answer": "…"}'
+            problems.append(Problem("is not an object with an id and a text as answer.", f"{name}, line {n}", do))
+        elif str(key) in given:
+            problems.append(Problem(f"answers {str(key)[:60]!r} a second time.", f"{name}, line {n}", "Keep one."))
+        else:
+            given[str(key)] = answer
+    if not given and not problems:
+        problems.append(Problem("holds no answer.", name, 'Write one line for each: {"id": "…", "answer": "…"}'))
+    return given, problems
+
+
+def as_answers(given: dict[str, str], examples: Sequence[Example], task: Task, labels: Sequence[str]) -> list[Answer]:
+    """The given answers in the order of the questions, parsed as models' are; one without an answer is not judged."""
+    made = []
+    for e in examples:
+        if e.id not in given:
+            made.append(Answer("", error="no answer was given"))
+            continue
+        text = parse(given[e.id], task.one_line)
+        made.append(Answer(written_choice(text, labels) if labels else text, given[e.id]))
+    return made
