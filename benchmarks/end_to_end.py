@@ -115,6 +115,7 @@ def main() -> int:
             left = (time.time() - start) / n * (len(todo) - n)
             print(f"\r{n}/{len(todo)} studies, {left:.0f} s left ", end="", file=sys.stderr)
     done = [d for d in done if d["number"] < args.studies]
+    stated = [d["mdd"] for d in done if d["mdd"] is not None]
     counts = {
         kind: {
             v: sum(d["verdict"] == v for d in done if d["kind"] == kind)
@@ -127,7 +128,7 @@ def main() -> int:
         "counts": counts,
         "demands": judge(done),
         "gain": GAIN,
-        "minimum_detectable_difference": statistics.median([d["mdd"] for d in done if d["mdd"] is not None] or [0]),
+        "minimum_detectable_difference": statistics.median(stated) if stated else None,
         "seconds": round(time.time() - start),
         "machine": machine(),
         "code": code_hash(),

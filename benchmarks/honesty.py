@@ -34,15 +34,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")  # points run side by side, so each takes one core
+if __name__ == "__main__":
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # points run side by side, so each takes one core
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import sharpen.evaluation  # noqa: E402
-import sharpen.metrics  # noqa: E402
-from sharpen.evaluation import Rule, Seen, plan  # noqa: E402
-from sharpen.evaluation.simulate import World, draw, effects_of  # noqa: E402
+import sharpen.evaluation
+import sharpen.metrics
+from sharpen.evaluation import Rule, Seen, plan
+from sharpen.evaluation.simulate import World, draw, effects_of
 
 HERE = Path(__file__).parent
 POINTS = HERE / "results" / "honesty-points.jsonl"
@@ -90,7 +91,7 @@ def grid() -> list[Point]:
 def code_hash() -> str:
     """Hash of all that a result depends on."""
     rooms = [Path(str(room.__file__)).parent for room in (sharpen.evaluation, sharpen.metrics)]
-    files = sorted(f for room in rooms for f in room.glob("*.py"))
+    files = [f for room in rooms for f in sorted(room.glob("*.py"))]
     found = hashlib.sha256()
     for path in [Path(__file__), *(f for f in files if f.stem not in ("ledger", "opening", "__init__"))]:
         found.update(path.read_bytes())

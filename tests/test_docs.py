@@ -1,13 +1,23 @@
-"""What the documents show is run."""
+"""What the documents show is run; what they quote stands in a committed result; set-up says what it lacks."""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from sharpen import parts
 from sharpen.cli.init import init
+from sharpen.cli.parts import BY_PATH, copy
+from sharpen.study.reading import table
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- needs a real model -->\s*)?```python\n(.*?)```", re.S)
@@ -55,9 +65,85 @@ def test_the_examples_with_a_real_model_run(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_every_relative_link_leads_somewhere() -> None:
-    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(p) for p in (ROOT / "docs").glob("*.md"))):
+    pages = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
+    for page in (*pages, *(str(p) for p in (ROOT / "docs").glob("*.md"))):
         text = (ROOT / page).read_text()
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
         for code in re.findall(r"`((?:docs|tests|src|benchmarks)/[\w./-]+)`", text):
             assert (ROOT / code).exists(), f"{page}: {code}"
+
+
+def test_the_table_of_the_readme_is_the_committed_result() -> None:
+    file = ROOT / "benchmarks" / "results" / "anyorganization" / "seed-0.json"
+    result = json.loads(file.read_text())
+    text = (ROOT / "README.md").read_text()
+    assert table(result) in text
+    right, known = result["failures"]["right"], result["failures"]["n"]
+    assert f"Of the {known} questions" in text
+    assert f"answers {100 * right / known:.0f} in 100" in text
+    assert f"took {60 * result['hours']:.1f} minutes" in text
+
+
+def test_every_benchmark_and_every_set_is_in_their_readme() -> None:
+    text = (ROOT / "benchmarks" / "README.md").read_text()
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        assert f"python benchmarks/{script.name}" in text, script.name
+    for study in (ROOT / "benchmarks" / "studies").glob("*.yaml"):
+        assert f"study.py {study.stem} " in text, study.name
+    described = tomllib.loads((ROOT / "benchmarks" / "data.toml").read_text())
+    layout = {f"$SHARPEN_DATA/{name}/{file}" for name, one in described.items() for file in one["files"]}
+    assert set(re.findall(r"(?m)^\$SHARPEN_DATA/\S+", text)) == layout
+
+
+def test_set_up_says_which_python_it_needs(tmp_path: Path) -> None:
+    if not shutil.which("make"):
+        pytest.skip("make is not here")
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy2(ROOT / name, tmp_path)
+    for python in ("false", "no-such-python"):
+        done = subprocess.run(
+            ["make", f"PYTHON={python}", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert f"needs Python 3.11 or newer: {python} is older" in done.stderr
+        assert not (tmp_path / ".venv").exists()
+
+
+def test_only_what_something_asks_for_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(r for some in project["optional-dependencies"].values() for r in some)]
+    found: set[tuple[str, str]] = set()
+    left = [(Requirement(r), extra) for r in asked for extra in ("", *Requirement(r).extras)]
+    while left:
+        requirement, extra = left.pop()
+        key = (canonicalize_name(requirement.name), extra)
+        if key in found or key[0] == "sharpen":
+            continue
+        found.add(key)
+        try:
+            inner = [Requirement(r) for r in requires(requirement.name) or []]
+        except PackageNotFoundError:
+            if extra == "" and any(canonicalize_name(Requirement(r).name) == key[0] for r in asked):
+                pytest.skip(f"{key[0]} is not installed, so what it asks for is not known")
+            continue
+        for one in inner:
+            # Packages of other systems and Pythons are asked for as well.
+            if one.marker is None or "extra" not in str(one.marker) or one.marker.evaluate({"extra": extra}):
+                left += [(one, e) for e in ("", *one.extras)]
+    pinned = {
+        canonicalize_name(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines()[1:]
+    }
+    assert not pinned - {name for name, _ in found}
+
+
+def test_what_copying_a_part_says_is_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind, name in {"technique": "instruct", "metric": "contains", "task": "chat", "floor": "majority"}.items():
+        copy(f"{kind}/{name}", Path(f"my_{kind}.py"))
+        said = capsys.readouterr().out
+        assert (f"./my_{kind}.py" in said) == (kind in BY_PATH)
+        assert (f"sharpen.{kind}" in said) == (kind not in BY_PATH)
+    assert parts.factory("metric", "./my_metric.py", tmp_path)().higher_is_better

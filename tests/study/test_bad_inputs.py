@@ -161,6 +161,7 @@ def test_an_example_longer_than_the_context_is_said(
 def test_an_answer_longer_than_the_context_is_counted_not_raised(towns: Path) -> None:
     import sharpen
 
-    (towns.parent / "documents" / "town0.md").write_text("word " * 30_000)
+    for document in (towns.parent / "documents").iterdir():
+        document.write_text(document.read_text().replace("\n", " ") + " word" * 20_000)
     report = sharpen.run(towns, settings=["arms=[baseline, 'retrieve(k=3, longest=20000, size=20000)']"])
     assert report.arm("retrieve(k=3, longest=20000, size=20000)")["n_unjudged"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,10 @@ def built(does: str, bench: Bench) -> System:
     for name, options in parse_sum(does):
         program = open_technique(name, options)(program, bench)
     return program
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def asked(example: Example, question: str) -> Example:
@@ -57,10 +62,9 @@ def test_gold_takes_the_place_of_the_last_passage_where_retrieval_missed_it() ->
 @pytest.mark.parametrize("k", [1, 3])
 def test_training_sees_what_answering_will_see(k: int) -> None:
     """Entries that hold a question word for word are found for test questions, too: they are not taken away here."""
-    asks = tuple(
-        Document(f"faq/{e.id}.md", f"## {e.question}\n\n{e.targets[0]}.") for e in (tiny := tiny_bench()).train
-    )
-    bench = replace(tiny, documents=asks)
+    bench = tiny_bench()
+    entries = [Document(f"faq/{e.id}.md", f"## {e.question}\n\n{e.targets[0]}.") for e in bench.train]
+    bench = replace(bench, documents=tuple(entries))
     program = built(f"retrieve(k={k}, how='bm25')", bench)
     plain = tuple(replace(e, gold=()) for e in bench.train)
     rows, _ = conversations(program, plain, bench, 1.0)
@@ -90,16 +94,16 @@ def test_no_near_duplicate_of_a_shot_is_learned_from() -> None:
 
 
 def test_shots_found_for_each_question_leave_out_its_twins() -> None:
-    bench = tiny_bench("classification")
-    doubled = tuple(replace(asked(e, e.question.upper() + "!"), id=f"{e.id} again") for e in bench.train)
+    bench = tiny_bench()
+    doubled = tuple(replace(asked(e, e.question.upper().replace("?", " ?!")), id=f"{e.id} again") for e in bench.train)
     bench = replace(bench, train=(*bench.train, *doubled))
-    program = built("nearest_shots(k=3, how='bm25')", bench)
+    program = built("nearest_shots(k=2, how='bm25')", bench)
     rows, dropped = conversations(program, bench.train, bench, 1.0)
     assert dropped == 0
     for row in rows:
-        *shown, own = [m.content for m in row if m.role == "user"]
-        assert len(shown) == 3
-        assert own.upper().rstrip("!") not in {s.upper().rstrip("!") for s in shown}
+        *shown, own = [words(m.content) for m in row if m.role == "user"]
+        assert len(shown) == 2
+        assert own not in shown
 
 
 def test_what_is_left_out_is_noted_and_nothing_left_is_a_reason() -> None:

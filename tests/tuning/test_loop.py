@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,29 @@ def test_the_example_shows_what_is_learned(module: Any, rows: list[Rendered], tm
     assert learned.endswith("⟧")
     assert len(learned) - 1 == sum(rows[0].supervised)
     assert len(before) == len(rows[0].ids) - sum(rows[0].supervised)
+
+
+def test_what_is_learned_is_told_before_the_first_step(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    log, hand = logging.getLogger("sharpen.tuning"), Told()
+    level = log.level
+    log.addHandler(hand)
+    log.setLevel(logging.INFO)
+    try:
+        options = replace(QUICK, max_steps=2)
+        train(module, rows, [], options, tmp_path, lambda stage, done, total: told.append(f"step {done}"))
+    finally:
+        log.removeHandler(hand)
+        log.setLevel(level)
+    before = told[: told.index("step 1")]
+    supervised = sum(sum(r.supervised) for r in rows)
+    assert any(f"{supervised} supervised tokens" in said for said in before)
+    assert any("⟦" in said.partition(":\n")[2] and said.endswith("⟧") for said in before)
 
 
 def test_nothing_supervised_stops_before_the_first_step(module: Any, tmp_path: Path) -> None:

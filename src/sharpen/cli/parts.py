@@ -8,6 +8,8 @@ from pathlib import Path
 from sharpen import parts as shelf
 from sharpen.errors import UserError
 
+BY_PATH = ("technique", "metric", "task")  # kinds that a use case may name by the path of a file
+
 
 def parts(words: list[str], to: Path | None) -> None:
     """List, show or copy."""
@@ -69,4 +71,11 @@ def copy(name: str, to: Path | None) -> None:
     # A part's factory has the name of its file, so it is renamed with it.
     text = re.sub(rf"(?m)^(def|class) {part.name}\b", rf"\1 {target.stem}", text)
     target.write_text(text, encoding="utf-8")
-    print(f"{target} is yours. Name it by its path where you named {part.name}: ./{target.name}")
+    print(f"{target} is yours. {how_to_use(part, target)}")
+
+
+def how_to_use(part: shelf.Part, target: Path) -> str:
+    """What to do with a copied part: some kinds are named by their path, the others come from packages."""
+    if part.kind in BY_PATH:
+        return f"Name it by its path where you named {part.name}: ./{target.name}"
+    return f"A {part.kind} comes from a package: put it into one, with the entry-point group sharpen.{part.kind}."

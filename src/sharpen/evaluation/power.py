@@ -20,7 +20,7 @@ WIDEST = 0.75  # share of the range; a larger gain is not worth the promise that
 SPARSE = 3.0  # differing questions a cluster below which the observed critical value is not trusted
 ASSUMED_DIFFERING = 0.3  # share of questions that two arms answer differently, where nothing is known
 ASSUMED_CORRELATION = 0.1  # within clusters
-HIDDEN_CORRELATION = 0.5  # within clusters, of answers that a gain would change, where none is seen
+HIDDEN_CORRELATION = 0.9  # within clusters, of answers that a gain would change, where none is seen
 
 
 @dataclass(frozen=True)

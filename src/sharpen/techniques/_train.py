@@ -81,7 +81,7 @@ def multiplies_bf16() -> bool:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
         said = CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:
