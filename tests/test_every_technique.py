@@ -71,6 +71,15 @@ def test_the_levers_do_what_they_are_for() -> None:
     assert scores("retrieve + lora")["exact_match"] >= 0.9
 
 
+def test_conversations_of_one_turn_are_shown_to_others() -> None:
+    bench = tiny_bench("chat")
+    shown = a_sum("few_shot(k=3, draws=1)")(bench.first("fake:"), bench).demos
+    single = {e.id for e in bench.train if len(e.messages) == 1}
+    assert 0 < len(single) < len(bench.train)
+    assert len(shown) == 3
+    assert {d.example_id for d in shown} <= single
+
+
 @pytest.mark.parametrize(
     ("name", "task", "why"),
     [
@@ -81,6 +90,8 @@ def test_the_levers_do_what_they_are_for() -> None:
 )
 def test_what_cannot_be_used_says_why_and_is_not_the_baseline(name: str, task: str, why: str) -> None:
     bench = tiny_bench(task, documents=False)
+    bench.train = tuple(e for e in bench.train if len(e.messages) > 1 or task != "chat")
+    assert bench.train
     with pytest.raises(NotAvailable, match=why):
         a_sum(name)(bench.first("fake:"), bench)
 

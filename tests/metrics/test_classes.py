@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from sharpen.metrics import open_metric, worst
+from sharpen.errors import UserError
+from sharpen.metrics import open_metric, value_of, worst
 from sharpen.types import Answer, Example, Message, Score
 
 CLASSES = ["card_arrival", "Lost card", "fees", "limits", "rare"]
@@ -86,3 +89,75 @@ def test_mean_leaves_out_what_was_not_judged() -> None:
     assert metric.aggregate(scores) == pytest.approx(2 / 3)
     assert metric.aggregate(scores, [1, 5, 3, 0]) == pytest.approx(0.25)
     assert np.isnan(metric.aggregate([Score(None)]))
+
+
+def test_batches_fit_together_where_the_classes_are_given() -> None:
+    """One class of the questions occurs in the second batch alone, another was not among those given."""
+    sklearn = pytest.importorskip("sklearn.metrics")
+    examples, answers, truth, said = sample(300, 4)
+    known = [c for c in CLASSES if c != "rare"]
+    said = [s if s != "rare" else "fees" for s in said]
+    answers = [Answer(s) for s in said]
+    order = sorted(range(300), key=lambda i: truth[i] in {"limits", "rare"})
+    metric = open_metric("macro_f1", labels=known)
+    scores = []
+    for part in (order[:100], order[100:]):
+        scores += metric.score([examples[i] for i in part], [answers[i] for i in part])
+    assert len({len(s.stats) for s in scores}) == 1
+    assert "rare" in truth
+    wanted = sklearn.f1_score(truth, said, average="macro", zero_division=0)
+    assert metric.aggregate(scores) == pytest.approx(wanted, abs=1e-12)
+    assert [s.value for s in scores] == [float(truth[i] == said[i]) for i in order]
+
+
+def test_a_class_that_is_answered_and_does_not_occur_counts_where_the_classes_are_given() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    examples, answers, truth, said = sample(60, 7)
+    kept = [i for i in range(60) if truth[i] != "limits"]
+    assert "limits" in {said[i] for i in kept}
+    metric = open_metric("macro_f1", labels=CLASSES)
+    scores = metric.score([examples[i] for i in kept], [answers[i] for i in kept])
+    wanted = sklearn.f1_score([truth[i] for i in kept], [said[i] for i in kept], average="macro", zero_division=0)
+    assert metric.aggregate(scores) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_of_several_right_classes_any_is_right() -> None:
+    example = Example("1", (Message("user", "?"),), labels=("a", "b"))
+    for labels in ((), ("a", "b", "c")):
+        metric = open_metric("macro_f1", labels=labels)
+        found = [metric.score([example], [Answer(t)])[0].value for t in ("a", "b", "c")]
+        assert found == ([1, 0, 0] if not labels else [1, 1, 0])
+
+
+@pytest.mark.parametrize("name", ["exact_match", "accuracy", "macro_f1"])
+def test_the_value_counts_what_could_not_be_judged_as_wrong(name: str) -> None:
+    metric = open_metric(name, **({"labels": ("a", "b")} if name == "macro_f1" else {}))
+    examples = [Example(str(i), (Message("user", "?"),), (t,), labels=(t,)) for i, t in enumerate("abab")]
+    failed = [Answer("a"), Answer("", error="it broke"), Answer("a", error="it broke"), Answer("b")]
+    wrong = [Answer("a"), Answer("none"), Answer("none"), Answer("b")]
+    assert value_of(metric, metric.score(examples, failed)) == value_of(metric, metric.score(examples, wrong))
+    assert metric.aggregate(metric.score(examples, failed)) > (value_of(metric, metric.score(examples, failed)) or 0)
+    weights = [1.0, 3.0, 0.0, 1.0]
+    assert value_of(metric, metric.score(examples, failed), weights) == metric.aggregate(
+        metric.score(examples, wrong), weights
+    )
+
+
+def test_there_is_no_value_where_nothing_was_judged_or_the_worst_has_no_end() -> None:
+    metric = open_metric("exact_match")
+    assert value_of(metric, []) is None
+    assert value_of(metric, [Score(None, "it broke")] * 3) is None
+    assert value_of(metric, [Score(1.0)], [0.0]) is None
+    slow = open_metric("seconds")
+    assert value_of(slow, [Score(2.0), Score(None), Score(4.0)]) == 3.0
+
+
+def test_a_metric_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "shouts.py").write_text(
+        "from sharpen.metrics import Judge\nfrom sharpen.types import Score\n\n\n"
+        "def shouts():\n    return Judge('shouts', lambda e, a: Score(float(a.text.isupper())))\n"
+    )
+    metric = open_metric("shouts.py", tmp_path)
+    assert value_of(metric, metric.score([Example("1", ())] * 2, [Answer("YES"), Answer("no")])) == 0.5
+    with pytest.raises(UserError, match=r"no file whispers\.py"):
+        open_metric("whispers.py", tmp_path)

@@ -28,6 +28,10 @@ THINKS = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' }}{% endif %}"
 )
+ALTERNATES = (
+    "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}{{ m['content'] }}{% endfor %}"
+)
 TEMPLATES = {"chatml": TEMPLATE, "none": None, "no system": NO_SYSTEM, "drops system": DROPS_SYSTEM, "thinks": THINKS}
 ASKED = (Message("system", "Be brief."), Message("user", "What  is 12+3?"))
 
@@ -82,6 +86,28 @@ def test_without_a_template_the_documented_one_is_used() -> None:
     assert chat.template == PLAIN
     assert chat.render(ASKED).text == "<|im_start|>System: Be brief.\n\nUser: What  is 12+3?\n\nAssistant:"
     assert chat.render((*ASKED, Message("assistant", "15"))).text.endswith("\n\nAssistant: 15<|im_end|>")
+
+
+def test_of_several_templates_the_default_is_used() -> None:
+    spoken = tokenizer()
+    spoken.chat_template = {"tool_use": NO_SYSTEM, "default": TEMPLATE}
+    assert Chat(spoken, (2,)).render(ASKED) == Chat(tokenizer(), (2,)).render(ASKED)
+    spoken.chat_template = {"rag": TEMPLATE}
+    assert Chat(spoken, (2,)).template == TEMPLATE
+    spoken.chat_template = {}
+    assert Chat(spoken, (2,)).template == PLAIN
+
+
+def test_a_conversation_that_the_template_refuses_is_a_sentence_and_the_others_are_read() -> None:
+    chat = Chat(tokenizer(ALTERNATES), (2,))
+    twice = (Message("user", "a"), Message("user", "b"))
+    with pytest.raises(UserError, match="refuses the conversation: roles must alternate") as e:
+        chat.render(twice)
+    assert "take turns" in str(e.value)
+    found, refused = chat.prompts([ASKED, twice, ASKED])
+    assert found == {0: chat.render(ASKED).ids, 2: chat.render(ASKED).ids}
+    assert list(refused) == [1]
+    assert "roles must alternate" in refused[1]
 
 
 def test_markers_written_by_a_user_open_no_turn() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sharpen.errors import UserError
-from sharpen.models import _fetch, listing, open_model, pull, show
+from sharpen.models import _fetch, is_hosted, listing, open_model, pull, show
 from sharpen.models._local import CARD, Local, describe, install, read_card
 
 
@@ -134,7 +134,17 @@ def folder_of(path: Path, **files: str) -> Path:
 def test_folders_that_are_no_model_are_said(tmp_path: Path) -> None:
     for files, says in (
         ({}, "no config.json"),
-        ({"config__json": "{"}, "not JSON"),
+        ({"config__json": "{"}, "config.json of .* is not JSON"),
+        ({"config__json": "[]"}, "is not an object"),
+        ({"config__json": "[" * 100_000}, "is not JSON"),
+        (
+            {"config__json": CONFIG, "model__safetensors": "x", "tokenizer_config__json": '{"a'},
+            "tokenizer_config.json of",
+        ),
+        (
+            {"config__json": CONFIG, "model__safetensors": "x", "generation_config__json": ""},
+            "generation_config.json of",
+        ),
         ({"config__json": CONFIG}, "no weights"),
         ({"config__json": CONFIG, "pytorch_model__bin": "x"}, "pickle"),
         ({"config__json": '{"architectures": ["BertForMaskedLM"]}', "model__safetensors": "x"}, "not a language model"),
@@ -146,13 +156,70 @@ def test_folders_that_are_no_model_are_said(tmp_path: Path) -> None:
         pull(str(tmp_path / str(abs(hash("pickle"))) / "config.json"))
 
 
+def tensors(content: str, kind: str = "U8") -> str:
+    """A safetensors file of one tensor."""
+    size = {"U8": 1, "BF16": 2, "F32": 4}[kind]
+    head = json.dumps({"w": {"dtype": kind, "shape": [len(content) // size], "data_offsets": [0, len(content)]}})
+    return len(head).to_bytes(8, "little").decode() + head + content
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 269060552\n", "does not begin as"),
+        ("", "does not begin as"),
+        (tensors("abcdefgh")[:-1], "and should have"),
+        (tensors("abcdefgh")[:20], "does not begin as"),
+        (tensors("abcdefgh").replace('"w"', "'w'"), "header cannot be read"),
+        (tensors("abcdefgh").replace("data_offsets", "data_offzets"), "header cannot be read"),
+    ],
+    ids=["git-lfs", "empty", "cut", "cut in the header", "no JSON", "no offsets"],
+)
+def test_weights_that_are_not_whole_are_said_before_anything_is_opened(tmp_path: Path, content: str, says: str) -> None:
+    folder = folder_of(tmp_path / "m", config__json=CONFIG, model__safetensors=content)
+    with pytest.raises(UserError, match=r"model\.safetensors of .* is not whole: .*" + says) as e:
+        pull(str(folder))
+    assert "git-lfs" in str(e.value)
+
+
+def test_memory_is_counted_in_parameters_that_are_read(tmp_path: Path) -> None:
+    folder = folder_of(
+        tmp_path / "m",
+        config__json=CONFIG,
+        a__safetensors=tensors("a" * 20, "BF16"),
+        b__safetensors=tensors("b" * 8, "F32"),
+    )
+    (folder / "checkpoint-5").mkdir()
+    (folder / "checkpoint-5" / "model.safetensors").write_text(tensors("c" * 400, "F32"))
+    index = {"weight_map": {"w": "a.safetensors", "v": "b.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    local = pull(str(folder))
+    assert local.fp32_bytes == 4 * 10 + 4 * 2
+    assert local.bytes > 400
+    (folder / "model.safetensors").write_text(tensors("a" * 40, "BF16"))
+    assert pull(str(folder)).fp32_bytes == 4 * 20
+
+
+def test_the_place_that_was_looked_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as e:
+        pull("./tuned")
+    assert str(tmp_path / "tuned") in str(e.value)
+
+
+def test_what_brings_its_own_model() -> None:
+    assert [is_hosted(r) for r in ("fake:", "openai:http://h/v1#m")] == [True, True]
+    local = ("hf:org/name", "pypi:x", "./folder", "openvino:x", "transformers:x", "embedder:x", "C:/models/x", "openai")
+    assert [r for r in local if is_hosted(r)] == []
+
+
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
-    a = folder_of(tmp_path / "a", config__json=CONFIG, model__safetensors="x")
-    b = folder_of(tmp_path / "b", config__json=CONFIG, model__safetensors="x")
+    a = folder_of(tmp_path / "a", config__json=CONFIG, model__safetensors=tensors("x"))
+    b = folder_of(tmp_path / "b", config__json=CONFIG, model__safetensors=tensors("x"))
     assert pull(str(a)).digest == pull(str(b)).digest
     (b / "config.json").write_text(CONFIG[:-1] + ', "transformers_version": "9"}')
     assert pull(str(a)).digest == pull(str(b)).digest  # says who wrote it, not what it answers
-    (b / "model.safetensors").write_text("y")
+    (b / "model.safetensors").write_text(tensors("y"))
     assert pull(str(a)).digest != pull(str(b)).digest
 
 

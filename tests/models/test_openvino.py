@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import random
+import shutil
+import subprocess
+import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +134,18 @@ def test_a_prompt_that_is_too_long_is_an_error_and_the_others_go_on(fast: Any) -
     assert full.prompt_tokens + full.completion_tokens <= fast.context
 
 
+def test_a_conversation_that_the_template_refuses_is_an_error_and_the_others_go_on(tmp_path: Path, cache: Path) -> None:
+    from test_chat import ALTERNATES
+    from tiny_model import write
+
+    model = open_model(str(write(tmp_path / "m", ALTERNATES)), engine="openvino")
+    twice = dataclasses.replace(QUESTIONS[0], messages=QUESTIONS[0].messages * 2)
+    found = answers(model, [twice, QUESTIONS[0], ask("word " * 600), twice, QUESTIONS[1]])
+    assert [c.error is None for c in found] == [False, True, False, False, True]
+    assert "roles must alternate" in str(found[3].error)
+    assert [c.tokens for c in found[1::3]] == [c.tokens for c in answers(model, QUESTIONS[:2])]
+
+
 def test_a_closed_iterator_cancels_and_leaves_the_engine_well(fast: Any) -> None:
     asked = [ask(f"What is {n}? " * 9, max_new_tokens=300) for n in range(90)]
     iterator = fast.generate(asked)
@@ -166,12 +183,19 @@ def test_many_threads_may_ask_at_once(fast: Any) -> None:
     assert [found[n] for n in range(len(QUESTIONS))] == expected
 
 
-def test_likelihoods_are_those_of_transformers(fast: Any, calm: Any) -> None:
+def test_likelihoods_are_those_of_transformers_with_the_same_adapters(
+    fast: Any, calm: Any, calm_folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    pytest.importorskip("peft")
+    assert "score" in fast.can
+    adapters = [lora(calm_folder, tmp_path / "a", 1)]
+    tuned, exact = (open_model(str(calm_folder), adapters=adapters, engine=e) for e in ("openvino", "transformers"))
     asked = [Rank("", (), (Message("user", f"What is {n}?"),), ("Paris", "the lazy dog", "12:45")) for n in range(3)]
-    ours, theirs = dict(fast.score(asked)), dict(calm.score(asked))
-    for i in range(3):
-        assert ours[i].logprobs == pytest.approx(theirs[i].logprobs, abs=0.05)
-        assert ours[i].tokens == theirs[i].tokens
+    for ours, theirs in ((fast, calm), (tuned, exact)):
+        assert list(ours.score(asked)) == [
+            (i, dataclasses.replace(x, seconds=pytest.approx(x.seconds, abs=9))) for i, x in theirs.score(asked)
+        ]
+    assert dict(tuned.score(asked))[0].logprobs != dict(fast.score(asked))[0].logprobs
 
 
 def lora(folder: Path, to: Path, seed: int) -> Path:
@@ -288,6 +312,50 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
     assert not [p for p in cache.rglob("*") if p.suffix in {".gguf", ".xml", ".bin"}]
 
 
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from sharpen.errors import UserError
+from sharpen.models import _openvino_files, pull
+local, adapters, most = pull(sys.argv[1]), [Path(p) for p in sys.argv[3:]], int(sys.argv[2])
+import openvino_genai, torch, transformers  # nothing that these write counts
+if adapters:
+    _openvino_files.compiled(local, (), "f16")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+try:
+    print(_openvino_files.compiled(local, adapters, "f16"))
+except UserError as e:
+    print(e)
+"""
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_disk_that_fills_up_while_openvino_writes_leaves_nothing(
+    calm_folder: Path, tmp_path: Path, cache: Path, share: float, tuned: bool
+) -> None:
+    """Its writer does not say that it could not write: what is there is counted. GGUF is smaller than the limits."""
+    adapters = [str(lora(calm_folder, tmp_path / "a", 1))] if tuned else []
+    made = _openvino_files.compiled(pull(str(calm_folder)), (), "f16")
+    size = (made / "openvino_model.bin").stat().st_size
+    shutil.rmtree(cache)
+    most = int(size * share)
+    command = [sys.executable, "-c", FULL, str(calm_folder), str(most), *adapters]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "disk is full" in done.stdout, done.stdout + done.stderr
+    kept = [p for p in cache.rglob("*") if p.suffix in {".gguf", ".xml", ".bin"}]
+    assert {p.parent.parent.name for p in kept} == ({"plain"} if tuned else set())
+
+
+def test_a_form_that_was_spoilt_is_a_sentence_that_names_it(calm_folder: Path, cache: Path) -> None:
+    folder = _openvino_files.compiled(pull(str(calm_folder)), (), "f16")
+    (folder / "openvino_model.xml").write_text("")
+    with pytest.raises(UserError, match="Delete this folder") as e:
+        answers(open_model(str(calm_folder), engine="openvino"), QUESTIONS[:1])
+    assert str(folder) in str(e.value)
+
+
 def test_merged_forms_do_not_pile_up(tmp_path: Path) -> None:
     import os
 
@@ -344,30 +412,50 @@ def test_prompts_wait_for_those_that_they_share_with() -> None:
 
 
 class Parrot:
-    """Answers with its questions, some of them wrongly; counts how often it was asked."""
+    """Answers with its questions, some of them wrongly or in other words; counts how often it was asked."""
 
     ref = "parrot"
 
-    def __init__(self, wrong: int) -> None:
-        self.wrong, self.asked, self.identity = wrong, 0, f"parrot-{wrong}"
+    def __init__(self, wrong: int = 0, other: int = 0) -> None:
+        self.wrong, self.other, self.asked, self.identity = wrong, other, 0, f"parrot-{wrong}-{other}"
 
     def generate(self, requests: list[Generate]) -> Iterator[tuple[int, Completion]]:
         self.asked += 1
         for i, r in reversed(list(enumerate(requests))):
-            yield i, Completion("?" if i < self.wrong else r.messages[-1].content)
+            yield i, Completion("?" if i < self.wrong else "Well. " * (i < self.other) + r.messages[-1].content)
 
 
 def test_agreement_is_counted_and_remembered(cache: Path) -> None:
-    good: Any = Parrot(0)
-    for wrong, enough in ((0, True), (2, True), (3, False)):
-        model: Any = Parrot(wrong)
+    good: Any = Parrot()
+    for wrong, other, enough in ((0, 0, True), (0, 2, True), (0, 3, False), (1, 0, False), (1, 2, False)):
+        model: Any = Parrot(wrong, other)
         found = agrees(model, good)
-        assert (found.equal, found.n, found.enough) == (40 - wrong, 40, enough)
+        assert (found.equal, found.n, found.enough) == (40 - max(wrong, other), 40, enough)
+        assert (found.right, found.reference_right) == (40 - wrong, 40)
         assert found.differing[:1] == ((found.differing[0][0], "?", found.differing[0][2]),) if wrong else True
+        assert f"on {found.equal} of 40 questions" in found.said
         before = good.asked
         assert agrees(model, lambda: pytest.fail("opened"), against=good.identity) == found
         assert (model.asked, good.asked) == (1, before)
     assert Agreement(38, 40).enough
+
+
+def test_the_reference_is_let_go_before_the_engine_is_asked(cache: Path) -> None:
+    alive: list[weakref.ref[Any]] = []
+
+    class Engine(Parrot):
+        def generate(self, requests: list[Generate]) -> Iterator[tuple[int, Completion]]:
+            gc.collect()
+            assert [r() for r in alive] == [None]
+            return super().generate(requests)
+
+    def reference() -> Any:
+        made = Parrot()
+        alive.append(weakref.ref(made))
+        return made
+
+    model: Any = Engine()
+    assert agrees(model, reference, "parrot").enough
 
 
 def test_whether_it_suits_is_found_out_once(calm_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_chat import ALTERNATES
 from tiny_model import write
 
 from sharpen.errors import UserError
 from sharpen.models import open_model, pull
-from sharpen.models.transformers import load_module
+from sharpen.models.transformers import load_module, placed
 from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank
 
 torch = pytest.importorskip("torch")
@@ -159,6 +160,18 @@ def test_a_prompt_that_is_too_long_is_an_error_of_its_own(tiny: Any) -> None:
     assert ranked[1].error is None
 
 
+def test_a_conversation_that_the_template_refuses_is_an_error_of_its_own(tmp_path: Path) -> None:
+    model = open_model(str(write(tmp_path, ALTERNATES)), engine="transformers")
+    ask, twice = (Message("user", "a"),), (Message("user", "a"), Message("user", "b"))
+    found = dict(model.generate([Generate("", (), m, Decoding(max_new_tokens=4)) for m in (ask, twice, ask)]))
+    assert [found[i].error is None for i in range(3)] == [True, False, True]
+    assert "roles must alternate" in str(found[1].error)
+    assert found[0].tokens == found[2].tokens
+    ranked = dict(model.score([Rank("", (), m, ("a", "b")) for m in (ask, twice, ask)]))
+    assert [x.error is None for x in (ranked[0], ranked[1], ranked[2])] == [True, False, True]
+    assert ranked[0].logprobs == ranked[2].logprobs != ()
+
+
 def test_an_answer_ends_where_the_context_ends(tiny: Any) -> None:
     n = next(n for n in range(400, 600) if len(tiny.render((Message("user", " the" * n),)).ids) == 506)
     ((_, completion),) = tiny.generate([Generate("", (), (Message("user", " the" * n),), Decoding(max_new_tokens=50))])
@@ -249,6 +262,63 @@ def test_a_merged_adapter_answers_as_the_unmerged_one(
     assert merged.identity != tiny.identity
     request = Rank("", (), asked(0)[0], CHOICES)
     assert dict(merged.score([request]))[0].logprobs == pytest.approx(by_hand(merged, unmerged, request), abs=1e-3)
+
+
+def test_half_precision_writes_and_fp32_ranks(
+    tiny: Any, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on CUDA: likelihoods are those of fp32 to the last digit, and adapters are merged before weights are rounded."""
+    monkeypatch.setattr("sharpen.models.transformers.answering_dtype", lambda device: torch.bfloat16)
+    half = open_model(str(tiny_folder), engine="transformers")
+    assert half.module.dtype == torch.bfloat16  # type: ignore[attr-defined]
+    assert half.identity != tiny.identity
+    assert all(c.error is None for _, c in half.generate(requests(0)[:3]))
+    wanted = [Rank("", (), m, CHOICES) for m in asked(0)[:4]]
+    ours, theirs = dict(half.score(wanted)), dict(tiny.score(wanted))
+    assert [ours[i].logprobs for i in range(4)] == [theirs[i].logprobs for i in range(4)]
+
+    _, folder = adapter(tiny_folder, tmp_path / "a")
+    local = pull(str(tiny_folder))
+    merged, exact = load_module(local, [folder], torch.bfloat16)[0], load_module(local, [folder])[0]
+    for name, weight in exact.state_dict().items():
+        assert torch.equal(merged.state_dict()[name], weight.to(torch.bfloat16)), name
+
+
+on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+@on_cuda
+def test_on_cuda_likelihoods_are_those_of_the_cpu(tiny_folder: Path) -> None:
+    wanted = [Rank("", (), m, CHOICES) for m in asked(0)]
+    fast, slow = (open_model(str(tiny_folder), engine="transformers", device=d) for d in ("cuda", "cpu"))
+    ours, theirs = dict(fast.score(wanted)), dict(slow.score(wanted))
+    for i in range(len(wanted)):
+        assert ours[i].logprobs == pytest.approx(theirs[i].logprobs, abs=0.05)
+
+
+@on_cuda
+def test_on_cuda_a_merged_adapter_ranks_as_the_unmerged_one(tiny_folder: Path, tmp_path: Path) -> None:
+    unmerged, folder = adapter(tiny_folder, tmp_path / "a")
+    merged = open_model(str(tiny_folder), adapters=[folder], engine="transformers", device="cuda")
+    request = Rank("", (), asked(0)[0], CHOICES)
+    assert dict(merged.score([request]))[0].logprobs == pytest.approx(by_hand(merged, unmerged, request), abs=0.05)
+    assert all(c.error is None for _, c in merged.generate(requests(0)))
+
+
+def test_training_lies_where_answers_are_made(tiny_folder: Path) -> None:
+    module = placed(load_module(pull(str(tiny_folder)))[0])
+    assert module.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    ids = torch.randint(0, 300, (1, 9), device=module.device)
+    module.requires_grad_(True)(ids, labels=ids).loss.backward()
+    assert module.get_input_embeddings().weight.grad.device == module.device
+
+
+def test_weights_that_are_spoilt_later_are_a_sentence(tmp_path: Path) -> None:
+    local = pull(str(write(tmp_path)))
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="cannot open"):
+        load_module(local)
 
 
 def test_a_wrong_adapter_is_a_sentence(tiny_folder: Path, tmp_path: Path) -> None:

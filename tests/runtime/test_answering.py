@@ -245,6 +245,30 @@ def test_a_written_choice_is_read_tolerantly(said: str, meant: str) -> None:
     assert written_choice(said, CHOICES) == meant
 
 
+@pytest.mark.parametrize(
+    ("said", "choices", "meant"),
+    [
+        ("1", ("-1", "0", "1"), "1"),
+        ("-1", ("-1", "0", "1"), "-1"),
+        ("-1.", ("-1", "0", "1"), "-1"),
+        ("It is -1, I think.", ("-1", "0", "1"), "-1"),
+        ("It is 1 (one).", ("-1", "0", "1"), "1"),
+        ("1", ("+1", "-1"), ""),
+        ("C#", ("C", "C#", "C++"), "C#"),
+        ("c++!", ("C", "C#", "C++"), "C++"),
+        ("C", ("C#", "C++"), ""),
+        ("+", ("+", "-"), "+"),
+        ("-", ("+", "-"), "-"),
+        ("", ("+", "-"), ""),
+        ("...", ("+", "-"), ""),
+        ("a", ("A", "a"), "a"),
+    ],
+)
+def test_choices_that_differ_in_marks_alone_are_not_mixed_up(said: str, choices: tuple[str, ...], meant: str) -> None:
+    assert written_choice(said, choices) == meant
+    assert written_choice(said, choices[::-1]) == meant
+
+
 def test_a_model_without_likelihoods_writes_its_choice() -> None:
     run = answering(System("m", decoding=Decoding(choices=CHOICES, by_text=True)), asked("Hi"))
     assert isinstance(next(run), Generate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from sharpen.errors import UserError
 from sharpen.models.fake import FakeModel
 from sharpen.runtime import Answers, Engines, answer_all
+from sharpen.runtime import cache as cache_file
 from sharpen.runtime.cache import key_of
 from sharpen.store import Store
 from sharpen.testing import tiny_bench
@@ -76,6 +78,27 @@ def test_the_key_is_program_question_and_identity() -> None:
     ]
     assert len({base, *others}) == 6
     assert key_of(PROGRAM, asked(1), "id") == base
+
+
+def test_another_answer_path_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, path = Counting(), tmp_path / "answers.sqlite"
+    answer_all(PROGRAM, [asked(1)], engines(model, tmp_path), Answers(path))
+    monkeypatch.setattr("sharpen.runtime.cache.code", lambda: "newer")
+    answer_all(PROGRAM, [asked(1)], engines(model, tmp_path), Answers(path))
+    assert len(model.asked) == 2
+
+
+@pytest.mark.parametrize("name", ["runtime/answering.py", "metrics/parsing.py", "retrieval/index.py"])
+def test_the_answer_path_is_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    house = tmp_path / "sharpen"
+    for room in ("runtime", "metrics", "retrieval"):
+        shutil.copytree(Path(cache_file.__file__).parents[1] / room, house / room)
+    before = cache_file.code()
+    monkeypatch.setattr(cache_file, "__file__", str(house / "runtime" / "cache.py"))
+    assert cache_file.code.__wrapped__() == before, "wherever they lie"
+    with (house / name).open("a") as f:
+        f.write("# changed")
+    assert cache_file.code.__wrapped__() != before
 
 
 def test_another_identity_is_asked_anew(tmp_path: Path) -> None:
@@ -157,8 +180,33 @@ def test_a_broken_row_is_a_sentence(tmp_path: Path, row: str) -> None:
 
 
 def test_a_folder_in_its_place_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError, match="cannot be used") as e:
         Answers(tmp_path)
+    assert "Delete" not in str(e.value)
+
+
+def test_a_file_in_the_place_of_its_folder_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("")
+    with pytest.raises(UserError, match="cannot be used"):
+        Answers(tmp_path / "store" / "answers.sqlite")
+
+
+def test_a_file_in_use_is_not_to_be_deleted(tmp_path: Path) -> None:
+    cache = Answers(tmp_path / "answers.sqlite")
+    cache._db.execute("PRAGMA busy_timeout=1")
+    with sqlite3.connect(cache.path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match="Wait until the other study is done") as e:
+            cache.put([("k", Answer("x"))])
+    assert "Delete" not in str(e.value)
+
+
+def test_a_file_that_may_not_be_written_is_not_to_be_deleted(tmp_path: Path) -> None:
+    cache = Answers(tmp_path / "answers.sqlite")
+    cache._db.execute("PRAGMA query_only=1")  # root may write everything, so the database itself refuses
+    with pytest.raises(UserError, match="you may write it") as e:
+        cache.put([("k", Answer("x"))])
+    assert "Delete" not in str(e.value)
 
 
 FULL = """

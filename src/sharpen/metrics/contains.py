@@ -7,7 +7,7 @@ from how it is put; a long answer that mentions everything scores high, so decis
 from __future__ import annotations
 
 from sharpen.metrics.judging import Judge, against_targets
-from sharpen.metrics.normalising import normalise
+from sharpen.metrics.normalising import compared
 
 
 def contains() -> Judge:
@@ -16,7 +16,5 @@ def contains() -> Judge:
 
 
 def _contains(answer: str, target: str) -> float:
-    wanted, said = normalise(target), normalise(answer)
-    if not wanted:  # "The", "A", "?": nothing is left to look for, so the words themselves are compared
-        wanted, said = " ".join(target.lower().split()), " ".join(answer.lower().split())
+    said, wanted = compared(answer, target)
     return float(bool(wanted) and f" {wanted} " in f" {said} ")

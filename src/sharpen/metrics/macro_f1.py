@@ -2,8 +2,9 @@
 
 The classes are those of the examples' labels (or references), or as given. An answer that is none of them is a miss of
 the right class and a false alarm of no other. A class that neither occurs nor is answered is left out of the mean, as
-scikit-learn does. It is not a mean over questions: ``Score.value`` says right or wrong, and the metric is made from
-``Score.stats``, per class: right answers, answers, occurrences.
+scikit-learn does. Where the classes are given, all others together are one class more, so that a question of a class
+that nobody knew of counts. It is not a mean over questions: ``Score.value`` says right or wrong, and the metric is made
+from ``Score.stats``, per class: right answers, answers, occurrences.
 """
 
 from __future__ import annotations
@@ -37,24 +38,26 @@ class MacroF1(Judge):
     labels: tuple[str, ...] = ()
 
     def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> list[Score]:
-        """Judge each answer; ``stats`` are ``3 * classes`` numbers, those of a wrong answer where none was given."""
+        """Judge each answer; ``stats`` are 3 numbers a class, those of a wrong answer where none was given."""
         names = self.labels or tuple(label for e in examples for label in (e.labels or e.targets)[:1])
         index = {name: i for i, name in enumerate(sorted({fold(n) for n in names}))}
         return [self._one(e, a, index) for e, a in zip(examples, answers, strict=True)]
 
     def _one(self, example: Example, answer: Answer, index: dict[str, int]) -> Score:
         right = [fold(x) for x in example.labels or example.targets]
-        stats = [0.0] * (3 * len(index))
-        if not right or right[0] not in index:
-            return Score(None, "the example has no label" if not right else f"unknown class {right[0]!r}", tuple(stats))
+        other = len(index)  # the place of all classes that were not given
+        stats = [0.0] * (3 * (other + bool(self.labels)))
+        if not right:
+            return Score(None, "the example has no label", tuple(stats))
         said = fold(answer.text) if not answer.error else ""
-        truth = said if said in right and said in index else right[0]
-        stats[3 * index[truth] + 2] = 1.0
+        truth = said if said in right and (said in index or self.labels) else right[0]
+        stats[3 * index.get(truth, other) + 2] = 1.0
         if answer.error:
             return Score(None, f"no answer: {answer.error}", tuple(stats))
-        if said in index:
-            stats[3 * index[said] + 1] = 1.0
-            stats[3 * index[said]] = float(said == truth)
+        if said in index or said == truth:
+            at = index.get(said, other)
+            stats[3 * at + 1] = 1.0
+            stats[3 * at] = float(said == truth)
         why = "" if said in index else "not one of the classes" if said else "empty answer"
         return Score(float(said == truth), why, tuple(stats))
 

@@ -1,7 +1,7 @@
 """How many words answer and reference share, as the harmonic mean of precision and recall.
 
 Words after SQuAD's normalisation, counted with their repetitions; the best over all references (Rajpurkar et al. 2016,
-``evaluate-v1.1.py``). As there, two texts of which nothing is left after normalisation share nothing: 0.
+``evaluate-v1.1.py``). Articles and punctuation count where the reference is nothing else ("A").
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sharpen.metrics.judging import Judge, against_targets
-from sharpen.metrics.normalising import normalise
+from sharpen.metrics.normalising import compared
 
 
 def token_f1() -> Judge:
@@ -18,7 +18,7 @@ def token_f1() -> Judge:
 
 
 def _f1(answer: str, target: str) -> float:
-    said, wanted = normalise(answer).split(), normalise(target).split()
+    said, wanted = (text.split() for text in compared(answer, target))
     same = sum((Counter(said) & Counter(wanted)).values())
     if not same:
         return 0.0

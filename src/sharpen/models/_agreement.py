@@ -15,19 +15,22 @@ from sharpen.types import Decoding, Generate, Message, Model
 ENOUGH = 0.95
 """Share of equal answers from which one engine may stand in for another."""
 
+APART = 0.01
+"""Share of right answers by which the two may differ at most."""
+
 NEW_TOKENS = 24
 INSTRUCTION = "Answer the question from the text in a few words."
-TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+TEXTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "The harbour of Lindholm was dug by hand between 1871 and 1879. Four hundred workers moved the clay in carts "
         "drawn by oxen, and the engineer Amalia Berg paid them in silver every second Friday. Storms twice tore the "
         "northern wall away before it was rebuilt in granite.",
         (
-            "When was the harbour finished?",
-            "Who paid the workers?",
-            "What was the northern wall rebuilt in?",
-            "How many workers moved the clay?",
-            "What pulled the carts?",
+            ("When was the harbour finished?", "1879"),
+            ("Who paid the workers?", "Amalia Berg"),
+            ("What was the northern wall rebuilt in?", "granite"),
+            ("How many workers moved the clay?", "four hundred"),
+            ("What pulled the carts?", "oxen"),
         ),
     ),
     (
@@ -35,11 +38,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "bring the parcel to any post office within 30 days. We refund the price to the card that you paid with, "
         "usually in five working days. Kettles that have been descaled with acid cannot be returned.",
         (
-            "How long do I have to return a kettle?",
-            "Where do I find the label?",
-            "How is the money paid back?",
-            "Which kettles cannot be returned?",
-            "What has to be in the box?",
+            ("How long do I have to return a kettle?", "30 days"),
+            ("Where do I find the label?", "account"),
+            ("How is the money paid back?", "card"),
+            ("Which kettles cannot be returned?", "acid"),
+            ("What has to be in the box?", "lid"),
         ),
     ),
     (
@@ -47,11 +50,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "stone, and the alga makes sugar from light. Because they have no roots they take what they need from rain "
         "and dust, which is why few kinds grow in cities with dirty air.",
         (
-            "What is a lichen made of?",
-            "What does the alga make?",
-            "Why do few lichens grow in cities?",
-            "What does the fungus do?",
-            "Do lichens have roots?",
+            ("What is a lichen made of?", "fungus"),
+            ("What does the alga make?", "sugar"),
+            ("Why do few lichens grow in cities?", "dirty air"),
+            ("What does the fungus do?", "holds water"),
+            ("Do lichens have roots?", "no"),
         ),
     ),
     (
@@ -59,11 +62,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "choice is made in the time sheet before the tenth of the following month. Managers approve it; without an "
         "answer within a week it counts as approved.",
         (
-            "What do staff receive for work on a public holiday?",
-            "By when must the choice be made?",
-            "Who approves the choice?",
-            "What happens without an answer?",
-            "Where is the choice entered?",
+            ("What do staff receive for work on a public holiday?", "double pay"),
+            ("By when must the choice be made?", "tenth"),
+            ("Who approves the choice?", "managers"),
+            ("What happens without an answer?", "approved"),
+            ("Where is the choice entered?", "time sheet"),
         ),
     ),
     (
@@ -71,11 +74,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "and, from June to September, a van for bicycles. Passengers with a cabin get breakfast; tea can be bought "
         "from the attendant until midnight.",
         (
-            "When does the train reach Vess?",
-            "In which months can bicycles be taken?",
-            "Who gets breakfast?",
-            "How many sleeping cars are there?",
-            "Until when is tea sold?",
+            ("When does the train reach Vess?", "6:15"),
+            ("In which months can bicycles be taken?", "June to September"),
+            ("Who gets breakfast?", "cabin"),
+            ("How many sleeping cars are there?", "two"),
+            ("Until when is tea sold?", "midnight"),
         ),
     ),
     (
@@ -83,11 +86,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "to a maker of ship's lamps for the price of a used car. By 1960 every lighthouse on the western coast had "
         "panes of his glass, and the maker had become the largest employer in the valley.",
         (
-            "What did Marek notice?",
-            "Whom did he sell the idea to?",
-            "What did he get for it?",
-            "What had changed by 1960?",
-            "What was the glass coated with?",
+            ("What did Marek notice?", "stayed clear"),
+            ("Whom did he sell the idea to?", "lamps"),
+            ("What did he get for it?", "used car"),
+            ("What had changed by 1960?", "lighthouse"),
+            ("What was the glass coated with?", "tin oxide"),
         ),
     ),
     (
@@ -95,11 +98,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "every half hour instead of kneading it. Salt slows the yeast, so it is added last; a dough without salt can "
         "rise in half the time and tastes of little.",
         (
-            "What does more water do to dough?",
-            "How often do bakers fold it?",
-            "Why is salt added last?",
-            "How does dough without salt taste?",
-            "What is done instead of kneading?",
+            ("What does more water do to dough?", "faster"),
+            ("How often do bakers fold it?", "half hour"),
+            ("Why is salt added last?", "slows"),
+            ("How does dough without salt taste?", "little"),
+            ("What is done instead of kneading?", "fold"),
         ),
     ),
     (
@@ -107,11 +110,11 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "morning, residents keep a permit for one car, and buses run along the river instead. After a year the "
         "council will count visitors and decide again.",
         (
-            "How did the council vote?",
-            "Until when may shops be supplied?",
-            "Where will buses run?",
-            "What do residents keep?",
-            "When will the council decide again?",
+            ("How did the council vote?", "7 to 4"),
+            ("Until when may shops be supplied?", "ten"),
+            ("Where will buses run?", "river"),
+            ("What do residents keep?", "permit"),
+            ("When will the council decide again?", "year"),
         ),
     ),
 )
@@ -119,11 +122,16 @@ TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Agreement:
-    """``equal`` of ``n`` whole answers are the same; ``differing`` holds up to five questions with both answers."""
+    """``equal`` of ``n`` whole answers are the same; ``differing`` holds up to five questions with both answers.
+
+    ``right`` and ``reference_right`` count the answers of each in which what was asked for stands.
+    """
 
     equal: int
     n: int
     differing: tuple[tuple[str, str, str], ...] = ()
+    right: int = 0
+    reference_right: int = 0
 
     @property
     def share(self) -> float:
@@ -133,7 +141,13 @@ class Agreement:
     @property
     def enough(self) -> bool:
         """Whether one may stand in for the other."""
-        return self.share >= ENOUGH
+        return self.share >= ENOUGH and abs(self.right - self.reference_right) <= APART * self.n
+
+    @property
+    def said(self) -> str:
+        """The result in words."""
+        equal = f"its answers are those of fp32 transformers on {self.equal} of {self.n} questions"
+        return f"{equal}, and {self.right} are right where {self.reference_right} are in fp32"
 
 
 def agrees(model: Model, reference: Model | Callable[[], Model], against: str = "") -> Agreement:
@@ -150,13 +164,16 @@ def agrees(model: Model, reference: Model | Callable[[], Model], against: str = 
     path = cache() / "agreement" / f"{key[:32]}.json"
     if against and path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
-        return Agreement(known["equal"], known["n"], tuple((q, a, b) for q, a, b in known["differing"]))
-    trusted = reference() if callable(reference) else reference
-    questions = [(text, question) for text, asked in TEXTS for question in asked]
-    answers = [_answers(m, questions) for m in (model, trusted)]
-    pairs = [(q, a, b) for (_, q), a, b in zip(questions, *answers, strict=True)]
+        return Agreement(**{**known, "differing": tuple((q, a, b) for q, a, b in known["differing"])})
+    questions = [(text, question) for text, asked in TEXTS for question, _ in asked]
+    wanted = [target.lower() for _, asked in TEXTS for _, target in asked]
+    # One after the other: a reference that was opened here is let go before the engine takes its memory.
+    theirs = _answers(reference() if callable(reference) else reference, questions)
+    ours = _answers(model, questions)
+    pairs = [(q, a, b) for (_, q), a, b in zip(questions, ours, theirs, strict=True)]
     differing = tuple(p for p in pairs if p[1] != p[2])
-    result = Agreement(len(pairs) - len(differing), len(pairs), differing[:5])
+    right = [sum(t in a.lower() for t, a in zip(wanted, answers, strict=True)) for answers in (ours, theirs)]
+    result = Agreement(len(pairs) - len(differing), len(pairs), differing[:5], *right)
     if against:
         write_text(path, json.dumps(dataclasses.asdict(result), ensure_ascii=False, indent=1))
     return result

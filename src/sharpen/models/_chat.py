@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +30,10 @@ class Chat:
 
     def __init__(self, tokenizer: Any, ends: Sequence[int]) -> None:
         self.tokenizer = tokenizer
-        self.template: str = tokenizer.chat_template or PLAIN
+        given = tokenizer.chat_template
+        if isinstance(given, Mapping):  # several by name; the others are for tools and documents
+            given = given.get("default") or next(iter(given.values()), None)
+        self.template: str = given or PLAIN
         self.ends = tuple(ends)
         special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
         special |= {t for t in tokenizer.all_special_tokens if t}
@@ -68,6 +71,17 @@ class Chat:
         else:
             reply, ids = self._reply(last.content)
         return Rendered(prompt.text + reply, prompt.ids + ids, prompt.supervised + (True,) * len(ids))
+
+    def prompts(self, conversations: Iterable[Sequence[Message]]) -> tuple[dict[int, tuple[int, ...]], dict[int, str]]:
+        """Return prompts by position, and why the template refuses the others."""
+        found: dict[int, tuple[int, ...]] = {}
+        refused: dict[int, str] = {}
+        for i, messages in enumerate(conversations):
+            try:
+                found[i] = self.render(messages).ids
+            except UserError as e:
+                refused[i] = str(e)
+        return found, refused
 
     def reply(self, content: str) -> tuple[int, ...]:
         """Token ids of a reply after a prompt, without the end-of-turn token."""
@@ -113,14 +127,18 @@ class Chat:
         return self._apply(turns, tools, ask)
 
     def _apply(self, turns: list[dict[str, Any]], tools: Any, ask: bool) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            turns,
-            chat_template=self.template,
-            tools=list(tools) or None,
-            tokenize=False,
-            add_generation_prompt=ask,
-            enable_thinking=False,  # read by templates of models that can reason aloud; others ignore it
-        )
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                turns,
+                chat_template=self.template,
+                tools=list(tools) or None,
+                tokenize=False,
+                add_generation_prompt=ask,
+                enable_thinking=False,  # read by templates of models that can reason aloud; others ignore it
+            )
+        except Exception as e:  # templates refuse with errors of their own making
+            do = "Let question and answer take turns, beginning with a question."
+            raise UserError(f"this model's template refuses the conversation: {e}.", do=do) from None
         return text
 
     def _takes_system(self) -> bool:
@@ -130,7 +148,7 @@ class Chat:
             return mark in self._apply(
                 [{"role": "system", "content": mark}, {"role": "user", "content": "?"}], (), True
             )
-        except Exception:  # templates refuse with jinja errors of their own making
+        except UserError:
             return False
 
 

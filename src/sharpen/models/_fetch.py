@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.models._local import CARD, Local, cache, changed, describe, install, read_card, sha256
+from sharpen.models._local import CARD, Local, cache, changed, check_whole, describe, install, read_card, sha256
 from sharpen.types import Progress, silent
 
 SCHEMES = ("pypi", "hf", "openai", "fake")
@@ -80,12 +80,13 @@ def _folder(ref: str) -> Local:
             if near
             else ("Write pypi:<package>, hf:org/name, openai:http://host/v1#model, or the path of a model folder.")
         )
-        raise UserError(f"there is no model {ref!r}: no such folder.", do=hint)
+        looked = "" if ":" in ref else f" as {path.absolute()}"
+        raise UserError(f"there is no model {ref!r}: no such folder{looked}.", do=hint)
     if path.is_file() and path.suffix != ".gguf":
         raise UserError(f"{ref} is not a model folder.", do="Name the folder that holds the model, or a .gguf file.")
     ggufs = [path] if path.is_file() else sorted(path.glob("*.gguf"))
     if not ggufs or (path.is_dir() and any(path.glob("*.safetensors"))):
-        return describe(path, ref, origin=str(path))
+        return check_whole(describe(path, ref, origin=str(path)))
     gguf = _one_gguf(ggufs, ref)
     final = cache() / "gguf" / gguf.stem / sha256(gguf)[:16]
     return install(final, lambda folder: _converted(gguf, folder, ref, "", str(path)))

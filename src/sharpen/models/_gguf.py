@@ -77,7 +77,7 @@ def head_size(config: Mapping[str, Any]) -> int:
 
 def folder_arrays(folder: Path) -> Arrays:
     """Return the parameters in a folder's safetensors; each is read when it is asked for."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     def reader(path: Path, name: str) -> Callable[[], Any]:
         def read() -> Any:
@@ -88,18 +88,22 @@ def folder_arrays(folder: Path) -> Arrays:
 
     found: dict[str, Callable[[], Any]] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as f:
-            found |= {name: reader(path, name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+        try:
+            with safe_open(path, framework="pt") as f:
+                found |= {name: reader(path, name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+        except SafetensorError as e:
+            raise UserError(f"{path.name} cannot be read: {e}.", str(folder), "Fetch the model again.") from None
     return found
 
 
 def merged_arrays(source: Any, adapters: Sequence[Path]) -> Arrays:
     """Return the parameters with the adapters merged, by the very code that the transformers backend merges with."""
+    from sharpen.models._lora_in import merge
+    from sharpen.models._quiet import quiet, switch_off
+
+    switch_off()
     import torch
     from transformers import AutoModelForCausalLM
-
-    from sharpen.models._lora_in import merge
-    from sharpen.models._quiet import quiet
 
     folder = Path(getattr(source, "folder", source))
     with quiet():

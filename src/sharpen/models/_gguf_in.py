@@ -29,10 +29,11 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     for package in ("torch", "transformers", "gguf"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(f"reading {gguf.name}", package, "local")
+    from sharpen.models._quiet import quiet, switch_off
+
+    switch_off()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from sharpen.models._quiet import quiet
 
     fields = _fields(gguf, ref)
     with quiet(), redirect_stderr(StringIO()):  # the bar of its conversion heeds no setting

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -43,6 +44,11 @@ class Local:
     def bytes(self) -> int:
         """Size of all files."""
         return sum((self.folder / name).stat().st_size for name in self.files)
+
+    @property
+    def fp32_bytes(self) -> int:
+        """Size of the weights in memory in fp32, whatever they are stored as: 4 bytes a parameter."""
+        return sum(_fp32_bytes(self.folder / name) for name in _weights(self))
 
 
 def cache() -> Path:
@@ -86,27 +92,93 @@ def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files:
             str(folder),
             "Choose a causal language model, or a sentence-transformers folder for embeddings.",
         )
-    return Local(ref, folder, _digest(folder, files), kind, _licence(folder) or licence, origin, files)
+    return Local(ref, folder, _digest(folder, files, ref), kind, _licence(folder) or licence, origin, files)
+
+
+def read_json(path: Path, ref: str) -> Any:
+    """Read a model's configuration; what cannot be read is a sentence that names the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as e:
+        what = f"{path.name} of {ref} is not JSON ({e})."
+        raise UserError(what, str(path.parent), "Fetch the model again.") from None
 
 
 def _config(folder: Path, ref: str) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json", ref)
     except FileNotFoundError:
         raise UserError(
             f"{ref} is not a model: there is no config.json.", str(folder), "Name a Hugging Face model folder."
         ) from None
-    except ValueError as e:
-        raise UserError(f"config.json of {ref} is not JSON ({e}).", str(folder), "Fetch the model again.") from None
+    if not isinstance(config, dict):
+        raise UserError(f"config.json of {ref} is not an object.", str(folder), "Fetch the model again.")
     return config
 
 
-def _digest(folder: Path, files: Mapping[str, str]) -> str:
+def header(path: Path) -> dict[str, Any]:
+    """Return what a safetensors file says of its tensors, by name.
+
+    Raises:
+        ValueError: it is no such file, or it is not whole.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as f:
+        length = int.from_bytes(f.read(8), "little")
+        if not 2 <= length <= size - 8:
+            raise ValueError("it does not begin as a safetensors file")
+        try:
+            found = json.loads(f.read(length))
+            found.pop("__metadata__", None)
+            end = max((int(t["data_offsets"][1]) for t in found.values()), default=0)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise ValueError("its header cannot be read") from None
+    if size != 8 + length + end:
+        raise ValueError(f"it has {size} bytes and should have {8 + length + end}")
+    return dict(found)
+
+
+def check_whole(local: Local) -> Local:
+    """Return a model whose weights are all there.
+
+    Raises:
+        UserError: a file was cut short, or git left a pointer in its place.
+    """
+    for name in _weights(local):
+        try:
+            header(local.folder / name)
+        except ValueError as e:
+            do = "Copy or fetch it again; a git clone needs git-lfs."
+            raise UserError(f"{name} of {local.ref} is not whole: {e}.", str(local.folder), do) from None
+    return local
+
+
+def _weights(local: Local) -> list[str]:
+    """The files that transformers reads: one, those of an index, or else all."""
+    names = [n for n in local.files if n.endswith(WEIGHTS)]
+    index = "model.safetensors.index.json"
+    if "model.safetensors" in names:
+        return ["model.safetensors"]
+    if index in local.files:
+        found = read_json(local.folder / index, local.ref)
+        shards = found.get("weight_map", {}) if isinstance(found, dict) else {}
+        return [n for n in names if n in set(shards.values())] or names
+    return names
+
+
+def _fp32_bytes(path: Path) -> int:
+    try:
+        return sum(4 * math.prod(t.get("shape", ())) for t in header(path).values())
+    except (ValueError, AttributeError, TypeError):
+        return path.stat().st_size
+
+
+def _digest(folder: Path, files: Mapping[str, str], ref: str) -> str:
     """Hash what decides the answers; ``transformers_version`` in config.json does not."""
     h = hashlib.sha256()
     for name, value in sorted(files.items()):
         if name.endswith("config.json"):
-            config = json.loads((folder / name).read_text(encoding="utf-8"))
+            config = read_json(folder / name, ref)
             if isinstance(config, dict):
                 config.pop("transformers_version", None)
             value = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -71,9 +73,10 @@ def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
         temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{name}."))
         try:
             _make(local, adapters, precision, temporary)
+            _check_whole(temporary)
             temporary.rename(final)
         except OSError as e:
-            if e.errno != 28:  # no space left on device
+            if e.errno not in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
                 raise
             raise UserError(
                 "the disk is full; the model could not be written for OpenVINO.",
@@ -109,6 +112,18 @@ def _make(local: Local, adapters: Sequence[Path], precision: str, folder: Path) 
     gguf.unlink()  # it can be written again; the other form is what is read
     if not (folder / "openvino_model.xml").is_file():
         raise UserError(f"OpenVINO did not write its form of {local.ref}.", do="Use the transformers engine.")
+
+
+def _check_whole(folder: Path) -> None:
+    """Raise that the disk is full unless all that OpenVINO's graph names was written; its writer does not tell."""
+    graph = (folder / "openvino_model.xml").read_text(encoding="utf-8", errors="replace")
+    wanted = 0
+    for constant in re.findall(r"<data [^>]*>", graph):
+        numbers = dict(re.findall(r'\b(offset|size)="(\d+)"', constant))
+        wanted = max(wanted, int(numbers.get("offset", 0)) + int(numbers.get("size", 0)))
+    written = (folder / "openvino_model.bin").stat().st_size
+    if not graph.rstrip().endswith("</net>") or not wanted or written < wanted:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _let_go(folder: Path) -> None:

@@ -7,7 +7,6 @@ the time; others go through the package sentence-transformers. Texts are cut at 
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from sharpen import parts
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._fetch import pull
-from sharpen.models._local import Local
+from sharpen.models._local import Local, read_json
 from sharpen.models._quiet import quiet, switch_off
 
 NEEDS = {"torch": "local", "transformers": "local"}
@@ -54,6 +53,7 @@ class Embedder:
 
     def _open(self, folder: Path, ref: str) -> None:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
         from sharpen.models._forest import pack
@@ -67,10 +67,9 @@ class Embedder:
                 options = {"local_files_only": True, "trust_remote_code": False}
                 self.tokenizer = AutoTokenizer.from_pretrained(sub, **options)
                 self.module = AutoModel.from_pretrained(sub, dtype=torch.float32, use_safetensors=True, **options)
-            except (OSError, ValueError, KeyError) as e:
-                raise UserError(
-                    f"transformers cannot open {ref}: {str(e).splitlines()[0]}", str(folder), "Fetch it again."
-                ) from None
+            except (OSError, ValueError, KeyError, SafetensorError) as e:
+                said = (str(e).splitlines() or [type(e).__name__])[0]
+                raise UserError(f"transformers cannot open {ref}: {said}", str(folder), "Fetch it again.") from None
         self.module.eval().requires_grad_(False).to(self.device)
         pack(self.module)
         places = int(getattr(self.module.config, "max_position_embeddings", 512) or 512)
@@ -151,7 +150,8 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def _modules(folder: Path) -> list[dict[str, Any]]:
     path = folder / "modules.json"
-    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    found = read_json(path, folder.name) if path.exists() else []
+    return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
 
 
 def _pooling(folder: Path) -> str:
@@ -173,7 +173,8 @@ def _pooling(folder: Path) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    found = read_json(path, path.parent.name) if path.exists() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def open_embedder(ref: str, device: str = "auto") -> Embedder:

@@ -39,7 +39,7 @@ MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together
 class OpenVINOModel:
     """See the module's page."""
 
-    can = frozenset({"generate", "stream", "tune"})
+    can = frozenset({"generate", "score", "stream", "tune"})
 
     def __init__(self, local: Local, adapters: Sequence[Path] = (), precision: str = "f16") -> None:
         off()
@@ -81,9 +81,13 @@ class OpenVINOModel:
 
         May be called from several threads at once. Closing the iterator cancels what is not finished.
         """
-        for job, _, completion in self._ask([(self.render(r.messages).ids, r.decoding) for r in requests]):
+        prompts, refused = self.chat.prompts(r.messages for r in requests)
+        for i, why in refused.items():
+            yield i, Completion("", finish="error", error=why)
+        places = list(prompts)
+        for job, _, completion in self._ask([(prompts[i], requests[i].decoding) for i in places]):
             if completion:
-                yield job.index, completion
+                yield places[job.index], completion
 
     def stream(self, request: Generate) -> Iterator[tuple[str, Completion | None]]:
         """Yield ``(new text, None)`` as it is written and ``(rest, completion)`` at the end; closing cancels."""
@@ -141,7 +145,12 @@ def _pipeline(folder: Path, precision: str, blocks: int) -> Any:
     schedule.num_kv_blocks = blocks
     schedule.enable_prefix_caching = True
     schedule.max_num_batched_tokens = PASS
-    return openvino_genai.ContinuousBatchingPipeline(str(folder), schedule, "CPU", HINTS[precision])
+    try:
+        return openvino_genai.ContinuousBatchingPipeline(str(folder), schedule, "CPU", HINTS[precision])
+    except RuntimeError as e:
+        said = (str(e).strip().splitlines() or ["it does not say why"])[-1]
+        do = "Delete this folder, it is made anew; or use the transformers engine."
+        raise UserError(f"OpenVINO cannot open what it wrote: {said}", str(folder), do) from None
 
 
 def _blocks(config: Mapping[str, Any]) -> int:

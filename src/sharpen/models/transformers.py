@@ -1,19 +1,20 @@
 """Models on PyTorch through transformers: the reference engine, on CPU and CUDA.
 
-fp32 on CPU; bfloat16 on CUDA where the hardware has it. Weights are read from safetensors only, code from a model's
-folder never. Adapters are merged into the weights when the model is opened.
+fp32 on CPU; on CUDA bfloat16 writes answers, where the hardware has it, and fp32 tells likelihoods: labels lie closer
+together than bfloat16 can say. Weights are read from safetensors only, code from a model's folder never. Adapters are
+merged into the fp32 weights when the model is opened, before anything is rounded.
 """
 
 from __future__ import annotations
 
-import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.models._chat import Chat
-from sharpen.models._local import Local
+from sharpen.models._local import Local, read_json
 from sharpen.models._quiet import quiet, switch_off
 from sharpen.store import hash_folder
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered
@@ -24,11 +25,14 @@ NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
 def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) -> tuple[Any, Any]:
     """Return ``(torch module in eval mode, tokenizer)`` of a local model; adapters are merged into the weights.
 
+    ``dtype`` (fp32 unless told) is what the weights are rounded to, after the adapters were merged.
+
     Raises:
         UserError: the folder cannot be read as a causal language model, or an adapter does not fit it.
     """
     switch_off()
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with quiet():
@@ -36,11 +40,11 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
             options = {"local_files_only": True, "trust_remote_code": False}
             tokenizer = AutoTokenizer.from_pretrained(local.folder, **options)
             module = AutoModelForCausalLM.from_pretrained(
-                local.folder, dtype=dtype or torch.float32, use_safetensors=True, **options
+                local.folder, dtype=torch.float32, use_safetensors=True, **options
             )
-        except (OSError, ValueError, KeyError) as e:
+        except (OSError, ValueError, KeyError, SafetensorError) as e:
             raise UserError(
-                f"transformers cannot open {local.ref}: {str(e).splitlines()[0]}",
+                f"transformers cannot open {local.ref}: {(str(e).splitlines() or [type(e).__name__])[0]}",
                 str(local.folder),
                 "Check that it is a causal language model with safetensors and a tokenizer.",
             ) from None
@@ -51,7 +55,7 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
             module = merge(module, folder)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return module.eval().requires_grad_(False), tokenizer
+    return module.to(dtype or torch.float32).eval().requires_grad_(False), tokenizer
 
 
 def placed(module: Any) -> Any:
@@ -61,13 +65,21 @@ def placed(module: Any) -> Any:
     return module.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def answering_dtype(device: str) -> Any:
+    """The precision that answers are written in on a device."""
+    import torch
+
+    return torch.bfloat16 if device.startswith("cuda") and torch.cuda.is_bf16_supported() else torch.float32
+
+
 def end_ids(local: Local, tokenizer: Any) -> tuple[int, ...]:
     """Token ids that end a reply: what generation_config.json (or config.json) says, and the tokenizer's own."""
     ends: set[int] = {tokenizer.eos_token_id} - {None}
     for name in ("generation_config.json", "config.json"):
         path = local.folder / name
         if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+            settings = read_json(path, local.ref)
+            found = settings.get("eos_token_id") if isinstance(settings, dict) else None
             ends |= set(found if isinstance(found, list) else [found]) - {None}
     return tuple(sorted(ends))
 
@@ -75,7 +87,7 @@ def end_ids(local: Local, tokenizer: Any) -> tuple[int, ...]:
 class TransformersModel:
     """See the module's page."""
 
-    can = frozenset({"generate", "score", "tune", "stream"})
+    can = frozenset({"generate", "score", "tune"})
 
     def __init__(self, local: Local, adapters: Sequence[Path] = (), device: str = "auto", packed: bool = True) -> None:
         switch_off()
@@ -84,10 +96,12 @@ class TransformersModel:
 
         from sharpen.models._forest import forest
 
-        cuda = torch.cuda.is_available() if device == "auto" else device.startswith("cuda")
-        self.device = ("cuda" if cuda else "cpu") if device == "auto" else device
-        dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        dtype = answering_dtype(self.device)
         self.local, self.ref = local, local.ref
+        self._adapters, self._packed = tuple(adapters), packed
+        self._exact: tuple[Any, Any] | None = None
+        self._opening = threading.Lock()
         self.module, self.tokenizer = load_module(local, adapters, dtype)
         self.module.to(self.device)
         self.forest = forest(self.module) if packed else None
@@ -95,7 +109,7 @@ class TransformersModel:
         self.context = int(getattr(self.module.config, "max_position_embeddings", 0) or 1 << 20)
         weights = "+".join([local.digest, *(hash_folder(Path(a)) for a in adapters)])
         versions = f"transformers-{transformers.__version__} torch-{torch.__version__}"
-        precision = str(dtype).rpartition(".")[2]
+        precision = str(dtype).rpartition(".")[2] + ("" if dtype == torch.float32 else " scores-float32")
         self.identity = f"{weights} {versions} {self.device} {precision} template-{self.chat.digest}"
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
@@ -106,9 +120,11 @@ class TransformersModel:
         """Yield completions as they finish; a prompt that is too long gets an error and the others go on."""
         from sharpen.models import _decode, _plain
 
-        prompts = [self.render(r.messages).ids for r in requests]
-        fit = [i for i, p in enumerate(prompts) if len(p) < self.context]
-        for i in sorted(set(range(len(prompts))) - set(fit)):
+        prompts, refused = self.chat.prompts(r.messages for r in requests)
+        for i, why in refused.items():
+            yield i, Completion("", finish="error", error=why)
+        fit = [i for i, p in prompts.items() if len(p) < self.context]
+        for i in sorted(prompts.keys() - set(fit)):
             n = len(prompts[i])
             yield i, Completion("", prompt_tokens=n, finish="error", error=self._too_long(n))
         rows, decodings = [prompts[i] for i in fit], [requests[i].decoding for i in fit]
@@ -126,16 +142,33 @@ class TransformersModel:
         """Yield the log-likelihood of each choice as the reply, end-of-turn token not included."""
         from sharpen.models import _plain, _rank
 
-        prompts = [self.render(r.messages).ids for r in requests]
-        choices = [tuple(self.chat.reply(c) for c in r.choices) for r in requests]
-        longest = [len(p) + max(map(len, c), default=0) for p, c in zip(prompts, choices, strict=True)]
-        fit = [i for i, n in enumerate(longest) if n <= self.context]
-        for i in sorted(set(range(len(prompts))) - set(fit)):
+        prompts, refused = self.chat.prompts(r.messages for r in requests)
+        for i, why in refused.items():
+            yield i, Likelihoods((), (), error=why)
+        choices = {i: tuple(self.chat.reply(c) for c in requests[i].choices) for i in prompts}
+        longest = {i: len(p) + max(map(len, choices[i]), default=0) for i, p in prompts.items()}
+        fit = [i for i, n in longest.items() if n <= self.context]
+        for i in sorted(prompts.keys() - set(fit)):
             yield i, Likelihoods((), (), len(prompts[i]), error=self._too_long(longest[i]))
         rows, sets = [prompts[i] for i in fit], [choices[i] for i in fit]
-        done = _rank.rank(self.forest, rows, sets) if self.forest else _plain.rank(self.module, rows, sets)
+        module, forest = self._in_fp32()
+        done = _rank.rank(forest, rows, sets) if forest else _plain.rank(module, rows, sets)
         for i, likelihoods in done:
             yield fit[i], likelihoods
+
+    def _in_fp32(self) -> tuple[Any, Any]:
+        """The module and its forest in fp32, opened when they are first asked for and are not what answers."""
+        import torch
+
+        from sharpen.models._forest import forest
+
+        if self.module.dtype == torch.float32:
+            return self.module, self.forest
+        with self._opening:
+            if self._exact is None:
+                module = load_module(self.local, self._adapters)[0].to(self.device)
+                self._exact = module, forest(module) if self._packed else None
+        return self._exact
 
     def _too_long(self, n: int) -> str:
         return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."

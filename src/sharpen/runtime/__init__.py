@@ -11,4 +11,15 @@ from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines
 
-__all__ = ["Answers", "Engines", "adjusted", "answer", "answer_all", "answering", "batch", "compose", "prompts", "written_choice"]
+__all__ = [
+    "Answers",
+    "Engines",
+    "adjusted",
+    "answer",
+    "answer_all",
+    "answering",
+    "batch",
+    "compose",
+    "prompts",
+    "written_choice",
+]

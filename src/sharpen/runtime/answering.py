@@ -107,19 +107,31 @@ def nearest(found: Sequence[Passage], example: Example, k: int) -> tuple[Demo, .
 
 
 def written_choice(text: str, choices: Sequence[str]) -> str:
-    """Return the choice that a text names: the whole of it, or the only one that stands in it; else nothing."""
+    """Return the choice that a text names: the whole of it, or the only one that stands in it; else nothing.
 
-    def plain(s: str) -> str:
-        return " ".join(re.findall(r"\w+", s.lower().replace("_", " ")))
-
-    said = plain(text)
-    exact = [c for c in choices if plain(c) == said]
-    if exact:
-        return exact[0]
-    held = [c for c in choices if re.search(rf"\b{re.escape(plain(c))}\b", said)]
+    As written comes first, then without the marks around and between words: ``-1`` is not ``1``, nor ``C++`` ``C#``.
+    Where a text may mean several choices none is taken.
+    """
+    for form in (str.strip, _folded, lambda s: _folded(s).strip(" .!"), _words):
+        same = [c for c in choices if form(c) and form(c) == form(text)]
+        if same:
+            return same[0] if len(same) == 1 else ""
+    said = _words(text)
+    held = [c for c in choices if _words(c) and re.search(rf"\b{re.escape(_words(c))}\b", said)]
     # Of "card" and "card arrival", both in the text, the longer one is meant.
-    longest = [c for c in held if not any(c != o and plain(c) in plain(o) for o in held)]
+    longest = [c for c in held if not any(_words(c) != _words(o) and _words(c) in _words(o) for o in held)]
+    if len({_words(c) for c in longest}) == 1:  # "It is -1." holds -1, and 1 only without its marks
+        bare = f" {_folded(re.sub('[,;:()]', ' ', text)).strip(' .!')} "
+        longest = longest if len(longest) == 1 else [c for c in longest if f" {_folded(c)} " in bare]
     return longest[0] if len(longest) == 1 else ""
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower().replace("_", " ")))
 
 
 def adjusted(decoding: Decoding, logprobs: Sequence[float], tokens: Sequence[int]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Answers by what they depend on: the program, the question and the model's identity.
+"""Answers by what they depend on: the program, the question, the model's identity and the code of the answer path.
 
 One SQLite file (WAL). Every answer is written when it comes, so a kill loses none, and several studies can share it.
 """
@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache as once
 from pathlib import Path
 from threading import RLock
 
@@ -28,8 +29,8 @@ class Answers:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = RLock()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._said():
+            path.parent.mkdir(parents=True, exist_ok=True)
             # One connection for as long as it is used: closing one moves everything from the log to the file.
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -42,11 +43,8 @@ class Answers:
         try:
             with self._lock:
                 yield
-        except (sqlite3.Error, ValueError, LookupError, TypeError) as e:
-            if "full" in str(e) or "disk I/O" in str(e):
-                what, do = f"cannot be written: {e}.", "Free some space and run again."
-            else:
-                what, do = f"cannot be used: {e}.", "Delete it; answers are then computed anew."
+        except (sqlite3.Error, ValueError, LookupError, TypeError, OSError) as e:
+            what, do = _meaning(e)
             raise UserError(what, str(self.path), do) from None
 
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
@@ -68,9 +66,29 @@ class Answers:
                 self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", row)
 
 
+def _meaning(error: Exception) -> tuple[str, str]:
+    """What went wrong and what to do; only a file that is broken is worth deleting with all its answers."""
+    said = str(error)
+    if "full" in said or "disk I/O" in said or "No space" in said:
+        return f"cannot be written: {said}.", "Free some space and run again."
+    if "locked" in said:
+        return f"is in use: {said}.", "Wait until the other study is done, then run again."
+    if isinstance(error, OSError) or "readonly" in said or "unable to open" in said:
+        return f"cannot be used: {said}.", "See that this is a file, and that you may write it and its folder."
+    return f"cannot be used: {said}.", "Delete it; answers are then computed anew."
+
+
+@once
+def code() -> str:
+    """Hash of the code that finds passages, makes prompts and reads replies: another code may give other answers."""
+    here = Path(__file__).parent
+    files = [*sorted(here.glob("*.py")), here.parent / "metrics" / "parsing.py", here.parent / "retrieval" / "index.py"]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
 def key_of(program: System, example: Example, identity: str) -> str:
     """What an answer depends on, as one hash."""
-    return hashlib.sha256(f"{program.fingerprint}\0{example.content}\0{identity}".encode()).hexdigest()
+    return hashlib.sha256(f"{program.fingerprint}\0{example.content}\0{identity}\0{code()}".encode()).hexdigest()
 
 
 def answer_all(

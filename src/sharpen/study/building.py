@@ -16,7 +16,7 @@ from sharpen.errors import PluginError, UserError
 from sharpen.store import hash_file, write_text
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
-from sharpen.techniques import Bench, open_technique, why_not
+from sharpen.techniques import Bench, NotAvailable, open_technique, why_not
 from sharpen.types import System, digest, plain, restore
 
 
@@ -67,7 +67,10 @@ class Builder:
                 return Built(name, arm.does, "not available", why=f"{step}: {reason}.")
             part = parts.find("technique", step, self.base)
             trained = trained or bool(getattr(parts.module(part), "TRAINS", False))
-            program, took, said = self._step(program, part, options, seed)
+            try:
+                program, took, said = self._step(program, part, options, seed)
+            except NotAvailable as e:  # what only the data or the machine could tell
+                return Built(name, arm.does, "not available", why=f"{step}: {e}")
             seconds += took
             notes += said
         identity = self.bench.engines.identity(program.model)

@@ -44,7 +44,7 @@ def tune(
 
     settings = train_options(bench, options)
     if settings.bf16 and not multiplies_bf16():
-        what = "this machine has no bf16 in hardware, where it would be slower than float32."
+        what = "this machine has no bf16 in hardware, and emulated it is slower than float32."
         raise NotAvailable(what, do="Leave bf16 out.")
     model = bench.model(program)
     rows = [model.render(m) for m in train]
