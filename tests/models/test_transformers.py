@@ -267,7 +267,7 @@ def test_a_merged_adapter_answers_as_the_unmerged_one(
 def test_half_precision_writes_and_fp32_ranks(
     tiny: Any, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on CUDA: likelihoods are those of fp32 to the last digit, and adapters are merged before weights are rounded."""
+    """As on CUDA: likelihoods are those of fp32 to the last digit, adapters are merged before weights are rounded."""
     monkeypatch.setattr("sharpen.models.transformers.answering_dtype", lambda device: torch.bfloat16)
     half = open_model(str(tiny_folder), engine="transformers")
     assert half.module.dtype == torch.bfloat16  # type: ignore[attr-defined]

@@ -75,8 +75,8 @@ def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
             _make(local, adapters, precision, temporary)
             _check_whole(temporary)
             temporary.rename(final)
-        except OSError as e:
-            if e.errno not in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
+        except (OSError, RuntimeError) as e:
+            if not _full(e):
                 raise
             raise UserError(
                 "the disk is full; the model could not be written for OpenVINO.",
@@ -106,6 +106,8 @@ def _make(local: Local, adapters: Sequence[Path], precision: str, folder: Path) 
     try:
         openvino_genai.ContinuousBatchingPipeline(str(gguf), schedule, "CPU", {"enable_save_ov_model": True})
     except RuntimeError as e:
+        if _full(e):
+            raise
         raise UserError(
             f"OpenVINO cannot read {local.ref}: {str(e).strip().splitlines()[-1]}", do="Use the transformers engine."
         ) from None
@@ -114,8 +116,13 @@ def _make(local: Local, adapters: Sequence[Path], precision: str, folder: Path) 
         raise UserError(f"OpenVINO did not write its form of {local.ref}.", do="Use the transformers engine.")
 
 
+def _full(error: Exception) -> bool:
+    """Whether something could not be written for want of space; OpenVINO says no more than that a stream failed."""
+    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT} or "iostream" in str(error)
+
+
 def _check_whole(folder: Path) -> None:
-    """Raise that the disk is full unless all that OpenVINO's graph names was written; its writer does not tell."""
+    """Raise that the disk is full unless all that OpenVINO's graph names was written: not all its versions tell."""
     graph = (folder / "openvino_model.xml").read_text(encoding="utf-8", errors="replace")
     wanted = 0
     for constant in re.findall(r"<data [^>]*>", graph):

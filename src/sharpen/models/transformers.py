@@ -39,7 +39,7 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
         try:
             options = {"local_files_only": True, "trust_remote_code": False}
             tokenizer = AutoTokenizer.from_pretrained(local.folder, **options)
-            module = AutoModelForCausalLM.from_pretrained(
+            module: Any = AutoModelForCausalLM.from_pretrained(
                 local.folder, dtype=torch.float32, use_safetensors=True, **options
             )
         except (OSError, ValueError, KeyError, SafetensorError) as e:

@@ -52,7 +52,7 @@ def _choose(setting: Setting) -> tuple[str, str]:
         return "transformers", why
     setting.progress("compare engines", 0, None)
     found = agreement(local)
-    said = f"its answers are those of fp32 transformers on {found.equal} of {found.n} questions"
+    said = found.said
     if not found.enough:
         return "transformers", f"OpenVINO was left out: {said}"
     return "openvino", said

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 from pathlib import Path
 
 
@@ -26,9 +24,3 @@ def resident_gb() -> float | None:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
     except (OSError, ValueError):
         return None
-
-
-def peak_gb() -> float:
-    """The process's peak resident memory."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9

@@ -157,7 +157,7 @@ def reach_problems(ref: str) -> list[Problem]:
 def memory_problems(local: Local) -> list[Problem]:
     """Whether a model's weights fit into the memory that is free, in fp32 and with a quarter to work in."""
     free = available_gb()
-    needed = 1.25 * local.bytes / 1e9
+    needed = 1.25 * local.fp32_bytes / 1e9
     if free is None or needed <= free:
         return []
     what = f"{local.ref} needs about {needed:.1f} GB of memory and {free:.1f} GB are free."

@@ -63,7 +63,7 @@ class Setting:
         if is_hosted(self.use_case.model):
             return MOST_HELD
         free = available_gb()
-        weights = pull(self.use_case.model).bytes / 1e9
+        weights = pull(self.use_case.model).fp32_bytes / 1e9
         # Each with as much again for keys and values, and half of the memory left alone.
         return MOST_HELD if free is None else max(2, min(MOST_HELD, int(free / 2 / (2 * weights))))
 

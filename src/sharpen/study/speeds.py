@@ -14,7 +14,7 @@ from sharpen.errors import UserError
 from sharpen.runtime import Engines, batch
 from sharpen.store import write_text
 from sharpen.study.environment import machine
-from sharpen.study.memory import peak_gb, resident_gb
+from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
 from sharpen.types import Decoding, Generate, Message, Model, Rank, digest
@@ -173,7 +173,7 @@ def _training(setting: Setting, engines: Engines) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
         trained = tuning.train(placed(module), rows, [], options, Path(scratch, "train"))
         speed = statistics.median(p.tokens_per_second for p in trained.curve[1:])
-        peak = peak_gb()
+        peak = trained.peak_memory / 1e9
         del module
         start = time.perf_counter()
         tuned = setting.opener(ref, [trained.adapter])

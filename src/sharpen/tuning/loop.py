@@ -16,7 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ class _Run:
     ) -> None:
         self.module, self.rows, self.dev, self.options = module, rows, dev, options
         self.device = next(module.parameters()).device
+        _forget_peak(self.device)
         self.notes: list[str] = []
         self.shares = agrees(module, rows)
         if not self.shares:
@@ -328,8 +329,21 @@ def _base_name(module: Any) -> str:
     return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
 
 
+def _forget_peak(device: torch.device) -> None:
+    """Let the peak begin anew, where the system can: what the process held before is not training's."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
