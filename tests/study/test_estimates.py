@@ -26,6 +26,7 @@ SPEEDS = Speeds(
     train=20,
     memory_answering=1,
     memory_training=2,
+    measuring_seconds=3,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def merge(module: Any, folder: Path) -> Any:
             raise UserError(f"this adapter has no {name}.", str(folder), "Save it in peft's format with safetensors.")
     before = sum(1 for _ in module.named_parameters())
     try:
-        wrapped = PeftModel.from_pretrained(module, str(folder), local_files_only=True)
+        with warnings.catch_warnings():  # peft asks transformers for a name that it is about to lose
+            warnings.simplefilter("ignore", FutureWarning)
+            wrapped = PeftModel.from_pretrained(module, str(folder), local_files_only=True)
     except (RuntimeError, ValueError, KeyError) as e:
         raise UserError(
             f"the adapter does not fit this model: {str(e).splitlines()[0]}",

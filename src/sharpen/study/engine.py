@@ -13,7 +13,7 @@ from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
 from sharpen.types import Answer, Example
 
-ASKED = 40  # questions
+ASKED = 24  # questions
 
 
 def choose_engine(setting: Setting) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.retrieval import chunk
 from sharpen.runtime import compose
+from sharpen.study.engine import ASKED
 from sharpen.study.latency import QUESTIONS
 from sharpen.study.setting import Setting
 from sharpen.study.speeds import Speeds
@@ -22,6 +23,7 @@ from sharpen.techniques import Bench, Counts
 from sharpen.tuning import TrainOptions, Work, workload
 from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered, Span
 
+SLOWER = 4  # times that fp32 takes of what the fast engine takes
 EPOCHS = TrainOptions().num_train_epochs
 MOST = 800  # training questions that are rendered; more say little more
 
@@ -176,6 +178,12 @@ class Estimator:
         first = max(n // 3, min(n, 24))
         return each * (first * len(drafts) + (n - first) * max(2, (len(drafts) + 1) // 2))
 
+    def beside(self) -> float:
+        """Seconds that belong to no arm: measuring the machine, and asking the engine itself (twice, and in fp32)."""
+        s, first = self.speeds, Draft(self.sketch.bench.first(self.sketch.model.ref).prompt, self.speeds.answer_tokens)
+        asked = 0.0 if self.sketch.labels else self.ask(first, (2 + SLOWER) * ASKED)
+        return s.measuring_seconds + asked + 3 * s.load_seconds
+
     def chosen(self, drafts: Sequence[Draft]) -> list[Draft]:
         """Drafts as a search leaves them: its winner has answered all of dev, unless the budget gave it less."""
         dev = len(self.sketch.bench.dev)
@@ -269,7 +277,7 @@ def estimate(
     """Seconds and memory of every arm, and seconds of the whole study; trained arms are built ``seeds`` times."""
     estimator = Estimator(speeds, sketch, counts, seeds=seeds)
     rows = [estimator.arm(a) for a in arms]
-    return rows, sum(r["seconds"] for r in rows) + speeds.load_seconds + estimator.oracles
+    return rows, sum(r["seconds"] for r in rows) + estimator.oracles + estimator.beside()
 
 
 def fit(

@@ -68,7 +68,7 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
                 _interval(arm["ci_low"], arm["ci_high"], ".3f"),
                 "" if arm["delta"] is None else f"{arm['delta']:+.3f}",
                 _interval(arm["delta_ci_low"], arm["delta_ci_high"], "+.3f"),
-                "" if arm["p_adjusted"] is None else f"{arm['p_adjusted']:.4f}",
+                "" if arm["p_adjusted"] is None else _p(arm["p_adjusted"]),
                 "" if arm["contains"] is None else f"{arm['contains']:.3f}",
                 "" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.2f}",
                 "" if arm["cost_total"] is None else f"{arm['cost_total']:.2f}",
@@ -80,6 +80,10 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
             mean = "" if row["mean"] is None else f"{row['mean']:.3f}"
             rows.append([f"({kind[:-1]}) {row['name']}", mean, "", "", "", "", holds, "", ""])
     return rows
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _interval(low: float | None, high: float | None, form: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import tempfile
 import time
@@ -29,6 +30,7 @@ class Speeds:
 
     ``answer_alone``: generated tokens a second where one question is asked at a time; ``tuned_load_seconds``: until a
     tuned model can be asked;
+    ``measuring_seconds``: what measuring all this took;
     ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens;
     ``label_tokens``: a second, of prompt and labels together, where answers are chosen among labels.
     """
@@ -44,13 +46,14 @@ class Speeds:
     train: float
     memory_answering: float
     memory_training: float
+    measuring_seconds: float
 
 
 def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: bool, retrieves: bool) -> Speeds:
     """Return the speeds of this machine with the study's model, measured now or before."""
     identity = engines.identity(setting.use_case.model)
     key = digest(
-        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 2]
+        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 3]
     )
     path = setting.store.root / "speeds" / f"{key}.json"
     if path.exists():
@@ -72,7 +75,18 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
         tuned = _training(setting, engines)
     train, memory_training, tuned_load = tuned
     speeds = Speeds(
-        load, tuned_load, prompt, answer, alone, said, labels, embed, train, memory, max(memory, memory_training)
+        load_seconds=load,
+        tuned_load_seconds=tuned_load,
+        prompt=prompt,
+        answer=answer,
+        answer_alone=alone,
+        answer_tokens=said,
+        label_tokens=labels,
+        embed=embed,
+        train=train,
+        memory_answering=memory,
+        memory_training=max(memory, memory_training),
+        measuring_seconds=time.perf_counter() - start,
     )
     write_text(path, json.dumps(asdict(speeds)))
     return speeds
@@ -170,10 +184,14 @@ def _training(setting: Setting, engines: Engines) -> tuple[float, float, float]:
     engines.release()
     del model
     module, _ = load_module(pull(ref))
+    log = logging.getLogger("sharpen.tuning")  # what it has to say is of made rows
+    level = log.level
+    log.setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
         trained = tuning.train(placed(module), rows, [], options, Path(scratch, "train"))
         speed = statistics.median(p.tokens_per_second for p in trained.curve[1:])
         peak = trained.peak_memory / 1e9
+        log.setLevel(level)
         del module
         start = time.perf_counter()
         tuned = setting.opener(ref, [trained.adapter])

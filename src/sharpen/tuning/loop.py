@@ -14,7 +14,6 @@ import math
 import resource
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
@@ -79,7 +78,7 @@ def train(
         run.example = shown(kept[0], decode)
         supervised = sum(len(row.learned) for row in kept)
         log.info("training: %d rows, %d supervised tokens, %d steps", len(kept), supervised, len(run.plan))
-        log.info("one row, what is learned between ⟦ and ⟧:\n%s", run.example)
+        log.info("one row, what is learned between ⟦ and ⟧:\n%s", _brief(run.example))
         run.resume(marks)
         run.go(marks, progress)
         return run.finish(marks, folder)
@@ -306,10 +305,7 @@ def _training(module: nn.Module) -> Iterator[None]:
     was = module.training
     module.train()
     try:
-        with warnings.catch_warnings():
-            # transformers warns of its own old names; nothing that who trains could change.
-            warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-            yield
+        yield
     finally:
         module.train(was)
 
@@ -321,6 +317,11 @@ def _fingerprint(module: Any, rows: Sequence[Row], dev: Sequence[Row], options: 
         sample = p.detach().reshape(-1)[:: max(1, p.numel() // 64)]
         h.update(f"{name} {tuple(p.shape)} {p.dtype} {sample.double().tolist()}".encode())
     return h.hexdigest()
+
+
+def _brief(text: str, most: int = 1500) -> str:
+    """A long row without its middle: the beginning tells the prompt, the end what is learned."""
+    return text if len(text) <= most else f"{text[: most // 3]} […] {text[-most * 2 // 3 :]}"
 
 
 def _base_name(module: Any) -> str:
