@@ -80,7 +80,7 @@ def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
     assert seconds > sum(r["seconds"] for r in rows), "the oracles are asked too"
     assert "retrieve" in rows[1]["why"]
     assert "retrieve" not in rows[2]["why"]
-    assert rows[2]["memory_gb"] == 2
+    assert 1 < rows[2]["memory_gb"] <= 2
     assert rows[0]["memory_gb"] == 1
 
 

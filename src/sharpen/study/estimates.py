@@ -24,6 +24,7 @@ from sharpen.tuning import TrainOptions, Work, workload
 from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered, Span
 
 SLOWER = 4  # times that fp32 takes of what the fast engine takes
+MEASURED_PASS = 2048.0  # tokens of a pass while training's memory was measured
 EPOCHS = TrainOptions().num_train_epochs
 MOST = 800  # training questions that are rendered; more say little more
 
@@ -38,6 +39,7 @@ class Draft:
     demos: int = 0
     near: int = 0
     trained: bool = False
+    pass_tokens: float = 0.0  # of a training step's largest pass, about
     answered: bool = False  # all of dev, while it was chosen
     steps: tuple[str, ...] = ()
 
@@ -220,7 +222,8 @@ class Estimator:
             epochs = float(settings.get("num_train_epochs", EPOCHS)) * self.counts.epochs
             checks = 1 + max(1.0, epochs)
             train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
-            after = replace(draft, said=sketch.target, trained=True, answered=False)
+            largest = min(MEASURED_PASS, 2 * work.computed_tokens / max(1, work.steps))
+            after = replace(draft, said=sketch.target, trained=True, answered=False, pass_tokens=largest)
             # The first and the last of several validations seldom name the same adapter, so both are asked.
             both = [after] * (2 if epochs > 1 and options.get("choose", "dev") == "dev" else 1)
             tried = self.search(both) + s.tuned_load_seconds * (len(both) - 1)
@@ -262,7 +265,8 @@ class Estimator:
             one = (whole + sketch.labels) / max(s.label_tokens, 1e-6)
         latency = (min(QUESTIONS, len(bench.train)) + 2) * one
         did.append(f"dev and test {asked:.0f} s, latency {latency:.0f} s")
-        memory = max(s.memory_answering, s.memory_training if draft.trained else 0.0)
+        tuning = max(0.0, s.memory_training - s.memory_answering) * draft.pass_tokens / MEASURED_PASS
+        memory = s.memory_answering + (tuning if draft.trained else 0.0)
         return {"arm": arm_name(arm), "seconds": seconds + asked + latency, "memory_gb": memory, "why": ", ".join(did)}
 
 

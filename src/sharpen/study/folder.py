@@ -132,9 +132,10 @@ class RunFolder:
         events = self.events()
         starts = [i for i, e in enumerate(events) if e["event"] == "started"] + [len(events)]
         parts = (events[a:b] for a, b in pairwise(starts))
-        done = [part[-1]["time"] - part[0]["time"] for part in parts]
+        done = [part[-1]["time"] - part[0].get("began", part[0]["time"]) for part in parts]
         # The part under way lasts until now.
-        return (sum(done[:-1]) + time.time() - events[starts[-2]]["time"]) / 3600 if done else 0.0
+        last = events[starts[-2]] if done else {}
+        return (sum(done[:-1]) + time.time() - last.get("began", last["time"])) / 3600 if done else 0.0
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file whole."""

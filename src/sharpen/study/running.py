@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,7 @@ def run(
     """
     setting = resolve(use_case, settings, progress, base)
     folder = RunFolder(Path(out) if out else setting.base / "runs" / setting.use_case.name)
+    began = time.time()
     with folder.locked():
         found = preflight.inspect(setting)  # before anything is written: a mended use case is not another one
         folder.adopt(setting.use_case, setting.base, setting.store.root)
@@ -65,13 +67,13 @@ def run(
         if folder.read_json("report.json") and (folder.read_json("done.json") or {}).get("key") == found.key:
             return read_report(folder.path)
         folder.belong(found.key)
+        folder.event("started", key=found.key, began=round(began, 3))
         return _run(setting, found)
 
 
 def _run(setting: Setting, found: preflight.Found) -> Report:
     folder, data = setting.folder, found.data
     assert folder is not None
-    folder.event("started", key=found.key)
     choose_engine(setting)
     engines = setting.engines()
     plan = preflight.calibrate(setting, data, engines)
