@@ -26,17 +26,18 @@ from sharpen.techniques import Counts, open_technique
 from sharpen.types import digest
 
 RESULT = Path(__file__).parent / "results" / "settings.json"
+EIGHT, SIXTEEN = {"per_device_train_batch_size": 8}, {"per_device_train_batch_size": 16}
 CANDIDATES: tuple[tuple[int, dict[str, Any]], ...] = (
-    (1, {}),
-    (1, {"per_device_train_batch_size": 8}),
-    (1, {"learning_rate": 2e-3}),
-    (1, {"learning_rate": 5e-4, "per_device_train_batch_size": 8}),
-    (1, {"num_train_epochs": 3, "per_device_train_batch_size": 8}),
-    (1, {"num_train_epochs": 3, "learning_rate": 2e-3}),
-    (1, {"per_device_train_batch_size": 8, "load_best_model_at_end": False}),
-    (1, {"num_train_epochs": 3, "per_device_train_batch_size": 8, "load_best_model_at_end": False}),
-    (2, {"per_device_train_batch_size": 8}),
-    (3, {"per_device_train_batch_size": 8}),
+    (1, {**SIXTEEN, "choose": "loss"}),
+    (1, {**EIGHT, "choose": "loss"}),
+    (1, {**SIXTEEN, "choose": "loss", "learning_rate": 2e-3}),
+    (1, {**EIGHT, "choose": "loss", "learning_rate": 5e-4}),
+    (1, {**EIGHT, "choose": "loss", "num_train_epochs": 3}),
+    (1, {**SIXTEEN, "choose": "loss", "num_train_epochs": 3, "learning_rate": 2e-3}),
+    (1, {**EIGHT, "choose": "last"}),
+    (1, {**EIGHT, "choose": "last", "num_train_epochs": 3}),
+    (2, {**EIGHT, "choose": "loss"}),
+    (3, {**EIGHT, "choose": "loss"}),
 )
 
 

@@ -259,7 +259,8 @@ def test_the_result_is_json() -> None:
     scores, clusters = _random(4, 3, 40, 4)
     for metric in (Mean(), Mean(bounds=(-np.inf, np.inf))):
         result = compare(scores, clusters=clusters, metric=metric, baseline="a0")
-        json.dumps(dataclasses.asdict(result), allow_nan=False)
+        again = json.loads(json.dumps(dataclasses.asdict(result), allow_nan=False))
+        assert again["verdict"] == result.verdict
 
 
 def test_speed() -> None:

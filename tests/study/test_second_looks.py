@@ -259,3 +259,11 @@ def test_arms_with_long_or_odd_names_have_folders_of_their_own() -> None:
     assert len({arm_folder(n) for n in names}) >= len(names) - 1
     assert arm_folder("retrieve + lora") == "retrieve+lora"
     assert all("/" not in arm_folder(n) and len(arm_folder(n)) <= 80 for n in names)
+
+
+def test_a_wrong_metric_does_not_hide_the_other_mistakes(towns: Path) -> None:
+    (towns.parent / "questions.jsonl").write_text("")
+    with pytest.raises(UserError) as e:
+        sharpen.run(towns, settings=["metrics=[exactmatch, f2]", "arms=[baseline, retreive]"])
+    said = str(e.value)
+    assert all(word in said for word in ("exactmatch", "f2", "retreive", "questions.jsonl"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sharpen.types import Answer, Example, Score
+from sharpen.types import Answer, Example, Metric, Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ def best(values: Iterable[float]) -> float:
     return most
 
 
-def value_of(metric: Judge, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float | None:
+def value_of(metric: Metric, scores: Sequence[Score], weights: Sequence[float] | None = None) -> float | None:
     """Return a metric's value as decisions count it: what could not be judged is wrong.
 
     None where nothing was judged, or the value is not a finite number.
@@ -87,6 +87,7 @@ def value_of(metric: Judge, scores: Sequence[Score], weights: Sequence[float] | 
     return value if math.isfinite(value) else None
 
 
-def worst(metric: Judge) -> float:
+def worst(metric: Metric) -> float:
     """Return the value that an answer which could not be judged counts for in a decision."""
-    return metric.bounds[0] if metric.higher_is_better else metric.bounds[1]
+    low, high = getattr(metric, "bounds", (0.0, 1.0))
+    return float(low if metric.higher_is_better else high)

@@ -50,7 +50,7 @@ def inspect(setting: Setting) -> Found:
     Raises:
         UserError: with every problem of arms, models and data, where no study is possible.
     """
-    problems = [*arm_problems(setting), *model_problems(setting)]
+    problems = [*setting.problems, *arm_problems(setting), *model_problems(setting)]
     uc = setting.use_case
     made = data_room.examine(uc.data, setting.base, setting.store.root / "data", setting.progress)
     if made.folder is None or problems:

@@ -40,6 +40,7 @@ class Setting:
     engine: str = "transformers"
     engine_why: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)  # metrics that cannot be had: pre-flight says all at once
 
     def opener(self, ref: str, adapters: Sequence[Path]) -> Any:
         """Open a model on the study's engine: one engine for all arms of a model."""
@@ -108,9 +109,7 @@ def resolve(
     arms = list(uc.arms) or [Arm(does=a) for a in task.arms]
     if not any(_plain(a) for a in arms):
         arms.insert(0, Arm(does="baseline"))
-    if problems:
-        raise UserError(problems)
-    return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress)
+    return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress, problems=problems)
 
 
 def _metrics(use_case: UseCase, task: Task, base: Path) -> tuple[list[Judge], list[Problem]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
+from sharpen.metrics import value_of
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.store import Store
 from sharpen.types import (
@@ -114,11 +115,8 @@ class Bench:
         """Judge given answers. One that could not be judged counts as wrong, as it does in the comparison."""
         values = []
         for metric in self.metrics:
-            low, high = getattr(metric, "bounds", (0.0, 1.0))
-            wrong = low if metric.higher_is_better else high
-            scores = [replace(s, value=wrong) if s.value is None else s for s in metric.score(examples, answers)]
-            value = metric.aggregate(scores, [e.weight for e in examples])
-            values.append(-math.inf if math.isnan(value) else value if metric.higher_is_better else -value)
+            value = value_of(metric, metric.score(examples, answers), [e.weight for e in examples])
+            values.append(-math.inf if value is None else value if metric.higher_is_better else -value)
         return Tried(program, tuple(values), len(examples), label)
 
     def best(self, candidates: Sequence[tuple[str, System]], what: str) -> System:

@@ -37,9 +37,8 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
 def lora(gold_share: float = 1.0, choose: str = "dev", **options: Any) -> Technique:
     """Return the technique.
 
-    The smallest validation loss is often not where answers are best: a model that grows surer loses more on each
-    mistake while it makes fewer (see docs/LOG.md). So the adapter of the smallest loss and that of the last step both
-    answer dev, and the use case's own metrics choose.
+    The smallest validation loss need not be where answers are best, and neither need the last step (see docs/LOG.md).
+    So the adapters of both answer dev, and the use case's own metrics choose.
 
     Args:
         choose: which adapter is kept: ``dev`` asks dev, ``loss`` takes the smallest validation loss, ``last`` the last.
