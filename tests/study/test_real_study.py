@@ -32,14 +32,21 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(autouse=True)
+def home(use_case: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store of the study below, for every test here: what one exports is what another has built."""
+    folder = use_case.parent / "killed-store"
+    monkeypatch.setenv("SHARPEN_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def run(use_case: Path) -> sharpen.Report:
     """The study, killed twice on its way and ended by the same command."""
     out = use_case.parent / "killed"
-    os.environ["SHARPEN_HOME"] = str(use_case.parent / "killed-store")
-    work = Path(os.environ["SHARPEN_HOME"]) / "work"
+    store = use_case.parent / "killed-store"
     points: list[Callable[[], bool]] = [
-        lambda: any(work.glob("*/**/*.safetensors")),  # a checkpoint was written: it trains
+        lambda: any((store / "work").glob("*/**/*.safetensors")),  # a checkpoint was written: it trains
         lambda: (out / "plan.json").exists(),  # it answers the test
     ]
     for ready in points:
@@ -47,6 +54,7 @@ def run(use_case: Path) -> sharpen.Report:
             [*COMMAND, str(use_case), "--out", str(out), "--set", "engine=openvino", "--set", ARMS[0]],
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=os.environ | {"SHARPEN_HOME": str(store)},
         )
         deadline = time.monotonic() + 400
         while process.poll() is None and not ready() and time.monotonic() < deadline:
@@ -54,7 +62,9 @@ def run(use_case: Path) -> sharpen.Report:
         assert process.poll() is None, "the study ended before it could be killed"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return sharpen.run(use_case, out, ["engine=openvino", *ARMS])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHARPEN_HOME", str(store))
+        return sharpen.run(use_case, out, ["engine=openvino", *ARMS])
 
 
 def test_it_learns_and_says_so(run: sharpen.Report) -> None:
@@ -64,13 +74,12 @@ def test_it_learns_and_says_so(run: sharpen.Report) -> None:
     assert run["looks_at_this_test"] == 1
 
 
-def test_kills_changed_nothing(run: sharpen.Report, use_case: Path) -> None:
-    os.environ["SHARPEN_HOME"] = str(use_case.parent / "whole-store")
+def test_kills_changed_nothing(run: sharpen.Report, use_case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARPEN_HOME", str(use_case.parent / "whole-store"))
     whole = sharpen.run(use_case, use_case.parent / "whole", ["engine=openvino", *ARMS])
     for mine, theirs in zip(run["arms"], whole["arms"], strict=True):
         for field in ("name", "mean", "delta", "p_adjusted", "fixed", "broken", "contains", "fingerprint"):
             assert mine[field] == theirs[field], field
-    os.environ["SHARPEN_HOME"] = str(use_case.parent / "killed-store")
 
 
 @pytest.mark.parametrize("format", ["gguf", "hf"])
