@@ -168,6 +168,18 @@ def test_where_nobody_looks_a_line_every_ten_seconds(watch: Clock, capsys: pytes
     assert "left" not in lines[2]
 
 
+def test_a_stage_that_says_nothing_is_seen_to_go_on(watch: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    live = Live()
+    live("measure speed", 0, 3)
+    for _ in range(25):
+        watch.now += 1
+        live.tick()
+    live.finish()
+    watch.now += 60
+    live.tick()
+    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == ["0:10", "0:20"]
+
+
 def test_on_a_terminal_one_line_is_drawn_over(
     watch: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,12 @@ def test_labels(field: str) -> None:
     assert make(text="Hi?", **{field: 3}).labels == ("3",)
 
 
+def test_a_question_with_a_label_is_labelled_one_with_a_category_is_not() -> None:
+    assert make(question="Hi?", label="greeting").labels == ("greeting",)
+    with pytest.raises(Refused, match="known shapes"):
+        make(question="Hi?", category="small talk")
+
+
 def test_optional_fields_and_the_rest() -> None:
     made = make(
         id=7,

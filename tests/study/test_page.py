@@ -291,6 +291,13 @@ def full_report() -> dict[str, Any]:
         "levers": [lever(row[0]) for row in ARMS],
         "not_measured": ["Bias, safety and robustness of the answers.", "Latency of big: its answers were given."],
         "environment": {
+            "engine_check": {
+                "n": 24,
+                "changed_between_cold_runs": 3,
+                "other_than_fp32": 1,
+                "value": 0.0417,
+                "value_in_fp32": 0.0833,
+            },
             "sharpen": "0.1.0",
             "code": "d7930a2b4966354677baed67960f29dcba2549882c86d04f03da105dd493e107",
             "python": "3.11.7",
@@ -981,6 +988,12 @@ def test_a_folder_without_a_report_is_told_what_to_do(tmp_path: Path) -> None:
 def test_the_same_report_gives_the_same_page(tmp_path: Path) -> None:
     report = full_report()
     assert html_of(report, tmp_path / "a") == html_of(copy.deepcopy(report), tmp_path / "b")
+
+
+def test_what_the_engine_costs_is_said(tmp_path: Path) -> None:
+    said = re.sub(r"<[^>]+>", "", html_of(full_report(), tmp_path))
+    assert "asked 24 dev questions twice, each time anew and in other batches; answers that changed: 3." in said
+    assert "otherwise in full precision: 1; all of its answers score 0.083, these 0.042." in said
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

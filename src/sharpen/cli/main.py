@@ -147,7 +147,7 @@ def parts(
 ) -> None:
     """List the parts (of a KIND: task, metric, reader, model, technique, floor), show one's page, or copy its file.
 
-    A copied part is yours to change; name it by its path in a use case.
+    A copied part is yours to change; a technique, a metric or a task is then named by its path in a use case.
     """
     from sharpen.cli.parts import parts as command
 

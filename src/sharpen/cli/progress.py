@@ -1,9 +1,13 @@
-"""Progress on the terminal: one live line a stage with an ETA; plain lines every ten seconds where nobody looks."""
+"""Progress on the terminal: one live line a stage with an ETA; plain lines every ten seconds where nobody looks.
+
+A clock draws too: a stage that says nothing for long is seen to be going on.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,23 +19,33 @@ class Live:
     def __init__(self) -> None:
         self.stage = ""
         self.began = self.last = 0.0
-        self.first = 0.0
+        self.first = self.done = 0.0
+        self.total: float | None = None
         self.tty = sys.stderr.isatty()
+        self.lock = threading.RLock()
 
     def __call__(self, stage: str, done: float, total: float | None) -> None:
-        now = time.monotonic()
-        if stage != self.stage:
-            self.finish()
-            self.stage, self.began, self.last, self.first = stage, now, now if not self.tty else 0.0, done
-        pause = 0.2 if self.tty else 10.0
-        if now - self.last < pause and not (self.tty and total is not None and done >= total):
-            return
+        with self.lock:
+            now = time.monotonic()
+            if stage != self.stage:
+                self.finish()
+                self.stage, self.began, self.last, self.first = stage, now, now if not self.tty else 0.0, done
+            self.done, self.total = done, total
+            ended = self.tty and total is not None and done >= total
+            if ended or now - self.last >= (0.2 if self.tty else 10.0):
+                self._draw(now)
+
+    def tick(self) -> None:
+        """Draw a stage that has said nothing for a while: its clock goes on."""
+        with self.lock:
+            now = time.monotonic()
+            if self.stage and now - self.last >= (1.0 if self.tty else 10.0):
+                self._draw(now)
+
+    def _draw(self, now: float) -> None:
         self.last = now
-        line = self._line(now - self.began, done, total)
-        if self.tty:
-            sys.stderr.write(f"\r\x1b[2K{line}")
-        else:
-            sys.stderr.write(line + "\n")
+        line = self._line(now - self.began, self.done, self.total)
+        sys.stderr.write(f"\r\x1b[2K{line}" if self.tty else line + "\n")
         sys.stderr.flush()
 
     def _line(self, seconds: float, done: float, total: float | None) -> str:
@@ -45,16 +59,18 @@ class Live:
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
-        self.finish()
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        with self.lock:
+            self.finish()
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
     def finish(self) -> None:
         """End the live line."""
-        if self.stage and self.tty:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
-        self.stage = ""
+        with self.lock:
+            if self.stage and self.tty:
+                sys.stderr.write("\r\x1b[2K")
+                sys.stderr.flush()
+            self.stage = ""
 
 
 class _Said(logging.Handler):
@@ -77,9 +93,19 @@ def live() -> Iterator[Live]:
     level = log.level
     log.addHandler(said)
     log.setLevel(logging.INFO)
+    ended = threading.Event()
+
+    def clockwork() -> None:
+        while not ended.wait(1.0):
+            drawn.tick()
+
+    ticking = threading.Thread(target=clockwork, daemon=True)
+    ticking.start()
     try:
         yield drawn
     finally:
+        ended.set()
+        ticking.join()
         log.removeHandler(said)
         log.setLevel(level)
         drawn.finish()

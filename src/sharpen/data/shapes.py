@@ -8,7 +8,7 @@ choice    ``prompt``, ``question``, ``messages`` or ``conversations``, with ``ch
 alpaca    ``instruction``, ``output`` or ``response``, and ``input``, which is put below the instruction
 pair      ``prompt`` or ``input``, with ``completion``, ``response`` or ``output``: texts, or lists of messages
 qa        ``question``, ``answers`` (a text, a list, or SQuAD's), and ``context`` where the document is in the row
-label     ``text``, and ``label``, ``category`` or ``intent``
+label     ``text``, and ``label``, ``category`` or ``intent``; ``question`` and ``label``
 summary   ``document``, ``article``, ``dialogue`` or ``text``, and ``summary``
 ========  =============================================================================================
 
@@ -216,6 +216,7 @@ SHAPES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Shape], ...] = (
     ("pair", ("prompt", "input"), ("completion", "response", "output"), _pair),
     ("qa", ("question",), ("answers", "answer", "targets"), _qa),
     ("label", ("text",), ("label", "category", "intent"), _label),
+    ("label", ("question",), ("label",), _label),  # not a category: that says what a question without answer is about
     ("summary", ("document", "article", "dialogue", "text"), ("summary",), _summary),
 )
 """Name, fields that ask, fields that answer, and what makes the example; the first shape that fits is taken."""

@@ -104,12 +104,27 @@ def resolve(
         if path.is_dir() and (path / "usecase.yaml").exists():
             path = path / "usecase.yaml"
         uc, base = config.load(path, settings), path.resolve().parent
+    uc = _beside(uc, base)
     task = open_task(uc.task, base)
     metrics, problems = _metrics(uc, task, base)
     arms = list(uc.arms) or [Arm(does=a) for a in task.arms]
     if not any(_plain(a) for a in arms):
         arms.insert(0, Arm(does="baseline"))
     return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress, problems=problems)
+
+
+def _beside(use_case: UseCase, base: Path) -> UseCase:
+    """Models that lie beside the use case, named in full: a folder means the same from wherever a command is given."""
+
+    def place(ref: str) -> str:
+        return ref if ":" in ref or not (base / ref).exists() else str(base / ref)
+
+    arms = tuple(
+        a.model_copy(update={"name": config.arm_name(a), "model": place(a.model)}) if a.model else a
+        for a in use_case.arms
+    )
+    found = {"model": place(use_case.model), "embeddings": place(use_case.embeddings)}
+    return use_case.model_copy(update={**found, "arms": arms})
 
 
 def _metrics(use_case: UseCase, task: Task, base: Path) -> tuple[list[Judge], list[Problem]]:
