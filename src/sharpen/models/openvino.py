@@ -31,7 +31,7 @@ from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, 
 
 NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
 
-PASS = 1024  # tokens of prompts and answers in one pass: fewer waste time, more delay whoever is answered meanwhile
+PASS = 2048  # tokens of prompts and answers in one pass: with fewer all takes longer, with more whoever waits
 SHARE = 0.3  # of the memory that is free, for keys and values
 MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together
 
