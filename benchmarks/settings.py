@@ -22,7 +22,7 @@ from sharpen.cli.progress import Live
 from sharpen.data import cluster
 from sharpen.study import preflight
 from sharpen.study.setting import Setting, resolve
-from sharpen.techniques import Counts, open_technique
+from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import digest
 
 RESULT = Path(__file__).parent / "results" / "settings.json"
@@ -47,72 +47,74 @@ def open_setting(work: Path, seed: int) -> tuple[Setting, Any]:
     return setting, preflight.inspect(setting).data
 
 
+def bench_of(work: Path, said: list[dict[str, Any]]) -> tuple[Setting, Bench, int]:
+    """A bench whose dev are held-out articles, and how many; what training notes is appended to ``said``."""
+    setting, data = open_setting(work, 0)
+    setting.engine = "openvino"
+    never_tested = [
+        {cluster(e, "source") for e in (*other.train, *other.dev)}
+        for other in (open_setting(work, seed)[1] for seed in (0, 1, 2))
+    ]
+    names = sorted(set.intersection(*never_tested), key=digest)
+    held_out = set(names[: len(names) // 2])
+    both = (*data.train, *data.dev)
+    bench = replace(
+        setting.bench(data, setting.engines(), Counts()),
+        train=tuple(e for e in both if cluster(e, "source") not in held_out),
+        dev=tuple(e for e in both if cluster(e, "source") in held_out),
+        note=lambda kind, facts: said.append(facts) if kind == "trained" else None,
+    )
+    return setting, bench, len(held_out)
+
+
+def screen(
+    setting: Setting, bench: Bench, k: int, options: dict[str, Any], said: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Train one candidate, let it answer, and return its line."""
+    program = open_technique("retrieve", {"k": k}, setting.base)(bench.first(setting.use_case.model), bench)
+    start = time.perf_counter()
+    work = bench.store.root / "work" / digest([k, options, len(bench.train)])
+    program = open_technique("lora", options, setting.base)(program, replace(bench, work=work))
+    seconds = time.perf_counter() - start
+    tried = bench.score(program, label=f"k={k} {options}")
+    return {
+        "k": k,
+        "options": options,
+        **{m.name: round(v, 4) for m, v in zip(bench.metrics, tried.values, strict=True)},
+        "n": len(bench.dev),
+        "dev_losses": [(p["epoch"], round(p["dev_loss"], 4)) for p in said[-1]["curve"] if p["dev_loss"] is not None],
+        "seconds": round(seconds),
+        "answering_seconds": round(time.perf_counter() - start - seconds),
+        "computed_tokens": said[-1]["computed_tokens"],
+        "tokens": said[-1]["tokens"],
+        "training_seconds": round(said[-1]["seconds"]),
+    }
+
+
+def write(train: int, rows: list[dict[str, Any]]) -> None:
+    """Keep what is known so far."""
+    what = (__doc__ or "").splitlines()[0]
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    kept = {"what": what, "machine": machine, "train": train, "candidates": rows}
+    RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Screen the candidates that were not screened yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of candidates, from 0")
     args = parser.parse_args()
-    setting, data = open_setting(args.work, 0)
-    setting.engine = "openvino"
-    never_tested = None
-    for seed in (0, 1, 2):
-        _, other = open_setting(args.work, seed)
-        names = {cluster(e, "source") for e in (*other.train, *other.dev)}
-        never_tested = names if never_tested is None else never_tested & names
-    assert never_tested is not None
-    held_out = set(sorted(never_tested, key=digest)[: len(never_tested) // 2])
-    both = (*data.train, *data.dev)
-    dev = tuple(e for e in both if cluster(e, "source") in held_out)
-    train = tuple(e for e in both if cluster(e, "source") not in held_out)
-    engines = setting.engines()
     said: list[dict[str, Any]] = []
-    bench = replace(
-        setting.bench(data, engines, Counts()),
-        train=train,
-        dev=dev,
-        note=lambda kind, facts: said.append(facts) if kind == "trained" else None,
-    )
+    setting, bench, clusters = bench_of(args.work, said)
     rows = json.loads(RESULT.read_text(encoding="utf-8"))["candidates"] if RESULT.exists() else []
-    for number, (k, options) in enumerate(CANDIDATES):
-        if (args.only is not None and number not in args.only) or any(
-            r["k"] == k and r["options"] == options for r in rows
-        ):
+    done = [(r["k"], r["options"]) for r in rows]
+    for number, candidate in enumerate(CANDIDATES):
+        if candidate in done or (args.only is not None and number not in args.only):
             continue
-        program = open_technique("retrieve", {"k": k}, setting.base)(bench.first(setting.use_case.model), bench)
-        start = time.perf_counter()
-        key = digest([k, options, len(train)])
-        program = open_technique("lora", options, setting.base)(
-            program, replace(bench, work=bench.store.root / "work" / key)
-        )
-        seconds = time.perf_counter() - start
-        tried = bench.score(program, label=f"k={k} {options}")
-        values = {m.name: round(v, 4) for m, v in zip(bench.metrics, tried.values, strict=True)}
-        curve = [(p["epoch"], round(p["dev_loss"], 4)) for p in said[-1]["curve"] if p["dev_loss"] is not None]
-        rows.append(
-            {
-                "k": k,
-                "options": options,
-                **values,
-                "n": len(dev),
-                "clusters": len(held_out),
-                "dev_losses": curve,
-                "seconds": round(seconds),
-                "answering_seconds": round(time.perf_counter() - start - seconds),
-                "computed_tokens": said[-1]["computed_tokens"],
-                "tokens": said[-1]["tokens"],
-                "training_seconds": round(said[-1]["seconds"]),
-            }
-        )
+        rows.append(screen(setting, bench, *candidate, said) | {"clusters": clusters})
         print(json.dumps(rows[-1]), flush=True)
-        machine = f"{platform.machine()}, {os.cpu_count()} cores"
-        RESULT.write_text(
-            json.dumps(
-                {"what": __doc__.splitlines()[0], "machine": machine, "train": len(train), "candidates": rows}, indent=1
-            )
-            + "\n",
-            encoding="utf-8",
-        )
+        write(len(bench.train), rows)
 
 
 if __name__ == "__main__":
