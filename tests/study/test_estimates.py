@@ -24,6 +24,8 @@ SPEEDS = Speeds(
     label_tokens=50,
     embed=10,
     train=20,
+    train_step=0.5,
+    train_start=2,
     memory_answering=1,
     memory_training=2,
     measuring_seconds=3,
@@ -82,6 +84,14 @@ def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
     assert "retrieve" not in rows[2]["why"]
     assert 1 < rows[2]["memory_gb"] <= 2
     assert rows[0]["memory_gb"] == 1
+
+
+def test_steps_and_the_start_of_a_training_cost_beside_its_tokens() -> None:
+    sketch = draw()
+    work = sketch.work(Draft(sketch.bench.first("fake:").prompt, 6), {}, Counts())
+    free = replace(SPEEDS, train_step=0.0, train_start=0.0)
+    with_them, without = (estimate(s, sketch, [Arm(does="lora")], Counts())[1] for s in (SPEEDS, free))
+    assert with_them - without == pytest.approx(2 + work.steps * 0.5)
 
 
 def test_labels_cost_their_own_tokens() -> None:

@@ -13,7 +13,7 @@ from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
 from sharpen.types import Answer, Example
 
-ASKED = 24  # questions
+ASKED = 16  # questions
 
 
 def choose_engine(setting: Setting) -> None:

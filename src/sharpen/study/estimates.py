@@ -222,13 +222,14 @@ class Estimator:
             epochs = float(settings.get("num_train_epochs", EPOCHS)) * self.counts.epochs
             checks = 1 + max(1.0, epochs)
             train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
+            train += s.train_start + work.steps * s.train_step
             largest = min(MEASURED_PASS, 2 * work.computed_tokens / max(1, work.steps))
             after = replace(draft, said=sketch.target, trained=True, answered=False, pass_tokens=largest)
             # The first and the last of several validations seldom name the same adapter, so both are asked.
             both = [after] * (2 if epochs > 1 and options.get("choose", "dev") == "dev" else 1)
             tried = self.search(both) + s.tuned_load_seconds * (len(both) - 1)
             what = f"{work.steps} steps of {work.computed_tokens // max(1, work.steps)} tokens"
-            return train + s.load_seconds + tried, self.chosen(both)[0], what
+            return train + tried, self.chosen(both)[0], what
         return 0.0, draft, ""
 
     def arm(self, arm: Arm) -> dict[str, Any]:

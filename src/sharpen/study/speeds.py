@@ -7,6 +7,7 @@ import logging
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from sharpen.study.environment import machine
 from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
-from sharpen.types import Decoding, Generate, Message, Model, Rank, digest
+from sharpen.types import Decoding, Generate, Message, Model, Rank, Rendered, digest
 
 WORDS = 180  # of the made prompts: about what a question with a passage has
+FEW = 12  # words of a question alone
 PROMPTS = 12
 
 
@@ -29,7 +31,8 @@ class Speeds:
     """Tokens a second when many questions are answered at once, and while training; memory in gigabytes (1e9 bytes).
 
     ``answer_alone``: generated tokens a second where one question is asked at a time; ``tuned_load_seconds``: until a
-    tuned model can be asked;
+    tuned model can be asked; a step of training costs ``train_step`` seconds beside its tokens, a training
+    ``train_start`` seconds beside its steps;
     ``measuring_seconds``: what measuring all this took;
     ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens;
     ``label_tokens``: a second, of prompt and labels together, where answers are chosen among labels.
@@ -44,6 +47,8 @@ class Speeds:
     label_tokens: float
     embed: float
     train: float
+    train_step: float
+    train_start: float
     memory_answering: float
     memory_training: float
     measuring_seconds: float
@@ -53,7 +58,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     """Return the speeds of this machine with the study's model, measured now or before."""
     identity = engines.identity(setting.use_case.model)
     key = digest(
-        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 3]
+        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 4]
     )
     path = setting.store.root / "speeds" / f"{key}.json"
     if path.exists():
@@ -69,31 +74,32 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     labels = _ranking(model, bench) if bench.labels and "score" in model.can else 0.0
     memory = resident_gb() or 0.0
     embed = _embedding(engines) if retrieves else 0.0
-    tuned = (0.0, 0.0, 0.0)
+    tuned = Tuning()
     if trains and "tune" in model.can:
         del model  # training needs the memory
         tuned = _training(setting, engines)
-    train, memory_training, tuned_load = tuned
     speeds = Speeds(
         load_seconds=load,
-        tuned_load_seconds=tuned_load,
+        tuned_load_seconds=tuned.load,
         prompt=prompt,
         answer=answer,
         answer_alone=alone,
         answer_tokens=said,
         label_tokens=labels,
         embed=embed,
-        train=train,
+        train=tuned.tokens,
+        train_step=tuned.step,
+        train_start=tuned.start,
         memory_answering=memory,
-        memory_training=max(memory, memory_training),
+        memory_training=max(memory, tuned.memory),
         measuring_seconds=time.perf_counter() - start,
     )
     write_text(path, json.dumps(asdict(speeds)))
     return speeds
 
 
-def text(n: int) -> str:
-    """A made text of ``WORDS`` words that begins unlike any other, so that no cache knows it."""
+def text(n: int, words: int = WORDS) -> str:
+    """A made text that begins unlike any other, so that no cache knows it."""
     common = [
         "the",
         "of",
@@ -122,7 +128,7 @@ def text(n: int) -> str:
         "which",
         "one",
     ]
-    return " ".join([f"number{n}", *(common[(n * 7 + i * i) % len(common)] for i in range(WORDS))])
+    return " ".join([f"number{n}", *(common[(n * 7 + i * i) % len(common)] for i in range(words))])
 
 
 def _generating(model: Model) -> tuple[float, float, float]:
@@ -168,33 +174,63 @@ def _embedding(engines: Engines) -> float:
     return 16 / max(time.perf_counter() - start, 1e-6)
 
 
-def _training(setting: Setting, engines: Engines) -> tuple[float, float, float]:
-    """Computed tokens trained a second (validation left out), the peak memory then, and the load of what was tuned."""
+@dataclass(frozen=True)
+class Tuning:
+    """Computed tokens trained a second (validation left out), the seconds of a step and of a training beside them, the
+    peak memory then, and the load of what was tuned."""
+
+    tokens: float = 0.0
+    step: float = 0.0
+    start: float = 0.0
+    memory: float = 0.0
+    load: float = 0.0
+
+
+def _training(setting: Setting, engines: Engines) -> Tuning:
+    """Train some steps on questions alone and some on questions with passages: what a token and a step cost."""
     ref = setting.use_case.model
-    model: Any = engines.model(ref)
-    if hasattr(model, "learn"):
-        return 1e6, resident_gb() or 0.0, 0.0
+    if hasattr(engines.model(ref), "learn"):
+        return Tuning(1e6, 0.0, 0.0, resident_gb() or 0.0, 0.0)
     from sharpen import tuning
     from sharpen.models import pull
     from sharpen.models.transformers import load_module, placed
 
     reply = Message("assistant", "a short answer")
-    options = tuning.TrainOptions(max_steps=3, per_device_train_batch_size=8, checkpoint_steps=0)
-    rows = [model.render([Message("user", text(5000 + i)), reply]) for i in range(3 * options.rows_per_step)]
+    options = tuning.TrainOptions(num_train_epochs=1, per_device_train_batch_size=8, checkpoint_steps=0)
+    size = options.rows_per_step
+
+    def rows(steps: int, words: int) -> list[Rendered]:
+        return [engines.model(ref).render([Message("user", text(5000 + i, words)), reply]) for i in range(steps * size)]
+
+    few, many = rows(3, FEW), rows(2, WORDS)
     engines.release()
-    del model
-    module, _ = load_module(pull(ref))
+    start = time.perf_counter()
+    module = placed(load_module(pull(ref))[0])
     log = logging.getLogger("sharpen.tuning")  # what it has to say is of made rows
     level = log.level
     log.setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
-        trained = tuning.train(placed(module), rows, [], options, Path(scratch, "train"))
-        speed = statistics.median(p.tokens_per_second for p in trained.curve[1:])
+        try:
+            short = tuning.train(module, few, [], options, Path(scratch, "short"))
+            small, a = _step(short, few)
+            before = max(0.0, time.perf_counter() - start - len(short.curve) * small)
+            trained = tuning.train(module, many, [], options, Path(scratch, "long"))
+        finally:
+            log.setLevel(level)
+        large, b = _step(trained, many)
         peak = trained.peak_memory / 1e9
-        log.setLevel(level)
+        token = (large - small) / (b - a) if large > small else large / b
         del module
         start = time.perf_counter()
         tuned = setting.opener(ref, [trained.adapter])
         if "generate" in tuned.can:
             list(tuned.generate([Generate(ref, (), (Message("user", "?"),), Decoding(1))]))
-        return speed, peak, time.perf_counter() - start
+        load = time.perf_counter() - start
+    return Tuning(1 / token, max(0.0, small - a * token), before, peak, load)
+
+
+def _step(trained: Any, rows: Sequence[Rendered]) -> tuple[float, float]:
+    """Seconds and computed tokens of a step on rows of one length; the first step warms up and is left out."""
+    speed = statistics.median(p.tokens_per_second for p in trained.curve[1:])
+    n = len(trained.curve)
+    return sum(len(r.ids) for r in rows) / n / speed, trained.computed_tokens / n
