@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sharpen.techniques import Bench, Counts
+from sharpen.techniques.bench import worse_than
 from sharpen.testing import tiny_bench
 from sharpen.types import Answer, Decoding, Example, Prompt, System
 
@@ -61,6 +62,52 @@ def test_who_is_ahead_on_a_part_of_dev_wins_no_tie_on_all_of_it() -> None:
     assert bench.best(candidates("early", "ahead", "behind"), "x").prompt.instruction == "early"
     right["ahead"] = (10, 21)
     assert bench.best(candidates("early", "ahead", "behind"), "x").prompt.instruction == "ahead"
+
+
+def many(n: int) -> tuple[Example, ...]:
+    dev = tiny_bench().dev
+    return tuple(replace(dev[i % len(dev)], id=f"d{i}") for i in range(n))
+
+
+def test_a_dearer_candidate_has_to_be_better_than_noise() -> None:
+    """Of 100 questions one more right is within noise (the error of the difference is .01), five are not (.022)."""
+    bench = scripted(dev=many(100))
+    for cheap, dear, chosen in [("50", "51", "50"), ("50", "55", "55"), ("50", "40", "50"), ("0", "0", "0")]:
+        assert bench.best(candidates(cheap, dear), "x", cheapest_first=True).prompt.instruction == chosen
+    assert bench.best(candidates("50", "51"), "x").prompt.instruction == "51"
+
+
+def test_a_dearer_candidate_is_not_dropped_for_a_cheaper_one_that_fails() -> None:
+    class Failing(Scripted):
+        def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
+            fails = program.prompt.instruction == "fails"
+            return [Answer("", error="it broke.") if fails else Answer("wrong") for _ in examples]
+
+    bench = Failing(**{f: getattr(scripted(dev=many(20)), f) for f in Bench.__dataclass_fields__})
+    assert bench.best(candidates("fails", "0"), "x", cheapest_first=True).prompt.instruction == "0"
+    assert bench.best(candidates("0", "fails"), "x", cheapest_first=True).prompt.instruction == "0"
+
+
+def test_of_three_that_are_alike_the_cheapest_goes_on_and_wins() -> None:
+    bench = scripted(dev=many(90))
+    bench.best(candidates("10", "11", "11"), "x", cheapest_first=True)
+    assert [n for _, n in bench.asked] == [30] * 3 + [90] * 2
+    assert bench.best(candidates("10", "11", "11"), "x", cheapest_first=True).prompt.instruction == "10"
+
+
+def test_the_error_of_a_difference_is_the_jackknifes() -> None:
+    """Two programs that differ on one of 20 questions: the difference is .05, and so is its error."""
+    dev = many(20)
+    bench = scripted(dev=dev)
+
+    def tried(n: int) -> Any:
+        said = [Answer(e.targets[0] if i < n else "wrong") for i, e in enumerate(dev)]
+        return bench.judge(System("fake:"), dev, said)
+
+    weights = [1.0] * 20
+    assert not worse_than(tried(5), tried(6), bench.metrics, weights)
+    assert worse_than(tried(5), tried(9), bench.metrics, weights)
+    assert not worse_than(tried(9), tried(5), bench.metrics, weights)
 
 
 def test_a_heavy_question_counts_for_more() -> None:

@@ -200,7 +200,7 @@ class Estimator:
             prompt = draft.prompt
             if task.context_instructions and prompt.instruction == bench.fill(task.instructions[0]):
                 prompt = replace(prompt, instruction=bench.fill(task.context_instructions[0]))
-            drafts = [replace(draft, prompt=prompt, k=k) for k in _numbers(options.get("k", (1, 2, 3)))]
+            drafts = [replace(draft, prompt=prompt, k=k) for k in sorted(_numbers(options.get("k", (1, 2, 3))))]
             drafts = self.chosen(drafts)
             index = len(sketch.passages) / max(s.embed, 1e-6) if ("index",) not in self.seen else 0.0
             self.seen.add(("index",))
@@ -210,7 +210,7 @@ class Estimator:
             ks = _numbers(options.get("k", (3, 5) if near else (3, 1, 5)))
             said = min(draft.said, 2 * sketch.target + 4)
             if near:
-                drafts = self.chosen([replace(draft, said=said, near=k) for k in ks])
+                drafts = self.chosen([replace(draft, said=said, near=k) for k in sorted(ks)])
                 return self.search(drafts), drafts[0], ""
             drafts = self.chosen([replace(draft, said=said, demos=k) for k in ks])
             return self.search(drafts * int(options.get("draws", 2))), drafts[0], ""

@@ -23,10 +23,13 @@ from sharpen.types import (
     Progress,
     Prompt,
     Ref,
+    Score,
     System,
     Task,
     silent,
 )
+
+GROUPS = 10  # parts that dev is cut into to see how far a difference is noise
 
 
 class NotAvailable(UserError):
@@ -47,12 +50,16 @@ class Counts:
 
 @dataclass(frozen=True)
 class Tried:
-    """A program, what dev said of it (one number a metric, higher is better), and on how many questions."""
+    """A program, what dev said of it (one number a metric, higher is better), and on how many questions.
+
+    ``judged``: the scores of each question, for every metric.
+    """
 
     program: System
     values: tuple[float, ...]
     n: int
     label: str = ""
+    judged: tuple[Sequence[Score], ...] = field(default=(), repr=False)
 
 
 @dataclass
@@ -113,17 +120,23 @@ class Bench:
 
     def judge(self, program: System, examples: Sequence[Example], answers: Sequence[Answer], label: str = "") -> Tried:
         """Judge given answers. One that could not be judged counts as wrong, as it does in the comparison."""
-        values = []
-        for metric in self.metrics:
-            value = value_of(metric, metric.score(examples, answers), [e.weight for e in examples])
-            values.append(-math.inf if value is None else value if metric.higher_is_better else -value)
-        return Tried(program, tuple(values), len(examples), label)
+        judged = tuple(metric.score(examples, answers) for metric in self.metrics)
+        values = tuple(
+            _upward(m, scores, [e.weight for e in examples]) for m, scores in zip(self.metrics, judged, strict=True)
+        )
+        return Tried(program, values, len(examples), label, judged)
 
-    def best(self, candidates: Sequence[tuple[str, System]], what: str) -> System:
+    def best(self, candidates: Sequence[tuple[str, System]], what: str, cheapest_first: bool = False) -> System:
         """Choose among programs on dev by successive halving; earlier candidates win ties.
 
         All are tried on a third of dev, the better half of them on all of it. Every trial is noted.
         Jamieson and Talwalkar 2016, "Non-stochastic best arm identification".
+
+        Args:
+            candidates: labels and programs, at most ``counts.trials`` of them are tried.
+            what: names the choice in the notes.
+            cheapest_first: they stand from the cheapest to the dearest, and a dearer one has to be better by more than
+                a standard error (Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3).
         """
         candidates = list(candidates)[: max(1, self.counts.trials)]
         if len(candidates) == 1 or not self.dev:
@@ -141,6 +154,10 @@ class Bench:
                 facts = {"what": what, "candidate": labels[i], "n": tried[i].n, "round": number}
                 values = {n: v for n, v in zip(names, tried[i].values, strict=True) if math.isfinite(v)}
                 self.note("tried", {**facts, "values": values})
+            if cheapest_first:
+                weights = [e.weight for e in part]
+                worse = {i for i in order if worse_than(tried[i], tried[order[0]], self.metrics, weights)}
+                order = [*sorted(set(order) - worse), *(i for i in order if i in worse)]
             # Who goes on keeps the given order: a tie on all of dev is not broken by a part of it.
             keep = order if number == len(rounds) - 1 else sorted(order[: max(2, (len(order) + 1) // 2)])
             candidates = [candidates[i] for i in keep]
@@ -150,3 +167,35 @@ class Bench:
     def keep(self, kind: str, fill: Callable[[Path], None]) -> Ref:
         """Keep a folder in the store by its content."""
         return self.store.keep(kind, fill)
+
+
+def _upward(metric: Metric, scores: Sequence[Score], weights: Sequence[float]) -> float:
+    """A metric's value, turned so that higher is better; what nobody could judge is below everything."""
+    value = value_of(metric, scores, weights)
+    return -math.inf if value is None else value if metric.higher_is_better else -value
+
+
+def worse_than(one: Tried, other: Tried, metrics: Sequence[Metric], weights: Sequence[float]) -> bool:
+    """Whether ``one`` is worse by more than a standard error, on the first metric that tells the two apart.
+
+    The error is that of the paired difference, by the delete-a-group jackknife, since not every metric is a mean.
+    """
+    groups = min(GROUPS, one.n)
+    for metric, a, b in zip(metrics, one.judged, other.judged, strict=True):
+
+        def gain(left_out: int | None, metric: Metric = metric, a: Any = a, b: Any = b) -> float:
+            kept = [i for i in range(len(a)) if left_out is None or i % groups != left_out]
+            x, y = (_upward(metric, [s[i] for i in kept], [weights[i] for i in kept]) for s in (a, b))
+            return 0.0 if x == y else y - x
+
+        whole = gain(None)
+        if math.isinf(whole):
+            return whole > 0
+        parts = [g for g in map(gain, range(groups)) if math.isfinite(g)] if groups > 1 else []
+        if not parts:
+            continue
+        mean = sum(parts) / len(parts)
+        error = math.sqrt((len(parts) - 1) / len(parts) * sum((g - mean) ** 2 for g in parts))
+        if abs(whole) > error * (1 + 1e-9):  # of a single question the difference is its error
+            return whole > 0
+    return False

@@ -23,7 +23,8 @@ def nearest_shots(k: int | Sequence[int] = (3, 5), how: str = "dense") -> Techni
     """Return the technique.
 
     Args:
-        k: how many worked examples; several numbers are tried on dev.
+        k: how many worked examples; several numbers are tried on dev, and more are taken only where they are clearly
+            better.
         how: dense, bm25 or hybrid.
     """
     sizes = counts("k", k)
@@ -36,7 +37,7 @@ def nearest_shots(k: int | Sequence[int] = (3, 5), how: str = "dense") -> Techni
             for e in usable(bench)
         ]
         index = build_passages(passages, bench.store, bench.engines.embed if how != "bm25" else None)
-        candidates = [(f"k={n}", replace(program, shots=Shots(index, n, how))) for n in sizes]
-        return bench.best(candidates, "nearest_shots")
+        candidates = [(f"k={n}", replace(program, shots=Shots(index, n, how))) for n in sorted(sizes)]
+        return bench.best(candidates, "nearest_shots", cheapest_first=True)
 
     return improve

@@ -27,7 +27,7 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
     """Return the technique.
 
     Args:
-        k: how many passages; several numbers are tried on dev.
+        k: how many passages; several numbers are tried on dev, and more are taken only where they are clearly better.
         how: hybrid, dense, bm25, or auto.
         size: neighbouring paragraphs are joined up to this many words.
         longest: longer paragraphs are cut, in words.
@@ -48,8 +48,8 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
         prompt = program.prompt
         if task.context_instructions and prompt.instruction == bench.fill(task.instructions[0]):
             prompt = replace(prompt, instruction=bench.fill(task.context_instructions[0]))
-        candidates = [(f"k={n}", replace(program, prompt=prompt, retriever=Retriever(ref, n, way))) for n in ks]
-        return bench.best(candidates, "retrieve")
+        candidates = [(f"k={n}", replace(program, prompt=prompt, retriever=Retriever(ref, n, way))) for n in sorted(ks)]
+        return bench.best(candidates, "retrieve", cheapest_first=True)
 
     return improve
 
