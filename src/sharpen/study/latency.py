@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sharpen.runtime import Engines, batch
-from sharpen.study.memory import resident_gb
+from sharpen.study.memory import give_back, resident_gb
 from sharpen.types import Example, System
 
 QUESTIONS = 30
@@ -21,6 +21,7 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
         ``prompt_tokens``, ``completion_tokens``, ``memory_gb``: resident memory now (1e9 bytes), ``n``.
     """
     engines.release(keep=(program.model, program.adapters))  # the memory of other arms' models is not this one's
+    give_back()
     asked = [e.blind() for e in questions[: QUESTIONS + 2]]
     times, prompt, generated = [], 0, 0
     for i, example in enumerate(asked):
