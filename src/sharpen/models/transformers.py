@@ -7,6 +7,7 @@ merged into the fp32 weights when the model is opened, before anything is rounde
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from sharpen.store import hash_folder
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered
 
 NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
+log = logging.getLogger("sharpen.models")
 
 
 def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) -> tuple[Any, Any]:
@@ -105,6 +107,8 @@ class TransformersModel:
         self.module, self.tokenizer = load_module(local, adapters, dtype)
         self.module.to(self.device)
         self.forest = forest(self.module) if packed else None
+        if packed and self.forest is None:
+            log.warning("%s attends in a way of its own: it answers in padded batches, which takes longer.", self.ref)
         self.chat = Chat(self.tokenizer, end_ids(local, self.tokenizer))
         self.context = int(getattr(self.module.config, "max_position_embeddings", 0) or 1 << 20)
         weights = "+".join([local.digest, *(hash_folder(Path(a)) for a in adapters)])

@@ -175,23 +175,27 @@ def _upward(metric: Metric, scores: Sequence[Score], weights: Sequence[float]) -
     return -math.inf if value is None else value if metric.higher_is_better else -value
 
 
+def _gain(
+    metric: Metric, a: Sequence[Score], b: Sequence[Score], weights: Sequence[float], kept: Sequence[int]
+) -> float:
+    """How much better ``b`` is than ``a`` on the questions that are kept; 0 where neither could be judged."""
+    x, y = (_upward(metric, [scores[i] for i in kept], [weights[i] for i in kept]) for scores in (a, b))
+    return 0.0 if x == y else y - x
+
+
 def worse_than(one: Tried, other: Tried, metrics: Sequence[Metric], weights: Sequence[float]) -> bool:
     """Whether ``one`` is worse by more than a standard error, on the first metric that tells the two apart.
 
     The error is that of the paired difference, by the delete-a-group jackknife, since not every metric is a mean.
+    Questions count singly here, not by clusters: this chooses a setting on dev and claims nothing.
     """
     groups = min(GROUPS, one.n)
     for metric, a, b in zip(metrics, one.judged, other.judged, strict=True):
-
-        def gain(left_out: int | None, metric: Metric = metric, a: Any = a, b: Any = b) -> float:
-            kept = [i for i in range(len(a)) if left_out is None or i % groups != left_out]
-            x, y = (_upward(metric, [s[i] for i in kept], [weights[i] for i in kept]) for s in (a, b))
-            return 0.0 if x == y else y - x
-
-        whole = gain(None)
+        whole = _gain(metric, a, b, weights, range(one.n))
         if math.isinf(whole):
             return whole > 0
-        parts = [g for g in map(gain, range(groups)) if math.isfinite(g)] if groups > 1 else []
+        kept = [[i for i in range(one.n) if i % groups != left_out] for left_out in range(groups)]
+        parts = [g for g in (_gain(metric, a, b, weights, k) for k in kept if k) if math.isfinite(g)]
         if not parts:
             continue
         mean = sum(parts) / len(parts)
