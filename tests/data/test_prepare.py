@@ -206,10 +206,18 @@ def test_everything_that_is_wrong_is_said_at_once(base: Path, tmp_path: Path) ->
     [
         (None, "there is no such file"),
         ("", "is empty"),
-        ("{}\n", "none of the known shapes"),
+        ("{}\n", "no known shape"),
         ('{"question": "", "answers": "x"}\n', "none of its rows can be used"),
         ("[1, 2", "not JSON"),
         ('{"qestion": "a", "answers": "b"}\n', "Did you mean data.columns: {question: qestion}?"),
+        (
+            '{"utterance": "a", "intent": "b"}\n',
+            "'intent' is understood, but no column is 'text'. Did you mean data.columns: {text: utterance}?",
+        ),
+        (
+            '{"question": "a", "who": "b", "when": "c"}\n',
+            "'question' is understood, but no column is 'answers'. Say which it is: data.columns: {answers: theirs}.",
+        ),
     ],
 )
 def test_examples_that_make_a_study_impossible(content: str | None, said: str, base: Path, tmp_path: Path) -> None:

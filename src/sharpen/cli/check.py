@@ -11,6 +11,7 @@ from sharpen.errors import Problem, UserError
 def check(use_case: Path, settings: list[str]) -> None:
     """Check and print."""
     from sharpen import study
+    from sharpen.study.reading import groups
 
     with live() as progress:
         found = study.check(use_case, settings, progress)
@@ -20,7 +21,7 @@ def check(use_case: Path, settings: list[str]) -> None:
         part = facts[name]
         sizes = part["cluster_sizes"]
         print(
-            f"  {name:6} {part['n']:6} questions from {len(sizes)} clusters ({facts['cluster_by']}), "
+            f"  {name:6} {part['n']:6} questions {groups(part['n'], len(sizes), facts['cluster_by'])}, "
             f"{part['n_unanswerable']} unanswerable, {part['n_with_gold']} with a known passage"
         )
     print(f"  documents {facts['documents']['n']}")

@@ -156,19 +156,34 @@ def _did_you_mean(name: str, there: list[str]) -> str:
 
 
 def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
-    """Say which columns there are and what is expected, and guess at a misspelt one."""
-    expected = "; ".join(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in SHAPES)
+    """Say what is understood of the columns and what is missing, and guess which column has it."""
     listed = ", ".join(str(c)[:60] for c in there[:30])
-    hints = []
-    for column in columns:
-        fields = [k for k in KNOWN if k not in OPTIONAL and k not in columns]
-        near = get_close_matches(str(column).lower(), fields, n=1, cutoff=0.6) if column not in KNOWN else []
-        if near:
-            hints.append(f"{near[0]}: {column}")
-    do = (
-        f"Did you mean data.columns: {{{', '.join(hints)}}}?" if hints else "Name them in data.columns: {ours: theirs}."
-    )
-    return Problem(f"its columns ({listed}) are none of the known shapes: {expected}.", name, do)
+    half = _half_understood(columns)
+    expected = "; ".join(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in SHAPES)
+    missing = (half[1],) if half else tuple(k for k in KNOWN if k not in OPTIONAL and k not in columns)
+    unknown = [c for c in columns if c not in KNOWN]
+    hints = [
+        f"{near[0]}: {c}" for c in unknown if (near := get_close_matches(str(c).lower(), missing, n=1, cutoff=0.6))
+    ]
+    if half and len(unknown) == 1:
+        hints = [f"{half[1]}: {unknown[0]}"]
+    what = f"{half[0]!r} is understood, but no column is {half[1]!r}" if half else f"known shapes are: {expected}"
+    if hints:
+        do = f"Did you mean data.columns: {{{', '.join(hints)}}}?"
+    else:
+        do = f"Say which it is: data.columns: {{{half[1] if half else 'ours'}: theirs}}."
+    return Problem(f"its columns ({listed}) are no known shape: {what}.", name, do)
+
+
+def _half_understood(columns: list[str]) -> tuple[str, str] | None:
+    """A column that answers, or else one that asks, and the field that is missing beside it; None where none is."""
+    for _, asking, answering, _s in SHAPES:
+        if found := next((f for f in answering if f in columns), None):
+            return found, asking[0]
+    for name, asking, answering, _s in SHAPES:
+        if answering and name != "choice" and (found := next((f for f in asking if f in columns), None)):
+            return found, answering[0]
+    return None
 
 
 def _content(example: Example, rest: Mapping[str, Any]) -> str:

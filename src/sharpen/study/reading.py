@@ -104,10 +104,14 @@ def table(data: Mapping[str, Any]) -> str:
         for r in rows
     ]
     lines.insert(1, "-" * max(map(len, lines)))
-    facts = (
-        f"{data['metric']} on {data['n_test']} test questions from {data['n_clusters']} clusters ({data['cluster_by']})"
-    )
+    n, by = data["n_test"], data["cluster_by"]
+    facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}"
     return "\n".join([facts, *lines, "", data["verdict_text"]])
+
+
+def groups(questions: int, clusters: int, by: str) -> str:
+    """Say which questions belong together, as in ``120 questions from 14 clusters (source)``."""
+    return "that stand alone" if clusters == questions else f"from {clusters:,} clusters ({by})"
 
 
 def read_report(path: Path | str) -> Report:
