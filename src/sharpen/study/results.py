@@ -11,12 +11,13 @@ from typing import Any
 from sharpen.config import arm_name
 from sharpen.data import Dataset
 from sharpen.evaluation import Comparison, Facts, Rule, compare
-from sharpen.metrics import worst
+from sharpen.metrics import open_metric, worst
 from sharpen.study.building import Built
+from sharpen.study.costs import broken_constraints, cost_of
 from sharpen.study.dev import DevRace
 from sharpen.study.sealing import Opened
 from sharpen.study.setting import Setting, baseline_of
-from sharpen.types import Answer, Score
+from sharpen.types import Answer, Example, Score
 
 
 @dataclass
@@ -50,15 +51,11 @@ class Results:
     @cached_property
     def cost(self) -> dict[str, dict[str, float | None]]:
         """Each tested arm's costs."""
-        from sharpen.study.rows import cost_of
-
         return {b.name: cost_of(self.setting, b, self.latencies.get(b.name)) for b in self.left}
 
     @cached_property
     def compared(self) -> Comparison:
         """The comparison, and with it the verdict."""
-        from sharpen.study.rows import broken_constraints, contains_of
-
         uc = self.setting.use_case
         facts = {
             b.name: Facts(
@@ -95,3 +92,9 @@ class Results:
         mine, base = self.judged[arm][i].value, self.judged[self.baseline][i].value
         sign = 1 if metric.higher_is_better else -1
         return sign * ((wrong if mine is None else mine) - (wrong if base is None else base))
+
+
+def contains_of(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
+    """For each question 1 if a reference stands in the raw answer, else 0."""
+    raw = [Answer(a.raw or a.text, a.raw, error=a.error) for a in answers]
+    return [s.value or 0.0 for s in open_metric("contains").score(examples, raw)]

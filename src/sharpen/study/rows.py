@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sharpen.config import arm_name
 from sharpen.evaluation import Rule, compare
-from sharpen.metrics import Judge, open_metric, value_of
+from sharpen.metrics import Judge, value_of
 from sharpen.study.building import Built
+from sharpen.study.costs import broken_constraints
 from sharpen.study.oracles import failures
-from sharpen.study.results import Results
+from sharpen.study.results import Results, contains_of
 from sharpen.study.setting import Setting
 from sharpen.types import Answer, Example
 
@@ -53,49 +53,10 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
     }
 
 
-def cost_of(setting: Setting, built: Built, latency: Mapping[str, Any] | None) -> dict[str, float | None]:
-    """Building once plus each answer, over the expected number of answers, in the use case's currency."""
-    own = next((a.costs for a in setting.arms if arm_name(a) == built.name and a.costs), None)
-    # What an arm says of its own prices holds for it; the rest is the use case's.
-    prices = setting.use_case.costs.model_copy(update=own.model_dump(exclude_unset=True) if own else {})
-    build = built.seconds / 3600 * setting.use_case.costs.machine_hour
-    if latency is None or latency.get("mean_seconds") is None:
-        return {"build": build, "per_answer": None, "total": None}
-    per_answer = (
-        latency["mean_seconds"] / 3600 * prices.machine_hour
-        + (latency.get("prompt_tokens") or 0) / 1e6 * prices.input_million
-        + (latency.get("completion_tokens") or 0) / 1e6 * prices.output_million
-    )
-    return {"build": build, "per_answer": per_answer, "total": build + prices.answers * per_answer}
-
-
-def broken_constraints(
-    setting: Setting, latency: Mapping[str, Any] | None, cost: Mapping[str, Any] | None
-) -> list[str]:
-    """The constraints that an arm is shown to break; what was not measured breaks nothing, and is said elsewhere."""
-    limits, latency, cost = setting.use_case.constraints, latency or {}, cost or {}
-    checks = [
-        ("p95_seconds", limits.p95_seconds, latency.get("p95_seconds")),
-        ("memory_gb", limits.memory_gb, latency.get("memory_gb")),
-        ("cost_per_answer", limits.cost_per_answer, cost.get("per_answer")),
-    ]
-    return [
-        f"{n} is {v:.3g}, the limit is {most:g}"
-        for n, most, v in checks
-        if most is not None and v is not None and v > most
-    ]
-
-
 def values_of(metrics: Sequence[Judge], examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Any]:
     """Each metric's value, counted as the comparison counts."""
     weights = [e.weight for e in examples]
     return {m.name: value_of(m, m.score(examples, answers), weights) for m in metrics}
-
-
-def contains_of(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
-    """For each question 1 if a reference stands in the raw answer, else 0."""
-    raw = [Answer(a.raw or a.text, a.raw, error=a.error) for a in answers]
-    return [s.value or 0.0 for s in open_metric("contains").score(examples, raw)]
 
 
 def floor_rows(made: Results) -> list[dict[str, Any]]:
