@@ -43,7 +43,8 @@ import numpy as np
 import sharpen.evaluation
 import sharpen.metrics
 from sharpen.evaluation import Rule, Seen, plan
-from sharpen.evaluation.simulate import World, draw, effects_of
+from sharpen.testing import simulate
+from sharpen.testing.simulate import World, draw, effects_of
 
 HERE = Path(__file__).parent
 POINTS = HERE / "results" / "honesty-points.jsonl"
@@ -91,7 +92,7 @@ def grid() -> list[Point]:
 def code_hash() -> str:
     """Hash of all that a result depends on."""
     rooms = [Path(str(room.__file__)).parent for room in (sharpen.evaluation, sharpen.metrics)]
-    files = [f for room in rooms for f in sorted(room.glob("*.py"))]
+    files = [f for room in rooms for f in sorted(room.glob("*.py"))] + [Path(str(simulate.__file__))]
     found = hashlib.sha256()
     for path in [Path(__file__), *(f for f in files if f.stem not in ("ledger", "opening", "__init__"))]:
         found.update(path.read_bytes())

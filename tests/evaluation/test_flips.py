@@ -10,31 +10,53 @@ from evaluation_shapes import Mean, scored
 from scipy import stats
 
 from sharpen.evaluation import Rule, compare
-from sharpen.evaluation.flips import largest, quantile, signs, smallest_p, studentised
+from sharpen.evaluation.flips import Flips, largest, quantile, signs, smallest_p, studentised
+
+
+def all_of(drawn: Flips) -> np.ndarray:
+    return drawn.part(0, len(drawn))
 
 
 def test_all_flips_up_to_sixteen_clusters_each_once() -> None:
     for g in (1, 2, 5, 10):
-        drawn = signs(g, 20_000, 0)
+        drawn = all_of(signs(g, 20_000, 0))
         assert drawn.shape == (2 ** (g - 1), g)
         rows = {tuple(r) for r in drawn.tolist()}
         assert len(rows) == len(drawn)
         assert not rows & {tuple(-x for x in r) for r in rows}, "a flip and its mirror image are one"
     assert len(signs(16, 20_000, 0)) == 2**15
-    assert signs(17, 20_000, 0).shape == (20_001, 17)
+    assert all_of(signs(17, 20_000, 0)).shape == (20_001, 17)
 
 
 @pytest.mark.parametrize("g", [8, 40])
 def test_the_first_flip_flips_nothing(g: int) -> None:
-    assert (signs(g, 500, 0)[0] == 1).all()
+    assert (signs(g, 500, 0).part(0, 1) == 1).all()
 
 
 def test_random_flips_are_fair_and_repeatable() -> None:
-    drawn = signs(100, 20_000, 3)
+    drawn = all_of(signs(100, 20_000, 3))
     assert abs(float(drawn.mean())) < 0.003
     assert np.abs(np.corrcoef(drawn[:, :20].T) - np.eye(20)).max() < 0.04
     signs.cache_clear()
-    assert (signs(100, 20_000, 3) == drawn).all()
+    assert (all_of(signs(100, 20_000, 3)) == drawn).all()
+
+
+def test_many_clusters_take_bits_and_the_same_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand questions that stand alone would take 800 MB of signs."""
+    rng = np.random.default_rng(4)
+    sums, sizes = rng.normal(size=(3, 50)), rng.integers(1, 9, 50).astype(float)
+    pairs = np.triu_indices(3, 1)
+    held = largest(sums, sizes, signs(50, 3_000, 1), pairs)
+    alone = studentised(sums, sizes, signs(50, 3_000, 1))
+    monkeypatch.setattr("sharpen.evaluation.flips.HELD", 0)
+    signs.cache_clear()
+    drawn = signs(50, 3_000, 1)
+    assert drawn._whole is None
+    assert drawn._bits.nbytes == 3_001 * 7
+    for ours, theirs in zip(largest(sums, sizes, drawn, pairs), held, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(studentised(sums, sizes, drawn), alone)
+    signs.cache_clear()
 
 
 def test_smallest_p() -> None:

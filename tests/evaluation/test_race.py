@@ -26,6 +26,23 @@ def test_capital_by_hand() -> None:
     assert not run.dropped
 
 
+def test_a_heavy_question_counts_for_as_many_light_ones() -> None:
+    """An arm that is right where it matters stays, and one that is right only elsewhere goes."""
+    heavy = [i % 10 == 0 for i in range(400)]
+    answers = {"base": scored([0] * 400), "vital": scored(heavy), "rest": scored([not h for h in heavy])}
+    clusters = [f"c{i // 2}" for i in range(400)]
+    assert set(_run(answers, clusters).dropped) == {"vital"}
+    assert set(_run(answers, clusters, weights=[100.0 if h else 1.0 for h in heavy]).dropped) <= {"rest"}
+    # A weight is so many copies in one cluster.
+    once, twice = ({"base": scored([1, 0] * k), "a": scored([0, 1] * k)} for k in (1, 3))
+    weighted, copied = Race(("base", "a"), "base", largest=3), Race(("base", "a"), "base", largest=3)
+    weighted.update(once, ["x", "y"], [3, 3])
+    copied.update(twice, ["x", "y"] * 3)
+    np.testing.assert_allclose(weighted._log, copied._log)
+    with pytest.raises(UserError, match="a cluster weighs 4, more than the 3 declared"):
+        weighted.update(once, ["u", "v"], [4, 1])
+
+
 def _worlds(rng: np.random.Generator, rates: list[float], clusters: int, size: int) -> tuple[dict, list[str]]:
     names = ["base", *(f"a{i}" for i in range(1, len(rates)))]
     answers = {n: scored(rng.random(clusters * size) < r) for n, r in zip(names, rates, strict=True)}

@@ -80,6 +80,10 @@ def test_an_arm_that_breaks_a_constraint_is_reported_not_chosen() -> None:
     v = decide(standings(means, 0.05, big={"able": False}), TERMS, 0.1)
     assert (v.kind, v.winner, v.as_good_as_best) == ("better", "a", True)
     assert "big is better too, by 0.600 (adjusted p = 0.001), but breaks a constraint" in v.text
+    assert "below every other arm that keeps the constraints" in v.text, "big leads a by 0.3"
+    v = decide(standings({"base": 0.5, "a": 0.49, "big": 0.52}, 0.01, big={"able": False, "p": 0.5}), TERMS, 0.1)
+    assert v.text.startswith("Keep base: no arm that keeps the constraints gains 0.02 or more")
+    assert "big breaks a constraint and is not among the arms that could be chosen." in v.text
     v = decide(standings({"base": 0.2, "big": 0.8}, 0.05, big={"able": False}), TERMS, 0.1)
     assert (v.kind, v.winner) == ("not_decided", None)
     assert "no arm but base keeps the constraints. big is better too" in v.text

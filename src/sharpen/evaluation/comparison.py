@@ -89,7 +89,7 @@ class Comparison:
 
     ``judged_only`` is the same comparison on the questions that could be judged for every arm; None if that is all.
     ``leader``: best mean of the arms that keep the constraints. ``as_good_as_best``: the winner is *shown* to be less
-    than ``worth`` below every other arm.
+    than ``worth`` below every other arm that keeps them.
     """
 
     metric: str

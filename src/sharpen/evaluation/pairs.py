@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpen.evaluation.flips import Array, Signs, largest, quantile, signs, smallest_p, studentised
+from sharpen.evaluation.flips import Array, Flips, largest, quantile, signs, smallest_p, studentised
 from sharpen.evaluation.intervals import Evidence, bounds
 from sharpen.evaluation.sums import Table
 
@@ -57,7 +57,7 @@ def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> P
     first, second = np.triu_indices(len(table.arms), 1)
     drawn = signs(g, flips, seed)
     residuals = table.sums - table.sizes * table.means[:, None]
-    error = _error(residuals[first] - residuals[second], table.sizes)
+    error = jackknife_error(residuals[first] - residuals[second], table.sizes)
     difference = table.means[first] - table.means[second]
     gained, lost, evidence = _evidence(table, first, second, difference, error)
     critical = _critical(largest(residuals, table.sizes, drawn, (first, second))[0], g, alpha)
@@ -82,7 +82,7 @@ def unseen(table: Table, alpha: float) -> float:
     return table.spread * float(1 - alpha ** (1 / len(table.sizes)))
 
 
-def _adjusted(table: Table, drawn: Signs, first: NDArray[np.intp], second: NDArray[np.intp], base: int) -> Array:
+def _adjusted(table: Table, drawn: Flips, first: NDArray[np.intp], second: NDArray[np.intp], base: int) -> Array:
     """Share of flips whose largest |t| over the baseline's pairs reaches each such pair's own, rounding aside."""
     rounding = 1e-9 if drawn.dtype == np.float64 else 1e-4
     p = np.ones(len(first))
@@ -94,7 +94,7 @@ def _adjusted(table: Table, drawn: Signs, first: NDArray[np.intp], second: NDArr
     return p
 
 
-def _error(residuals: Array, sizes: Array) -> Array:
+def jackknife_error(residuals: Array, sizes: Array) -> Array:
     """Standard error of a mean or a difference: the delete-one-cluster jackknife of its cluster residuals.
 
     A large cluster pulls the mean towards itself and so hides part of its own residual; the jackknife gives it back
@@ -137,18 +137,18 @@ def _evidence(
     return gained, lost, Evidence(difference, floored, up / table.spread, down / table.spread, clusters)
 
 
-def _arms(table: Table, residuals: Array, drawn: Signs, alpha: float) -> tuple[Array, Array]:
+def _arms(table: Table, residuals: Array, drawn: Flips, alpha: float) -> tuple[Array, Array]:
     """Bounds of each arm's mean, from the same flips; each holds by itself, not all at once."""
     g, total = residuals.shape[1], float(table.sizes.sum())
     floor, ceiling = table.limits
     lowest = floor if np.isfinite(floor) else float(table.values.min())
-    alone = studentised(residuals, table.sizes, drawn[:20_001])
+    alone = studentised(residuals, table.sizes, drawn)
     above, below = (table.values > lowest + SAME), (table.values < table.top - SAME)
     some = np.array([min(_touched(table, a), _touched(table, b)) for a, b in zip(above, below, strict=True)])
     mass = (table.values - lowest) @ table.weights / table.spread
     bounded = np.isfinite(table.limits).all()
     limits = (0.0, ceiling - lowest) if bounded else (-np.inf, np.inf)
-    each = Evidence(table.means - lowest, _error(residuals, table.sizes), mass, np.zeros(len(mass)), some)
+    each = Evidence(table.means - lowest, jackknife_error(residuals, table.sizes), mass, np.zeros(len(mass)), some)
     critical = np.array([_critical(row, g, alpha) for row in alone])
     low, high = bounds(each, critical, limits, total, unseen(table, alpha), enough_clusters(1, alpha, g))
     return low + lowest, high + lowest

@@ -93,12 +93,15 @@ class Race:
         """Whether the metric can be raced at all."""
         return bool(np.isfinite(self.bounds).all()) and self.largest > 0
 
-    def update(self, scores: Mapping[str, Sequence[Score]], clusters: Sequence[str]) -> tuple[Dropped, ...]:
+    def update(
+        self, scores: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights: Sequence[float] | None = None
+    ) -> tuple[Dropped, ...]:
         """Take the scores of one batch of whole clusters and return the arms that leave now.
 
         Args:
             scores: for each arm still running, one score a question; one that could not be judged counts as the worst.
             clusters: the cluster of each question. A cluster must not be split over batches.
+            weights: of the questions; all 1 if None.
 
         Raises:
             UserError: an arm's scores are missing or of another number.
@@ -113,15 +116,12 @@ class Race:
         if not self.possible:
             return ()
         running = [self.arms.index(a) for a in self.running]
-        sums: Array = np.stack(
-            [
-                np.bincount(cluster_of, weights=self._oriented(scores[self.arms[i]]), minlength=len(labels))
-                for i in running
-            ]
-        )
-        sizes: Array = np.bincount(cluster_of, minlength=len(labels)).astype(np.float64)
-        if sizes.max(initial=0) > self.largest:
-            raise UserError(f"a cluster holds {sizes.max():.0f} questions, more than the {self.largest:.0f} declared.")
+        w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
+        right = [w * self._oriented(scores[self.arms[i]]) for i in running]
+        sums: Array = np.stack([np.bincount(cluster_of, weights=x, minlength=len(labels)) for x in right])
+        sizes: Array = np.bincount(cluster_of, weights=w, minlength=len(labels)).astype(np.float64)
+        if sizes.max(initial=0) > self.largest * (1 + 1e-9):
+            raise UserError(f"a cluster weighs {sizes.max():g}, more than the {self.largest:g} declared.")
         self._bet(np.array(running, dtype=np.intp), sums, sizes)
         return self._leave()
 
@@ -185,6 +185,7 @@ def race(
     baseline: str,
     rounds: int = 10,
     seed: int = 0,
+    weights: Sequence[float] | None = None,
 ) -> Race:
     """Run a race over dev to its end.
 
@@ -196,8 +197,10 @@ def race(
         baseline: the arm that is never dropped.
         rounds: batches at most.
         seed: of the order of clusters.
+        weights: of the questions; all 1 if None.
     """
-    sizes = np.unique(np.asarray(clusters, dtype=object).astype(str), return_counts=True)[1]
+    w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
+    sizes = np.bincount(np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)[1], weights=w)
     bounds = getattr(metric, "bounds", (-np.inf, np.inf))
     if getattr(metric, "aggregate_stats", None) is not None:
         bounds = (-np.inf, np.inf)
@@ -206,5 +209,5 @@ def race(
     )
     for positions in batches(clusters, rounds, seed):
         part = [str(clusters[i]) for i in positions]
-        running.update({a: list(ask(a, positions)) for a in running.running}, part)
+        running.update({a: list(ask(a, positions)) for a in running.running}, part, w[positions].tolist())
     return running

@@ -7,7 +7,7 @@ to be less than ``worth`` below.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, inf
 
 
@@ -39,11 +39,13 @@ class Terms:
     n: int
     n_clusters: int
     smallest_p: float
+    others: str = "arm"  # what claims about all other arms are about
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``kind`` is better, keep_baseline or not_decided; ``as_good_as_best``: shown, not presumed."""
+    """``kind`` is better, keep_baseline or not_decided; ``as_good_as_best``: shown, not presumed, of all arms that keep
+    the constraints."""
 
     kind: str
     winner: str | None
@@ -67,11 +69,9 @@ def decide(arms: Sequence[Standing], terms: Terms, reach: float | None) -> Verdi
     if len(arms) < 2:
         return Verdict("not_decided", None, "There was nothing to compare the baseline with.", leader.name)
     better = [a for a in able if _is_better(a, terms)]
-    barred = [a for a in arms if not a.able and _is_better(a, terms)]
     base = by[terms.baseline]
-    notes = "".join(
-        f" {a.name} is better too, {_gain(a)}, but breaks a constraint, so it is not chosen." for a in barred
-    )
+    notes = "".join(_barred(a, terms) for a in arms if not a.able and a is not base)
+    terms = replace(terms, others="arm" if len(able) == len(arms) else "arm that keeps the constraints")
     if better:
         verdict = _choose(better, base, able, terms, leader.name)
     elif able == [base]:
@@ -84,6 +84,13 @@ def decide(arms: Sequence[Standing], terms: Terms, reach: float | None) -> Verdi
     if not base.able:
         notes += f" The baseline {base.name} itself breaks a constraint."
     return Verdict(verdict.kind, verdict.winner, verdict.text + notes, verdict.leader, verdict.as_good_as_best)
+
+
+def _barred(arm: Standing, terms: Terms) -> str:
+    """What is said of an arm that breaks a constraint: no claim about the other arms holds for it."""
+    if _is_better(arm, terms):
+        return f" {arm.name} is better too, {_gain(arm)}, but breaks a constraint, so it is not chosen."
+    return f" {arm.name} breaks a constraint and is not among the arms that could be chosen."
 
 
 def _is_better(arm: Standing, terms: Terms) -> bool:
@@ -99,7 +106,7 @@ def _choose(better: Sequence[Standing], base: Standing, able: Sequence[Standing]
         best = min(shown, key=lambda a: (_cost(a), a is not base, -a.mean))
         if best is base:
             return Verdict("keep_baseline", base.name, _small_text(better, base, terms), leader, True)
-        why = f"it is shown to be less than {terms.worth:g} below every other arm"
+        why = f"it is shown to be less than {terms.worth:g} below every other {terms.others}"
         more = f", and it is the cheapest arm of which that is shown ({len(shown)})" if len(shown) > 1 else ""
         return Verdict(
             "better", best.name, f"{best.name} is better than {base.name} {_gain(best)}; {why}{more}.", leader, True
@@ -130,7 +137,7 @@ def _list(names: Sequence[str]) -> str:
 def _keep_text(base: Standing, able: Sequence[Standing], terms: Terms) -> str:
     most = max(base.below[a.name] for a in able if a is not base)
     return (
-        f"Keep {base.name}: no arm gains {terms.worth:g} or more; "
+        f"Keep {base.name}: no {terms.others} gains {terms.worth:g} or more; "
         f"the most that any could gain, with {1 - terms.alpha:.0%} confidence, is {max(most, 0.0):.3f}."
     )
 
@@ -138,7 +145,7 @@ def _keep_text(base: Standing, able: Sequence[Standing], terms: Terms) -> str:
 def _small_text(better: Sequence[Standing], base: Standing, terms: Terms) -> str:
     best = max(better, key=lambda a: a.gain)
     return (
-        f"Keep {base.name}: {best.name} is better {_gain(best)}, but no arm gains {terms.worth:g} or more, "
+        f"Keep {base.name}: {best.name} is better {_gain(best)}, but no {terms.others} gains {terms.worth:g} or more, "
         f"and no cheaper arm is shown to be as good."
     )
 
