@@ -49,7 +49,6 @@ class Data(Strict):
     dev: str | None = None
     test: str | None = None
     documents: str | None = Field(None, description="a folder or a file")
-    documents_final: bool = Field(False, description="new questions will be about these same documents")
     columns: dict[str, str] = Field(default_factory=dict, description="our name: name in the file")
     split: Split = Split()
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")

@@ -21,7 +21,7 @@ from sharpen.types import Ref
 
 REF = re.compile(r"([a-z][a-z0-9_-]*):([0-9a-f]{64})")
 NO_ARTEFACTS = ("data", "work")  # folders of the store whose entries no ref names
-STALE_SECONDS = 24 * 3600  # a temporary folder of this age belongs to nobody who still writes
+STALE_SECONDS = 24 * 3600  # what is older and not named belongs to nobody who still writes
 
 
 def hash_file(path: Path) -> str:
@@ -53,6 +53,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _on_disk(path: Path) -> None:
+    """See that a file, or a folder's list of names, outlives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:
@@ -74,12 +83,16 @@ class Store:
         try:
             fill(temporary)
             name = hash_folder(temporary)
+            for path in temporary.rglob("*"):
+                _on_disk(path)
             final = parent / name
             try:
                 temporary.rename(final)
             except OSError:
                 if not final.is_dir():  # otherwise it was here already, or another process was faster
                     raise
+            os.utime(final)  # it is in use from now on, also where it was here before
+            _on_disk(parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return f"{kind}:{name}"
@@ -113,10 +126,18 @@ class Store:
             if self.has(ref):
                 yield ref
 
+    def loose(self, keep: Iterable[Ref]) -> list[Ref]:
+        """Artefacts that ``keep`` does not name and that are older than a day."""
+        wanted, now = set(keep), time.time()
+        unnamed = (ref for ref in self.refs() if ref not in wanted)
+        return [ref for ref in unnamed if now - self.path(ref).stat().st_mtime > STALE_SECONDS]
+
     def gc(self, keep: Iterable[Ref]) -> list[Ref]:
-        """Delete the artefacts that ``keep`` does not name, and what killed runs left; return what was deleted."""
-        wanted = set(keep)
-        gone = [ref for ref in self.refs() if ref not in wanted]
+        """Delete the artefacts that ``keep`` does not name, and what killed runs left; return what was deleted.
+
+        What is younger than a day stays: a study may be under way that has not written down yet what it made.
+        """
+        gone = self.loose(keep)
         for ref in gone:
             shutil.rmtree(self.path(ref))
         for left in self.root.glob("*/.new-*"):

@@ -120,3 +120,17 @@ def test_a_ledger_that_cannot_be_written_keeps_the_test_sealed(seal: Seal, folde
     broken.write_text("this is no database, and long enough to be seen as none" * 20)
     with pytest.raises(UserError, match="ledger of test openings cannot be used"):
         open_test(seal, folder, Ledger(broken), "run 1")
+
+
+def test_a_question_that_another_test_held_too_was_looked_at(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first = ledger.record("abc", "one", "", ["a", "b", "c"])
+    assert (first.look, first.share) == (1, 0.0)
+    second = ledger.record("bcd", "two", "", ["b", "c", "d"])
+    assert (second.look, second.share) == (2, pytest.approx(2 / 3))
+    third = ledger.record("cx", "three", "", ["c", "x"])
+    assert (third.look, third.share) == (3, 0.5)
+    assert ledger.record("abc", "one", "", ["a", "b", "c"]) == first, "going on with a run is no look more"
+    again = ledger.record("abc", "four", "", ["a", "b", "c"])
+    assert (again.look, again.share) == (4, 1.0)
+    assert ledger.record("fresh", "five", "", ["y", "z"]).look == 1

@@ -327,3 +327,20 @@ def test_a_gguf_becomes_the_model_that_it_was_written_from(
         assert torch.equal(found[name], expected), name
     settings = json.loads((local.folder / "config.json").read_text())
     assert "quantization_config" not in settings
+
+
+def test_the_newest_version_that_is_here_is_used() -> None:
+    from sharpen.models._fetch import _by_version
+
+    named = ["0.10.0", "0.9.0", "1.0rc1", "1.0", "0.2"]
+    assert sorted(named, key=_by_version) == ["0.2", "0.9.0", "0.10.0", "1.0rc1", "1.0"]
+
+
+def test_where_a_folder_lies_is_nobodys_business(tmp_path: Path) -> None:
+    from sharpen.models import public_name
+
+    (tmp_path / "alices-model").mkdir()
+    assert public_name(str(tmp_path / "alices-model")) == "alices-model"
+    assert public_name("/home/alice/gone") == "gone"
+    assert public_name("hf:org/name@main") == "hf:org/name@main"
+    assert public_name("openai:http://host/v1#model") == "openai:http://host/v1#model"

@@ -213,3 +213,15 @@ def test_a_fetched_model_answers_as_the_folder_does(
         monkeypatch.setenv("HF_ENDPOINT", address)
         model = open_model(f"hf:org/tiny@{made.commit}", engine="transformers")
     assert model.identity == tiny.identity
+
+
+def test_a_commit_that_is_none_never_becomes_a_folder(hub: Hub, tmp_path: Path, cache: Path) -> None:
+    """A mirror that names ``../../..`` as the commit could replace any folder."""
+    target = cache / "mine"
+    target.mkdir(parents=True)
+    (target / "thesis.txt").write_text("years of work")
+    for commit in ("../../../mine", "main", "", "C0FFEE" + "0" * 34):
+        hub.commit = commit
+        with pytest.raises(UserError, match="names no commit of this model"):
+            pull("hf:org/tiny")
+    assert (target / "thesis.txt").read_text() == "years of work"

@@ -101,6 +101,16 @@ def test_labels_cost_their_own_tokens() -> None:
     assert estimate(SPEEDS, sketch, [Arm(does="baseline")], Counts())[1] > ranked
 
 
+def test_a_model_that_tells_no_likelihoods_writes_its_label() -> None:
+    """A hosted model's classification cost two billion seconds, and every budget cut its search down."""
+    sketch, hosted = draw("classification"), replace(SPEEDS, label_tokens=0.0)
+    rows, seconds = estimate(hosted, sketch, [Arm(does="baseline"), Arm(does="few_shot")], Counts())
+    assert seconds < 1_000
+    written = estimate(hosted, draw("question-answering"), [Arm(does="baseline")], Counts())[0][0]["seconds"]
+    assert 0.2 * written < rows[0]["seconds"] < 5 * written
+    assert fit(60, hosted, sketch, [Arm(does="baseline")])[0] == Counts()
+
+
 def test_a_budget_takes_trials_first_then_dev_questions_then_epochs() -> None:
     sketch = draw()
     arms = [Arm(does=d) for d in ("baseline", "few_shot", "retrieve + lora")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,12 @@ def demo(out: Path | None) -> None:
     target = out or Path("anyorganization")
     source = example_folder()
     if not target.exists():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("runs", ".sharpen"))
+        copy = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:  # whole or not at all: half a copy would be another study
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("runs", ".sharpen"))
+            copy.rename(target)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
     from sharpen.cli.run import run
 
     run(target / "usecase.yaml", None, [], False)

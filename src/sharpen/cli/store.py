@@ -23,11 +23,12 @@ def gc(directory: Path, yes: bool) -> None:
     for path in files:
         if path.exists():
             named |= set(REF.findall(path.read_text(encoding="utf-8")))
-    loose = [ref for ref in store.refs() if ref not in named]
-    if yes:
-        store.gc(named)
+    loose = store.gc(named) if yes else store.loose(named)
+    young = sum(ref not in named for ref in store.refs()) - (0 if yes else len(loose))
     then = "and were deleted" if yes else "; delete them with --yes"
     print(f"{len(runs)} runs use {len(named)} artefacts; {len(loose)} are not in use {then}.")
+    if young:
+        print(f"{young} more are named by no run, but younger than a day: a study under way may need them.")
 
 
 def known_runs(store: Store, base: Path) -> list[Path]:

@@ -30,7 +30,8 @@ class Seal:
     """All that is known of the test split before it is opened: counts and hashes, no row.
 
     ``cluster_sizes`` are questions a cluster, largest first; ``content`` is the sha256 of the sealed file;
-    ``questions`` that of the sorted questions, by which openings are counted over studies.
+    ``questions`` that of the sorted questions and ``each`` one for every question, by which openings are counted over
+    studies.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Seal:
     questions: str
     n_unanswerable: int
     n_with_gold: int
+    each: tuple[str, ...] = ()
 
     @property
     def n_clusters(self) -> int:
@@ -177,6 +179,7 @@ def load(folder: Path) -> Dataset:
                 sealed["questions"],
                 sealed["n_unanswerable"],
                 sealed["n_with_gold"],
+                tuple((folder / "test-questions.txt").read_text(encoding="utf-8").split()),
             ),
             dropped=tuple(Dropped(**d) for d in _lines(folder / "dropped.jsonl")),
             problems=tuple(Problem(**p) for p in facts["problems"]),

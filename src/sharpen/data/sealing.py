@@ -2,7 +2,8 @@
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
 the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
-``dropped.jsonl``, ``sealed/test.jsonl``, and ``data.json``, which says of the test split counts and hashes only.
+``dropped.jsonl``, ``sealed/test.jsonl``, and of the test split besides only ``test-questions.txt`` (a hash of each
+question) and what ``data.json`` says: counts and hashes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from sharpen.errors import Problem
 from sharpen.store import hash_file
 from sharpen.types import Document, Example, digest
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same inputs give another folder, so that what was prepared before is not taken for it."""
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}
@@ -211,6 +212,8 @@ def _write(work: Work, folder: Path) -> None:
         hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}
         facts = _facts(work, hashes.pop("sealed/test.jsonl"))
         facts["files"] = hashes
+        each = sorted({digest(e.question)[:16] for e in work.rows["test"]})
+        (temporary / "test-questions.txt").write_text("\n".join(each), encoding="utf-8")
         (temporary / "data.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
         try:
             temporary.rename(folder)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sharpen.errors import UserError
@@ -24,18 +24,36 @@ create table if not exists openings (
     unique (questions, run)
 )
 """
+EACH = """
+create table if not exists looked (
+    question text not null,
+    opening integer not null,
+    primary key (question, opening)
+) without rowid
+"""
+BEFORE = """
+select count(*), max(n) from (
+    select count(*) as n from looked where opening < :this
+    and question in (select question from looked where opening = :this) group by question
+)
+"""
 WAIT_SECONDS = 30.0  # for another run that is writing
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One look at a test: ``look`` is 1 for the first run that opened these questions."""
+    """One look at a test.
+
+    ``look`` is 1 where no run opened any of these questions before; otherwise one more than the run that the most
+    looked-at question has seen. ``share`` of the questions were looked at before.
+    """
 
     questions: str
     run: str
     plan: str
     opened_at: str
     look: int
+    share: float = 0.0
 
 
 class Ledger:
@@ -48,7 +66,7 @@ class Ledger:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
-    def record(self, questions: str, run: str, plan: str) -> Opening:
+    def record(self, questions: str, run: str, plan: str, each: Sequence[str] = ()) -> Opening:
         """Write down that ``run`` opens ``questions``; it is on disk when this returns.
 
         The same run again (resumed after a kill) is the same look, with the time and plan of the first.
@@ -57,6 +75,7 @@ class Ledger:
             questions: hash of the test questions.
             run: identity of the run.
             plan: hash of the written plan.
+            each: hash of each question: a test that shares questions with another is a look at them, too.
 
         Raises:
             UserError: the ledger cannot be written.
@@ -67,10 +86,17 @@ class Ledger:
                 "insert or ignore into openings (questions, run, plan, opened_at) values (?, ?, ?, ?)",
                 (questions, run, plan, now),
             )
-        return next(o for o in self.openings(questions) if o.run == run)
+            find = "select number from openings where questions = ? and run = ?"
+            (number,) = db.execute(find, (questions, run)).fetchone()
+            db.executemany("insert or ignore into looked values (?, ?)", ((q, number) for q in each))
+            seen, most = db.execute(BEFORE, {"this": number}).fetchone()
+        opening = next(o for o in self.openings(questions) if o.run == run)
+        if opening.look > 1:  # the very same questions
+            return replace(opening, look=max(opening.look, (most or 0) + 1), share=1.0)
+        return replace(opening, look=(most or 0) + 1, share=seen / max(1, len(set(each))))
 
     def openings(self, questions: str) -> tuple[Opening, ...]:
-        """Return all looks at these questions, oldest first."""
+        """Return all looks at this very set of questions, oldest first."""
         if not self.path.exists():
             return ()
         with self._open() as db:
@@ -88,6 +114,7 @@ class Ledger:
                 db.execute("pragma journal_mode = wal")
                 db.execute("pragma synchronous = full")
                 db.execute(SCHEMA)
+                db.execute(EACH)
                 with db:
                     yield db
             finally:

@@ -55,7 +55,7 @@ def open_test(seal: Seal, folder: Path, ledger: Ledger, run: str) -> Opened:
             str(folder / "plan.json"),
             "Start a new run: it counts as another look at these questions.",
         )
-    opening = ledger.record(seal.questions, run, fixed)
+    opening = ledger.record(seal.questions, run, fixed, seal.each)
     return Opened(tuple(load_sealed(seal)), opening, plan)
 
 

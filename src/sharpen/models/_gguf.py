@@ -13,6 +13,7 @@ from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._gguf_words import add_tokenizer
+from sharpen.models._local import public_name
 from sharpen.store import replacing
 
 PRECISIONS = ("f32", "f16", "q8_0")
@@ -52,7 +53,7 @@ def write_gguf(source: Any, target: Path, precision: str = "f16", adapters: Sequ
     arrays = merged_arrays(source, adapters) if adapters else folder_arrays(folder)
     with replacing(Path(target)) as temporary:
         writer = gguf.GGUFWriter(temporary, family)
-        _add_config(writer, config, precision, str(getattr(source, "ref", folder.name)))
+        _add_config(writer, config, precision, public_name(str(getattr(source, "ref", folder.name))))
         add_tokenizer(writer, folder, _rows(arrays, config))
         for name, array, kind in _tensors(arrays, config, family, precision):
             writer.add_tensor(name, array, raw_dtype=kind)

@@ -26,6 +26,7 @@ from sharpen.types import Progress
 
 NAME = re.compile(r"^([\w.-]+/[\w.-]+|[\w.-]+)(?:@([\w./-]+))?$")
 SIDE = {".json", ".jinja", ".model", ".txt", ".md"}
+COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 TRIES = 6
 PAUSE = 0.5  # seconds, doubling
 
@@ -58,7 +59,10 @@ def hub(ref: str, rest: str, progress: Progress) -> Local:
         return here
     with _Client() as client:
         info = client.info(ref, name, revision)
-        commit = str(info.get("sha") or revision)
+        commit = str(info.get("sha") or "")
+        if not COMMIT.fullmatch(commit):  # it becomes the name of a folder
+            what = "names no commit of this model, so what it sends cannot be told from another version."
+            raise UserError(f"{client.endpoint} {what}", ref, "Use another mirror: HF_ENDPOINT.")
         final = home / commit
         if not read_card(final):
             fetched = _fetch(client, ref, name, commit, _wanted(info, ref), home / f".parts-{commit}", progress)

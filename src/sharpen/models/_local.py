@@ -67,6 +67,11 @@ def sha256(path: Path) -> str:
     return _hash(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
 
 
+def public_name(ref: str) -> str:
+    """A reference as others may read it: of a folder or a file its name alone, without where it lies."""
+    return ref if ":" in ref and not Path(ref).exists() else Path(ref).name
+
+
 def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files: Any = None) -> Local:
     """Hash a model folder and say what it is.
 

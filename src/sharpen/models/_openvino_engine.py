@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sharpen.models._chat import Chat
+from sharpen.models._prefix import common_prefix
 from sharpen.types import Completion, Decoding
 
 BLOCK = 32  # tokens of a block of the cache on CPU
@@ -57,7 +58,7 @@ def chained(jobs: Sequence[Job]) -> list[Job]:
     order = sorted(jobs, key=lambda j: j.ids)
     shared: list[tuple[int, Job]] = []  # blocks that the present prompt shares, and with whom first
     for before, job in itertools.pairwise(order):
-        common = min(_common(before.ids, job.ids), len(job.ids) - 1) // BLOCK
+        common = min(common_prefix(before.ids, job.ids), len(job.ids) - 1) // BLOCK
         first = before
         while shared and shared[-1][0] > common:
             first = shared.pop()[1]
@@ -67,10 +68,6 @@ def chained(jobs: Sequence[Job]) -> list[Job]:
             shared.append((common, first))
         job.after = first if common else None
     return order
-
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    return next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 class Engine:

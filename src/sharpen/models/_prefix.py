@@ -38,7 +38,8 @@ def grow(prompts: Sequence[Ids], least: int = 16) -> list[Node]:
     order = sorted(range(len(prompts)), key=prompts.__getitem__)
     common = [0] * (len(order) + 1)
     for j in range(1, len(order)):
-        common[j] = _common(prompts[order[j - 1]], prompts[order[j]])
+        one, other = prompts[order[j - 1]], prompts[order[j]]
+        common[j] = min(common_prefix(one, other), len(one) - 1, len(other) - 1)
 
     def split(low: int, high: int, start: int, parent: Node | None) -> list[Node]:
         nodes = []
@@ -70,10 +71,9 @@ def leaves(nodes: Sequence[Node]) -> Iterator[Node]:
             yield node
 
 
-def _common(a: Ids, b: Ids) -> int:
-    """Length of the common beginning, at most one less than the shorter prompt."""
-    most = min(len(a), len(b)) - 1
-    low, high = 0, max(most, 0)
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the common beginning."""
+    low, high = 0, min(len(a), len(b))
     while low < high:  # tuples compare in C: bisection beats a loop over tokens
         middle = (low + high + 1) // 2
         if a[low:middle] == b[low:middle]:

@@ -29,6 +29,8 @@ class Answers:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = RLock()
+        self._own: set[str] = set()
+        self.reused = 0  # answers that another process, or this one before a kill, had computed
         with self._said():
             path.parent.mkdir(parents=True, exist_ok=True)
             # One connection for as long as it is used: closing one moves everything from the log to the file.
@@ -56,11 +58,14 @@ class Answers:
                 marks = ",".join("?" * len(part))
                 for key, text in self._db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
                     found[key] = restore(json.loads(text))
+        self.reused += len(found.keys() - self._own)
+        self._own |= found.keys()
         return found
 
     def put(self, rows: Sequence[tuple[str, Answer]]) -> None:
         """Keep answers; an error is not an answer and is never kept."""
         kept = [(k, json.dumps(plain(a))) for k, a in rows if not a.error]
+        self._own.update(k for k, _ in kept)
         with self._said():
             for row in kept:
                 self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", row)
@@ -80,9 +85,10 @@ def _meaning(error: Exception) -> tuple[str, str]:
 
 @once
 def code() -> str:
-    """Hash of the code that finds passages, makes prompts and reads replies: another code may give other answers."""
+    """Hash of the code that finds passages, makes prompts, runs models and reads replies: other code, other answers."""
     here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "metrics" / "parsing.py", here.parent / "retrieval" / "index.py"]
+    rooms = [here, here.parent / "models", here.parent / "retrieval"]
+    files = [*(f for room in rooms for f in sorted(room.glob("*.py"))), here.parent / "metrics" / "parsing.py"]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sharpen.evaluation import Comparison
+from sharpen.models import public_name
 from sharpen.study import rows
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened
@@ -44,7 +45,7 @@ def _question(made: Results) -> dict[str, Any]:
         "name": uc.name,
         "task": made.setting.task.name,
         "goal": uc.goal,
-        "model": uc.model,
+        "model": public_name(uc.model),
         "metric": metric.name,
         "higher_is_better": metric.higher_is_better,
         "metrics": [m.name for m in made.setting.metrics],
@@ -59,6 +60,7 @@ def _question(made: Results) -> dict[str, Any]:
         "minimum_detectable_difference": compared.minimum_detectable_difference,
         "test_opened_at": made.test.opened_at,
         "looks_at_this_test": made.test.looks,
+        "seen_before": made.test.seen,
     }
 
 
@@ -79,9 +81,11 @@ def _background(made: Results) -> dict[str, Any]:
 
 def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:
     """Sentences that belong to the verdict: floors that were not beaten, and how often these questions were seen."""
-    said = [f"{leader} does not beat the floor {f['name']} ({f['mean']:.3f})." for f in floors if not f["beaten"]]
+    open_ = [f for f in floors if not f["beaten"]]
+    said = [f"{leader} is not shown to beat the floor {f['name']} ({f['mean']:.3f})." for f in open_]
     if test.looks > 1:
-        said.append(f"This is the {ordinal(test.looks)} look at these questions.")
+        which = "these questions" if test.seen == 1 else f"some of these questions ({test.seen:.0%} were seen before)"
+        said.append(f"This is the {ordinal(test.looks)} look at {which}.")
     return said
 
 

@@ -16,6 +16,7 @@ from sharpen.errors import PluginError, UserError
 from sharpen.store import hash_file, write_text
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
+from sharpen.study.setting import content_of
 from sharpen.techniques import Bench, NotAvailable, open_technique, why_not
 from sharpen.types import System, digest, plain, restore
 
@@ -48,7 +49,8 @@ class Builder:
         # Whatever a technique can see, and the code that it runs through: nothing else makes a step another one, so a
         # study with another margin, another arm or another price uses what was built.
         seen = [bench.train, bench.dev, bench.documents, bench.labels, bench.goal, bench.max_new_tokens]
-        judged = [use_case.task, use_case.metrics, [m.name for m in bench.metrics], use_case.embeddings]
+        named = [("task", use_case.task), *(("metric", name) for name in use_case.metrics)]
+        judged = [named, content_of(named, base), [m.name for m in bench.metrics], use_case.embeddings]
         self.data_key = digest([plain(seen), judged, code_hash()])
 
     def arm(self, arm: Arm, seed: int = 0) -> Built:
@@ -103,10 +105,10 @@ class Builder:
         name = digest([*map(plain, key), self.data_key, self.bench.seed])
         path = self.bench.store.root / "built" / f"{name}.json"
         if path.exists():
-            known = json.loads(path.read_text(encoding="utf-8"))
-            program: System = restore(known["program"])
+            record = json.loads(path.read_text(encoding="utf-8"))
+            program: System = restore(record["program"])
             if all(self.bench.store.has(ref) for ref in refs(program)):
-                return program, known["seconds"], known["notes"]
+                return program, record["seconds"], record["notes"]
         notes: list[Mapping[str, Any]] = []
         bench = replace(
             self.bench,
@@ -114,9 +116,12 @@ class Builder:
             note=lambda kind, facts: notes.append({"note": kind, **facts}),
             work=self.bench.store.root / "work" / name,
         )
+        known = self.bench.answers.reused if self.bench.answers else 0
         start = time.perf_counter()
         program = improve(bench)
         seconds = time.perf_counter() - start
+        if self.bench.answers and self.bench.answers.reused > known:  # they took time, too, but not now
+            notes.append({"note": "reused", "answers that were known already": self.bench.answers.reused - known})
         for note in notes:
             # A training that was interrupted says how long all of it took.
             seconds = max(seconds, float(note.get("seconds", 0) or 0))

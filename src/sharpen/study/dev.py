@@ -43,7 +43,7 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
     metric, dev = setting.metrics[0], bench.dev
     baseline = arm_name(baseline_of(setting.arms))
     programs = {b.name: b.program for b in built if b.status == "built" and b.program is not None}
-    clusters = [cluster(e, setting.use_case.data.split.by) for e in dev]
+    clusters, weights = clusters_of(dev, setting.use_case.data.split.by), [e.weight for e in dev]
     scores: dict[str, dict[int, Score]] = {name: {} for name in programs}
 
     def ask(name: str, positions: Sequence[int]) -> list[Score]:
@@ -59,7 +59,14 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
     done = DevRace(left=list(programs), n=len(dev), on=setting.use_case.racing)
     if done.on:
         ran = race(
-            ask, list(programs), clusters=clusters, metric=metric, baseline=baseline, rounds=ROUNDS, seed=bench.seed
+            ask,
+            list(programs),
+            clusters=clusters,
+            metric=metric,
+            baseline=baseline,
+            rounds=ROUNDS,
+            seed=bench.seed,
+            weights=weights,
         )
         done.left, done.saved_dev = list(ran.running), ran.saved
         done.dropped = {d.arm: d.reason for d in ran.dropped.values()}
@@ -70,11 +77,11 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
         assert program is not None
         asked = [dev[i] for i in sorted(scores[name])]
         answers = bench.answer(program, asked, f"dev {name}")
-        weights = [e.weight for e in asked]
-        done.values[name] = {m.name: value_of(m, m.score(asked, answers), weights) for m in setting.metrics}
+        each = [e.weight for e in asked]
+        done.values[name] = {m.name: value_of(m, m.score(asked, answers), each) for m in setting.metrics}
     left = [b for b in built if b.name in done.left or b.status == "given"]
     whole = {name: [scores[name][i] for i in range(len(dev))] for name in done.left}
-    return left, done, Seen(whole, clusters, metric, baseline)
+    return left, done, Seen(whole, clusters, metric, baseline, weights)
 
 
 def clusters_of(examples: Sequence[Any], by: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sharpen
+from sharpen.models import public_name
 from sharpen.runtime import Engines
 from sharpen.study.setting import Setting
 
@@ -35,9 +36,9 @@ def environment(setting: Setting, engines: Engines) -> dict[str, Any]:
         "machine": machine(),
         "engine": setting.engine,
         "engine_why": setting.engine_why,
-        "model": setting.use_case.model,
+        "model": public_name(setting.use_case.model),
         "model_identity": engines.identity(setting.use_case.model),
-        "embeddings": setting.use_case.embeddings,
+        "embeddings": public_name(setting.use_case.embeddings),
     }
 
 

@@ -21,6 +21,7 @@ from sharpen.study.setting import Setting
 from sharpen.study.speeds import Speeds
 from sharpen.techniques import Bench, Counts
 from sharpen.tuning import TrainOptions, Work, workload
+from sharpen.tuning.trees import common
 from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered, Span
 
 SLOWER = 4  # times that fp32 takes of what the fast engine takes
@@ -79,7 +80,7 @@ class Sketch:
         if key not in self.known:
             rows = sorted(self._ids(m) for m in self._asked(draft, self.shown))
             whole = sum(map(len, rows))
-            again = sum(_common(a, b) for a, b in pairwise(rows))
+            again = sum(common(a, b) for a, b in pairwise(rows))
             n = len(rows) or 1
             self.known[key] = Load(whole / n, (whole - again) / n)
         found: Load = self.known[key]
@@ -160,11 +161,16 @@ class Estimator:
     seeds: int = 1
     oracles: float = 0.0  # seconds of the leader's, which is taken to be the last arm that retrieves
 
+    @property
+    def ranks(self) -> bool:
+        """Whether answers are chosen by likelihood; a model that tells none writes its choice."""
+        return self.sketch.labels > 0 and self.speeds.label_tokens > 0
+
     def ask(self, draft: Draft, n: float) -> float:
         """Seconds to answer ``n`` questions at once."""
         s, load = self.speeds, self.sketch.load(draft)
-        if self.sketch.labels:
-            return n * (load.computed + self.sketch.labels) / max(s.label_tokens, 1e-6)
+        if self.ranks:
+            return n * (load.computed + self.sketch.labels) / s.label_tokens
         return n * load.computed / max(s.prompt, 1e-6) + n * draft.said / max(s.answer, 1e-6)
 
     def search(self, drafts: Sequence[Draft]) -> float:
@@ -183,7 +189,7 @@ class Estimator:
     def beside(self) -> float:
         """Seconds that belong to no arm: measuring the machine, and asking the engine itself (twice, and in fp32)."""
         s, first = self.speeds, Draft(self.sketch.bench.first(self.sketch.model.ref).prompt, self.speeds.answer_tokens)
-        asked = 0.0 if self.sketch.labels else self.ask(first, (2 + SLOWER) * ASKED)
+        asked = 0.0 if self.ranks else self.ask(first, (2 + SLOWER) * ASKED)
         return s.measuring_seconds + asked + 3 * s.load_seconds
 
     def chosen(self, drafts: Sequence[Draft]) -> list[Draft]:
@@ -262,8 +268,8 @@ class Estimator:
             self.oracles = self.ask(gold, sketch.test) + self.ask(none, sketch.test)
         whole = sketch.load(draft).whole
         one = whole / max(s.prompt, 1e-6) + draft.said / max(s.answer_alone, 1e-6)
-        if sketch.labels:
-            one = (whole + sketch.labels) / max(s.label_tokens, 1e-6)
+        if self.ranks:
+            one = (whole + sketch.labels) / s.label_tokens
         latency = (min(QUESTIONS, len(bench.train)) + 2) * one
         did.append(f"dev and test {asked:.0f} s, latency {latency:.0f} s")
         tuning = max(0.0, s.memory_training - s.memory_answering) * draft.pass_tokens / MEASURED_PASS
@@ -305,11 +311,6 @@ def fit(
     return steps[
         -1
     ], f"needs about {seconds / 60:.0f} minutes even with {steps[-1]}; the budget of {minutes:g} will be exceeded"
-
-
-def _common(a: Sequence[Any], b: Sequence[Any]) -> int:
-    """Length of the longest common prefix."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def _numbers(value: int | Sequence[int]) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sharpen.data import load
 from sharpen.errors import UserError
-from sharpen.models import Local, is_hosted, open_model, pull, write_gguf
+from sharpen.models import Local, is_hosted, open_model, public_name, pull, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.folder import RunFolder
@@ -141,7 +141,7 @@ def _data_folder(report: Report, setting: Setting) -> Path:
 def _describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> None:
     """A model card with YAML front matter that hubs read, and what the prompt has to be."""
     library = "peft" if format == "adapter" else "transformers"
-    base = local.origin or local.ref
+    base = local.origin or public_name(local.ref)
     known = arm["ci_low"] is not None and arm["ci_high"] is not None
     interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if known else "not known"
     score = f"{arm['mean']:.3f}" if arm["mean"] is not None else "not tested"

@@ -82,7 +82,7 @@ class RunFolder:
                     str(self.path),
                     "Use --out for a new run: it counts as another look at these questions.",
                 )
-            for name in ("budget.json", "latency.json", "programs.json"):
+            for name in ("budget.json", "engine_check.json", "latency.json", "programs.json"):
                 (self.path / name).unlink(missing_ok=True)
         if known != key:
             self.write_json("key.json", {"key": key})

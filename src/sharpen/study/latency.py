@@ -18,16 +18,21 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
 
     Returns:
         ``p50_seconds``, ``p95_seconds``, ``mean_seconds``, ``tokens``: prompt and generated tokens an answer,
-        ``prompt_tokens``, ``completion_tokens``, ``memory_gb``: resident memory now (1e9 bytes), ``n``.
+        ``prompt_tokens``, ``completion_tokens``, ``memory_gb``: resident memory now (1e9 bytes), ``n``, and ``failed``:
+        how many of those asked gave no answer. Their times count nowhere: a refusal is quick and cheap.
     """
     engines.release(keep=(program.model, program.adapters))  # the memory of other arms' models is not this one's
     give_back()
     asked = [e.blind() for e in questions[: QUESTIONS + 2]]
-    times, prompt, generated = [], 0, 0
+    times, prompt, generated, failed = list[float](), 0, 0, 0
     for i, example in enumerate(asked):
         start = time.perf_counter()
         _, answer = next(batch(program, [example], engines))
-        if i >= min(2, len(asked) - 1):  # the first two warm the engine up
+        if i < min(2, len(asked) - 1):  # the first two warm the engine up
+            continue
+        if answer.error:
+            failed += 1
+        else:
             times.append(time.perf_counter() - start)
             prompt += sum(c.prompt_tokens for c in answer.completions)
             generated += sum(c.completion_tokens for c in answer.completions)
@@ -35,6 +40,7 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
     n = len(times)
     return {
         "n": n,
+        "failed": failed,
         "mean_seconds": sum(times) / n if n else None,
         "p50_seconds": times[n // 2] if n else None,
         "p95_seconds": times[min(n - 1, int(0.95 * n))] if n else None,

@@ -17,7 +17,7 @@ from sharpen.store import hash_file
 from sharpen.study.estimates import estimate, fit, sketch
 from sharpen.study.given import read_given
 from sharpen.study.memory import available_gb
-from sharpen.study.setting import Setting, baseline_of
+from sharpen.study.setting import Setting, baseline_of, content_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
@@ -69,9 +69,7 @@ def own_parts(setting: Setting) -> list[str]:
     """Content of the user's own files among the parts: who edits one has another study."""
     steps = [step for arm in setting.arms if not arm.answers for step, _ in parse_sum(arm.does)]
     named = [("technique", n) for n in steps] + [("metric", n) for n in setting.use_case.metrics]
-    named.append(("task", setting.use_case.task))
-    paths = [parts.find(kind, name, setting.base).path for kind, name in named if name.endswith(".py")]
-    return [hash_file(path) for path in paths if path]
+    return content_of([*named, ("task", setting.use_case.task)], setting.base)
 
 
 def arm_problems(setting: Setting) -> list[Problem]:
@@ -93,6 +91,9 @@ def arm_problems(setting: Setting) -> list[Problem]:
         try:
             for name, options in parse_sum(arm.does):
                 open_technique(name, options, setting.base)
+                if setting.use_case.seeds > 1 and "seed" in options:
+                    what = f"{name} has a seed of its own, so all {setting.use_case.seeds} seeds would build the same."
+                    found.append(Problem(what, place, "Leave that seed out, or leave out seeds."))
         except UserError as e:
             found += [Problem(p.what, place, p.do) for p in e.problems]
     for name in setting.task.floors:
@@ -109,8 +110,7 @@ def settle(setting: Setting, data: Dataset) -> None:
         setting.arms = [Arm(does=a) for a in setting.task.arms_with_documents]
     # Scores of different questions fit together only where a metric knows all classes beforehand.
     labels = tuple(sorted({label for e in data.train for label in (e.labels or e.targets[:1])}))
-    if setting.task.chooses:
-        setting.metrics = [_with_classes(m, labels) for m in setting.metrics]
+    setting.metrics = [_with_classes(m, labels) for m in setting.metrics]
 
 
 def _with_classes(metric: Any, labels: tuple[str, ...]) -> Judge:
@@ -208,4 +208,4 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     return plan
 
 
-__all__ = ["Arm", "Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems"]
+__all__ = ["Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems"]

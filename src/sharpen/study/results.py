@@ -80,6 +80,14 @@ class Results:
         """The comparison's rows by arm."""
         return {r.name: asdict(r) for r in self.compared.arms}
 
+    @cached_property
+    def wrong(self) -> float:
+        """What an unjudged answer counts as: the worst possible score, or the worst seen where there is none."""
+        metric = self.setting.metrics[0]
+        seen = [0.0, *(s.value for scores in self.judged.values() for s in scores if s.value is not None)]
+        least = worst(metric)
+        return least if math.isfinite(least) else min(seen) if metric.higher_is_better else max(seen)
+
     @property
     def leader(self) -> str:
         """The chosen arm, or the one that leads where none was chosen."""
@@ -87,11 +95,9 @@ class Results:
 
     def change(self, arm: str, i: int) -> float:
         """By how much an arm is better than the baseline on question ``i``; unjudged counts as wrong."""
-        metric = self.setting.metrics[0]
-        wrong = worst(metric) if math.isfinite(worst(metric)) else 0.0
         mine, base = self.judged[arm][i].value, self.judged[self.baseline][i].value
-        sign = 1 if metric.higher_is_better else -1
-        return sign * ((wrong if mine is None else mine) - (wrong if base is None else base))
+        sign = 1 if self.setting.metrics[0].higher_is_better else -1
+        return sign * ((self.wrong if mine is None else mine) - (self.wrong if base is None else base))
 
 
 def contains_of(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:

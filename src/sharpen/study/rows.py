@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sharpen.evaluation import Rule, compare
+from sharpen.evaluation import PairResult, Rule, compare
 from sharpen.metrics import Judge, value_of
 from sharpen.study.building import Built
 from sharpen.study.costs import broken_constraints
@@ -16,6 +16,7 @@ from sharpen.types import Answer, Example
 
 EXAMPLES_SHOWN = 40
 SLICES_SHOWN = 40
+FLOOR = "floor: "  # before a floor's name among arms
 COMPARED = (
     *("mean", "ci_low", "ci_high", "delta", "delta_ci_low", "delta_ci_high", "p_adjusted", "fixed", "broken"),
     *("contains", "form_gain", "substance_gain", "n_unjudged"),
@@ -60,37 +61,49 @@ def values_of(metrics: Sequence[Judge], examples: Sequence[Example], answers: Se
 
 
 def floor_rows(made: Results) -> list[dict[str, Any]]:
-    """Each floor's score, and the leader's lead over it with an interval of its own comparison."""
-    found = []
+    """Each floor's score, and the leader's lead over it.
+
+    The leader is the best of all arms on this very test, so the intervals hold for all arms and floors at once.
+    """
     metric, uc, examples = made.setting.metrics[0], made.setting.use_case, made.test.examples
-    for name, answers in made.answered["floors"].items():
-        scores, weights = metric.score(examples, answers), [e.weight for e in examples]
-        mean = value_of(metric, scores, weights)
-        if mean is None:  # a floor has neither seconds nor tokens
-            continue
-        pair = compare(
-            {name: scores, made.leader: made.judged[made.leader]},
-            clusters=made.test.clusters,
-            metric=metric,
-            baseline=name,
-            rule=Rule(uc.worth, uc.alpha, seed=uc.seed),
-            weights=weights,
-        )
-        lead = pair.arm(made.leader)
-        low = lead.delta_ci_low if metric.higher_is_better else -(lead.delta_ci_high or 0.0)
-        found.append(
-            {
-                "name": name,
-                "mean": mean,
-                "contains": sum(contains_of(examples, answers)) / max(1, len(answers)),
-                "leader": made.leader,
-                "lead": lead.delta,
-                "lead_ci_low": lead.delta_ci_low,
-                "lead_ci_high": lead.delta_ci_high,
-                "beaten": bool(low is not None and low > 0),
-            }
-        )
-    return found
+    weights = [e.weight for e in examples]
+    scores = {name: metric.score(examples, answers) for name, answers in made.answered["floors"].items()}
+    means = {name: value_of(metric, found, weights) for name, found in scores.items()}
+    scores = {name: found for name, found in scores.items() if means[name] is not None}  # floors have no seconds
+    if not scores:
+        return []
+    whole = compare(
+        {**{f"{FLOOR}{name}": found for name, found in scores.items()}, **made.judged},
+        clusters=made.test.clusters,
+        metric=metric,
+        baseline=made.baseline,
+        rule=Rule(uc.worth, uc.alpha, seed=uc.seed),
+        weights=weights,
+    )
+    leads = {p.first: p for p in whole.pairs if p.second == made.leader}
+    return [_floor_row(made, name, means[name], leads[f"{FLOOR}{name}"]) for name in scores]
+
+
+def _floor_row(made: Results, name: str, mean: float | None, pair: PairResult) -> dict[str, Any]:
+    low, high = (None if x is None else -x for x in (pair.ci_high, pair.ci_low))  # the floor stands first in its pair
+    least = low if made.setting.metrics[0].higher_is_better else None if high is None else -high
+    return {
+        "name": name,
+        "mean": mean,
+        "contains": _held(made.test.examples, made.answered["floors"][name]),
+        "leader": made.leader,
+        "lead": -pair.difference,
+        "lead_ci_low": low,
+        "lead_ci_high": high,
+        "beaten": least is not None and least > 0,
+    }
+
+
+def _held(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
+    """The weighted share of answers that hold a reference."""
+    weights = [e.weight for e in examples]
+    held = contains_of(examples, answers)
+    return sum(w * h for w, h in zip(weights, held, strict=True)) / (sum(weights) or 1.0)
 
 
 def oracle_rows(made: Results) -> list[dict[str, Any]]:
@@ -101,7 +114,7 @@ def oracle_rows(made: Results) -> list[dict[str, Any]]:
         {
             "name": name,
             "mean": value_of(metric, metric.score(known, answers), [e.weight for e in known]),
-            "contains": sum(contains_of(known, answers)) / max(1, len(answers)),
+            "contains": _held(known, answers),
             "n": len(answers),
         }
         for name, answers in made.answered["oracles"].items()

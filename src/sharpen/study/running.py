@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen import parts
-from sharpen.config import Arm, UseCase, arm_name
-from sharpen.data import Dataset
+from sharpen.config import UseCase, arm_name
 from sharpen.errors import PluginError, UserError
 from sharpen.floors import Predict, open_floor
 from sharpen.study import preflight
@@ -29,9 +28,9 @@ from sharpen.study.oracles import oracle_programs
 from sharpen.study.reading import Report, read_report
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, open_test
-from sharpen.study.setting import Setting, baseline_of, resolve
+from sharpen.study.setting import Setting, resolve
 from sharpen.techniques import Bench
-from sharpen.types import Answer, Example, Progress, System, digest, plain, silent
+from sharpen.types import Answer, Example, Progress, plain, silent
 
 log = logging.getLogger("sharpen.study")
 
@@ -236,4 +235,4 @@ def _write_page(folder: RunFolder) -> None:
     write_page(folder.path)
 
 
-__all__ = ["Arm", "Dataset", "System", "baseline_of", "digest", "run"]
+__all__ = ["run"]

@@ -18,13 +18,15 @@ from sharpen.types import Example
 
 @dataclass(frozen=True)
 class Opened:
-    """The test questions, their clusters, when they were opened, and which look at these questions this is."""
+    """The test questions, their clusters, when they were opened, which look at these questions this is, and at which
+    share of them somebody looked before."""
 
     examples: list[Example]
     clusters: list[str]
     opened_at: str
     looks: int
     plan: dict[str, Any]
+    seen: float = 0.0
 
 
 def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevRace, seen: Seen) -> Opened:
@@ -60,4 +62,4 @@ def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevR
     folder.event("test opened", questions=len(opened.examples), look=opened.look)
     examples = list(opened.examples)
     clusters = clusters_of(examples, uc.data.split.by)
-    return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan))
+    return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan), opened.opening.share)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sharpen import config
+from sharpen import config, parts
 from sharpen.config import Arm, UseCase
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.metrics import Judge, open_metric
 from sharpen.models import is_hosted, open_model, pull
 from sharpen.runtime import Answers, Engines
-from sharpen.store import Store
+from sharpen.store import Store, hash_file
 from sharpen.study.folder import RunFolder
 from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
@@ -39,7 +39,6 @@ class Setting:
     folder: RunFolder | None = None
     engine: str = "transformers"
     engine_why: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)  # metrics that cannot be had: pre-flight says all at once
 
     def opener(self, ref: str, adapters: Sequence[Path]) -> Any:
@@ -144,6 +143,12 @@ def _plain(arm: Arm) -> bool:
         return not arm.answers and not arm.model and config.parse_sum(arm.does) == []
     except UserError:  # pre-flight says it, with all the rest
         return False
+
+
+def content_of(named: Iterable[tuple[str, str]], base: Path) -> list[str]:
+    """Content of the files among parts (kind, name): a user's own part that was edited is another part."""
+    paths = [parts.find(kind, name, base).path for kind, name in named if name.endswith(".py")]
+    return [hash_file(path) for path in paths if path]
 
 
 def store_root(base: Path) -> Path:
