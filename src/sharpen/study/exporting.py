@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sharpen.data import load
 from sharpen.errors import UserError
-from sharpen.models import Local, is_hosted, open_model, public_name, pull, write_gguf
+from sharpen.models import Local, is_hosted, open_model, pull, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
+from sharpen.study.card import describe
 from sharpen.study.folder import RunFolder
 from sharpen.study.reading import Report, read_report
 from sharpen.study.setting import Setting
@@ -72,7 +72,7 @@ def export(
     target.mkdir(parents=True, exist_ok=True)
     progress(f"write {format}", 0, None)
     opened = _write(format, local, adapters, target)
-    _describe(target, format, report, row, program, local)
+    describe(target, format, report, row, program, local)
     same, n = _agreement(setting, program, opened, report, progress)
     if n and same / n < ENOUGH:
         raise UserError(
@@ -94,11 +94,13 @@ def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) ->
                 shutil.copy2(path, target / path.name)
         return local.ref, [target]
     if format == "hf":
+        from sharpen.models._quiet import quiet
         from sharpen.models.transformers import load_module
 
-        module, tokenizer = load_module(local, adapters)
-        module.save_pretrained(target, safe_serialization=True)
-        tokenizer.save_pretrained(target)
+        with quiet():
+            module, tokenizer = load_module(local, adapters)
+            module.save_pretrained(target, safe_serialization=True)
+            tokenizer.save_pretrained(target)
         return str(target), []
     write_gguf(local, target / "model.gguf", "f16", adapters)
     return str(target / "model.gguf"), []
@@ -136,52 +138,3 @@ def _data_folder(report: Report, setting: Setting) -> Path:
     if not (folder / "data.json").is_file():
         raise UserError("the run's prepared data is gone.", str(folder), "Run the study again; it prepares it anew.")
     return folder
-
-
-def _describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> None:
-    """A model card with YAML front matter that hubs read, and what the prompt has to be."""
-    library = "peft" if format == "adapter" else "transformers"
-    base = local.origin or public_name(local.ref)
-    known = arm["ci_low"] is not None and arm["ci_high"] is not None
-    interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if known else "not known"
-    score = f"{arm['mean']:.3f}" if arm["mean"] is not None else "not tested"
-    card = f"""---
-base_model: {base}
-library_name: {library}
-{f"license: {local.licence}" if local.licence else ""}
-model-index:
-- name: {report["name"]} {arm["name"]}
-  results:
-  - task: {{type: {report["task"]}}}
-    dataset: {{type: sealed-test, name: {report["name"]}}}
-    metrics: [{{type: {report["metric"]}, value: {score}}}]
----
-
-# {report["name"]}: {arm["name"]}
-
-{report["verdict_text"]}
-
-{report["metric"]} {score} (95% interval {interval}) on {report["n_test"]} sealed test questions.
-
-## Prompt
-
-The numbers hold for this prompt, which `prompt.json` holds as data:
-
-System: {program.prompt.instruction}
-User, with passages: {program.prompt.context_template}
-User, without: {program.prompt.template}
-"""
-    (target / "README.md").write_text(card, encoding="utf-8")
-    prompt = {
-        "instruction": program.prompt.instruction,
-        "template": program.prompt.template,
-        "context_template": program.prompt.context_template,
-        "demos": [{"question": d.question, "answer": d.answer} for d in program.demos],
-        "passages": program.retriever.k if program.retriever else 0,
-        "max_new_tokens": program.decoding.max_new_tokens,
-    }
-    (target / "prompt.json").write_text(json.dumps(prompt, indent=2, ensure_ascii=False), encoding="utf-8")
-    if format == "gguf":
-        system = program.prompt.instruction.replace('"""', "'''")
-        lines = ["FROM ./model.gguf", "PARAMETER temperature 0", f'SYSTEM """{system}"""']
-        (target / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")

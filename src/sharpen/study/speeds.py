@@ -24,6 +24,7 @@ from sharpen.types import Decoding, Generate, Message, Model, Rank, Rendered, di
 WORDS = 180  # of the made prompts: about what a question with a passage has
 FEW = 12  # words of a question alone
 PROMPTS = 12
+SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few words
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,10 @@ def _generating(model: Model) -> tuple[float, float, float]:
     if "generate" not in model.can:
         return 0.0, 0.0, 0.0
 
+    words = _words_that_fit(model)
+
     def run(first: int, new: int, n: int = PROMPTS) -> tuple[float, int, int]:
-        messages = [(Message("user", text(first + i)),) for i in range(n)]
+        messages = [(Message("user", text(first + i, words)),) for i in range(n)]
         requests = [Generate(model.ref, (), m, Decoding(new)) for m in messages]
         start = time.perf_counter()
         done = [c for _, c in model.generate(requests)]
@@ -153,6 +156,16 @@ def _generating(model: Model) -> tuple[float, float, float]:
     rest, _, b = run(3001, 24, 1)
     alone = max(b - a, 1) / max(rest - first, first * 0.02, 1e-6)
     return prompt / max(short, 1e-6), max(many - one, 1) / max(long - short, short * 0.02, 1e-6), alone
+
+
+def _words_that_fit(model: Model) -> int:
+    """``WORDS``, or fewer where the model reads no more than some hundred tokens."""
+    words = WORDS
+    while words > 2 * FEW and max(len(model.render([Message("user", text(i, words))]).ids) for i in SOME) > (
+        0.9 * model.context - 40
+    ):
+        words //= 2
+    return words
 
 
 def _ranking(model: Model, bench: Bench) -> float:
@@ -202,7 +215,7 @@ def _training(setting: Setting, engines: Engines) -> Tuning:
     def rows(steps: int, words: int) -> list[Rendered]:
         return [engines.model(ref).render([Message("user", text(5000 + i, words)), reply]) for i in range(steps * size)]
 
-    few, many = rows(3, FEW), rows(2, WORDS)
+    few, many = rows(3, FEW), rows(2, _words_that_fit(engines.model(ref)))
     engines.release()
     start = time.perf_counter()
     module = placed(load_module(pull(ref))[0])

@@ -1,0 +1,126 @@
+"""What is written beside exported weights: a model card, the prompt as data, and a script that answers as the arm did.
+
+A score holds for a whole program, not for weights alone: for its prompt, its worked examples, and its way to choose.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sharpen.models import Local, public_name
+from sharpen.study.reading import Report
+from sharpen.types import System
+
+
+def describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> None:
+    """Write ``README.md`` and ``prompt.json``; where transformers or peft read the weights ``answer.py``, for Ollama a
+    ``Modelfile``."""
+    (target / "prompt.json").write_text(json.dumps(prompt_of(program), indent=2, ensure_ascii=False), encoding="utf-8")
+    (target / "README.md").write_text(_card(format, report, arm, program, local), encoding="utf-8")
+    if format == "gguf":
+        system = program.prompt.instruction.replace('"""', "'''")
+        lines = ["FROM ./model.gguf", "PARAMETER temperature 0", f'SYSTEM """{system}"""']
+        (target / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    elif program.shots is None:
+        shutil.copyfile(Path(__file__).parent / "exported" / "answer.py", target / "answer.py")
+
+
+def prompt_of(program: System) -> dict[str, Any]:
+    """Everything of a program that is not weights or an index, as plain data."""
+    prompt, decoding = program.prompt, program.decoding
+    ranks = bool(decoding.choices) and not decoding.by_text
+    return {
+        "instruction": prompt.instruction,
+        "template": prompt.template,
+        "context_template": prompt.context_template,
+        "passage_template": prompt.passage_template,
+        "demos": [
+            {"question": d.question, "answer": d.answer, "passages": [p.text for p in d.passages]}
+            for d in program.demos
+        ],
+        "passages": program.retriever.k if program.retriever else 0,
+        "nearest_examples": program.shots.k if program.shots else 0,
+        "max_new_tokens": decoding.max_new_tokens,
+        "one_line": decoding.one_line,
+        "choices": list(decoding.choices) if ranks else [],
+        "per_token": decoding.per_token,
+        "priors": list(decoding.priors),
+        "prior_weight": decoding.prior_weight,
+    }
+
+
+def _card(format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> str:
+    base = local.origin or public_name(local.ref)
+    known = arm["ci_low"] is not None and arm["ci_high"] is not None
+    interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if known else "not known"
+    score = f"{arm['mean']:.3f}" if arm["mean"] is not None else "not tested"
+    which = (
+        "" if arm["name"] == report.winner else f"This is the arm {arm['name']}, which the study did not choose.\n\n"
+    )
+    return f"""---
+base_model: {base}
+library_name: {"peft" if format == "adapter" else "transformers"}
+{f"license: {local.licence}" if local.licence else ""}
+model-index:
+- name: {report["name"]} {arm["name"]}
+  results:
+  - task: {{type: {report["task"]}}}
+    dataset: {{type: sealed-test, name: {report["name"]}}}
+    metrics: [{{type: {report["metric"]}, value: {score}}}]
+---
+
+# {report["name"]}: {arm["name"]}
+
+{which}{arm["name"]}: {report["metric"]} {score} (95% interval {interval}) on {report["n_test"]} sealed test questions.
+
+The study{"" if report.winner else " (it chose no arm)"}: {report["verdict_text"]}
+
+## How it answers
+
+{_ways(format, program)}
+
+System: {program.prompt.instruction}
+{_examples(program)}User: {program.prompt.context_template if program.retriever else program.prompt.template}
+"""
+
+
+def _ways(format: str, program: System) -> str:
+    """What the score holds for, and what of it is not in these files."""
+    said = ["The score holds for the prompt below, which `prompt.json` holds as data"]
+    ranks = bool(program.decoding.choices) and not program.decoding.by_text
+    if ranks:
+        said[0] += (
+            f", and for the way to choose: of {len(program.decoding.choices)} classes the one of the highest "
+            "log-likelihood as the reply, by the rule in `prompt.json`"
+        )
+    said[0] += "."
+    if ranks:
+        said.append("Text that the model generates freely is another program, whose score nobody measured.")
+    if program.retriever:
+        said.append(
+            f"Each question came with the {program.retriever.k} best passages of the documents. The index is not in "
+            "these files."
+        )
+    if program.shots:
+        said.append(
+            f"Each question came with the {program.shots.k} nearest training examples as turns before it. They are not "
+            "in these files, so the score cannot be had from these alone: use `sharpen ask`."
+        )
+    elif format == "gguf":
+        more = "and Ollama cannot choose by log-likelihood" if ranks else "and worked examples go before the question"
+        said.append(f"The Modelfile has the instruction only, {more}.")
+    else:
+        passage = ' --passage "what was found"' if program.retriever else ""
+        base = " --base FOLDER" if format == "adapter" else ""
+        said.append(f'`answer.py` does it all: `python answer.py{base}{passage} "a question"`.')
+    return " ".join(said)
+
+
+def _examples(program: System) -> str:
+    """Worked examples as they stand before the question."""
+    turns = (f"User: {d.question}\nAssistant: {d.answer}\n" for d in program.demos)
+    return "".join(turns)

@@ -1,0 +1,94 @@
+"""Answer as the evaluated arm did: ``python answer.py "a question" [--passage TEXT ...] [--base FOLDER]``.
+
+Written by ``sharpen export`` beside ``prompt.json``, which holds the instruction, the worked examples, the templates
+and, where the arm chooses among classes, the classes and the rule of choice. Needs torch and transformers, and peft for
+an adapter, whose base model ``--base`` names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def fill(template: str, **values: str) -> str:
+    """Put values into ``{name}``, in one pass: braces within a value stay text."""
+    return re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), template)
+
+
+def conversation(how: dict[str, Any], question: str, passages: list[str]) -> list[dict[str, str]]:
+    """Instruction, worked examples, and the question with its passages."""
+    turns = [{"role": "system", "content": how["instruction"]}] if how["instruction"] else []
+    for demo in how["demos"]:
+        turns.append({"role": "user", "content": ask(how, demo["question"], demo["passages"])})
+        turns.append({"role": "assistant", "content": demo["answer"]})
+    return [*turns, {"role": "user", "content": ask(how, question, passages)}]
+
+
+def ask(how: dict[str, Any], question: str, passages: list[str]) -> str:
+    """The text of a user's turn."""
+    if not passages:
+        return fill(how["template"], question=question)
+    texts = [fill(how["passage_template"], text=p, n=str(n)) for n, p in enumerate(passages, 1)]
+    return fill(how["context_template"], context="\n\n".join(texts), question=question)
+
+
+def load(base: str | None) -> tuple[Any, Any]:
+    """Model and tokenizer of this folder, or of an adapter and its base."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not (HERE / "adapter_config.json").exists():
+        return AutoModelForCausalLM.from_pretrained(HERE, dtype="float32").eval(), AutoTokenizer.from_pretrained(HERE)
+    from peft import PeftModel
+
+    base = base or json.loads((HERE / "adapter_config.json").read_text())["base_model_name_or_path"]
+    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+    return PeftModel.from_pretrained(model, HERE).eval(), AutoTokenizer.from_pretrained(base)
+
+
+def scores(how: dict[str, Any], model: Any, tokenizer: Any, prompt: Any) -> dict[str, float]:
+    """Log-likelihood of each class as the reply, by the rule that was chosen on dev; the highest is the answer."""
+    import torch
+
+    with torch.no_grad():
+        begun = model(prompt[:, :-1], use_cache=True).past_key_values
+        found = {}
+        for i, choice in enumerate(how["choices"]):
+            ids = tokenizer(choice, add_special_tokens=False, return_tensors="pt").input_ids
+            read = torch.cat([prompt[:, -1:], ids[:, :-1]], 1)
+            logits = model(read, past_key_values=copy.deepcopy(begun), use_cache=True).logits[0].float()
+            total = float(logits.log_softmax(-1).gather(1, ids[0][:, None]).sum())
+            prior = how["priors"][i] if how["priors"] else 0.0
+            found[choice] = total / (ids.shape[1] if how["per_token"] else 1) - how["prior_weight"] * prior
+    return found
+
+
+def main() -> None:
+    """Read the command line and print the answer."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("question")
+    parser.add_argument("--passage", action="append", default=[], help="what a search found; repeatable")
+    parser.add_argument("--base", help="an adapter's base model")
+    args = parser.parse_args()
+    how = json.loads((HERE / "prompt.json").read_text(encoding="utf-8"))
+    model, tokenizer = load(args.base)
+    turns = conversation(how, args.question, args.passage)
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+    if how["choices"]:
+        found = scores(how, model, tokenizer, prompt)
+        print(max(found, key=lambda c: found[c]))
+        return
+    made = model.generate(prompt, max_new_tokens=how["max_new_tokens"], do_sample=False)
+    reply = tokenizer.decode(made[0, prompt.shape[1] :], skip_special_tokens=True).strip()
+    print(reply.splitlines()[0] if how["one_line"] and reply else reply)
+
+
+if __name__ == "__main__":
+    main()
