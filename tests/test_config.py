@@ -333,3 +333,39 @@ def test_names_of_arms() -> None:
     assert arm_name(Arm(name="big", does="lora")) == "big"
     assert arm_name(Arm(answers="old/today.jsonl")) == "today"
     assert config.arm_name(validate(SMALL | {"arms": ["lora"]}).arms[0]) == "lora"
+
+
+def test_a_key_that_stands_twice_is_said_with_its_line(tmp_path: Path) -> None:
+    text = "version: 1\nname: a\nname: b\nmodel: 'fake:'\ndata:\n  examples: q.jsonl\n  examples: r.jsonl\n"
+    assert problems(tmp_path, text) == [
+        "usecase.yaml, line 3: 'name' stands here a second time. Keep one.",
+        "usecase.yaml, line 7: 'data.examples' stands here a second time. Keep one.",
+    ]
+
+
+def test_half_a_character_is_no_text(tmp_path: Path) -> None:
+    text = 'version: 1\nname: a\nmodel: "fake:"\ngoal: "a\\ud800b"\ndata: {examples: q.jsonl}\n'
+    assert problems(tmp_path, text) == [
+        "usecase.yaml: goal holds a character that is none (half of a surrogate pair). Write it anew."
+    ]
+
+
+def test_a_list_is_asked_for_in_words(tmp_path: Path) -> None:
+    text = "version: 1\nname: a\nmodel: 'fake:'\ndata: {examples: q.jsonl}\narms: baseline\n"
+    assert problems(tmp_path, text) == [
+        "usecase.yaml, line 5: arms is not a list (it is 'baseline'). Write: arms: [baseline]"
+    ]
+
+
+@pytest.mark.parametrize("setting", ["alpha=0.00001", "costs.answers=" + "9" * 310, "costs.machine_hour=1e300"])
+def test_numbers_that_no_verdict_survives_are_refused_before_anything_is_tested(setting: str) -> None:
+    raw = copy.deepcopy(SMALL)
+    override(raw, [setting])
+    with pytest.raises(UserError):
+        validate(raw)
+
+
+def test_an_unknown_key_does_not_hide_other_mistakes(tmp_path: Path) -> None:
+    made, found = config.read(written(tmp_path, "name: a\nmodel: 'fake:'\ngaol: x\ndata: {examples: q.jsonl}\n"))
+    assert made.name == "a"
+    assert [p.what for p in found] == ["unknown key 'gaol'."]

@@ -84,10 +84,10 @@ class Constraints(Strict):
 class Costs(Strict):
     """Prices, in any one currency."""
 
-    machine_hour: float = Field(0.20, ge=0, description="an hour of the machine that trains and answers")
-    input_million: float = Field(0.0, ge=0, description="a million prompt tokens (hosted models)")
-    output_million: float = Field(0.0, ge=0, description="a million generated tokens (hosted models)")
-    answers: int = Field(100_000, gt=0, description="answers over which building is spread")
+    machine_hour: float = Field(0.20, ge=0, le=1e9, description="an hour of the machine that trains and answers")
+    input_million: float = Field(0.0, ge=0, le=1e9, description="a million prompt tokens (hosted models)")
+    output_million: float = Field(0.0, ge=0, le=1e9, description="a million generated tokens (hosted models)")
+    answers: int = Field(100_000, gt=0, le=10**12, description="answers over which building is spread")
 
 
 class Budget(Strict):
@@ -110,7 +110,7 @@ class UseCase(Strict):
     metrics: tuple[str, ...] = Field((), description="decisions are made on the first; empty: the task's own")
     arms: tuple[Arm, ...] = Field((), description="empty: a good default for the task and the data")
     worth: float = Field(0.02, gt=0, lt=1, description="the smallest gain that would matter")
-    alpha: float = Field(0.05, gt=0, lt=0.5)
+    alpha: float = Field(0.05, ge=0.001, lt=0.5, description="error rate of the verdict")
     constraints: Constraints = Constraints()
     costs: Costs = Costs()
     budget: Budget = Budget()
@@ -245,6 +245,18 @@ def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:
     Raises:
         UserError: with every problem of the file at once.
     """
+    made, problems = read(path, settings)
+    if problems:
+        raise UserError(problems)
+    return made
+
+
+def read(path: Path | str, settings: Sequence[str] = ()) -> tuple[UseCase, list[Problem]]:
+    """Read a use-case file, and return its problems too where the rest can be checked without them.
+
+    Raises:
+        UserError: the file is none, or what it says is not possible.
+    """
     path = Path(path)
     raw = read_yaml(path)
     if not isinstance(raw, dict):
@@ -253,8 +265,42 @@ def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:
             str(path),
             "Start one with: sharpen init DIR",
         )
+    lines, twice = _lines(path)
+    problems = [
+        Problem(f"{key!r} stands here a second time.", f"{path}, line {line}", "Keep one.") for key, line in twice
+    ]
     override(raw, settings)
-    return validate(raw, str(path), _lines(path))
+    if halves := _halves(raw):
+        what = "holds a character that is none (half of a surrogate pair)."
+        raise UserError([*problems, *(Problem(f"{field} {what}", str(path), "Write it anew.") for field in halves)])
+    try:
+        return UseCase.model_validate(raw), problems
+    except ValidationError as e:
+        problems += [_problem(err, str(path), lines) for err in e.errors()]
+        strange = [err["loc"] for err in e.errors() if err["type"] == "extra_forbidden"]
+        if len(strange) < len(e.errors()):
+            raise UserError(problems) from None
+    for *at, last in strange:
+        node: Any = raw
+        for key in at:
+            node = node[key]
+        del node[last]
+    return validate(raw, str(path), lines), problems
+
+
+def _halves(raw: Any) -> list[str]:
+    """Where texts are that no file can hold: YAML's escapes can write halves of surrogate pairs."""
+    found, seen, left = list[str](), set[int](), [("", raw)]
+    while left:
+        at, value = left.pop()
+        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+            found.append(at)
+        if not isinstance(value, dict | list) or id(value) in seen:  # an alias may hold itself
+            continue
+        seen.add(id(value))
+        named = value.items() if isinstance(value, dict) else enumerate(value)
+        left += [(f"{at}.{key}" if at else str(key), inner) for key, inner in named]
+    return sorted(found)
 
 
 def validate(
@@ -281,6 +327,8 @@ def _problem(error: Any, where: str, lines: Mapping[tuple[Any, ...], int]) -> Pr
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
     said = f" (it is {given!r})" if isinstance(given, str | int | float) and len(str(given)) < 80 else ""
+    if error["type"] in ("tuple_type", "list_type"):
+        return Problem(f"{field} is not a list{said}.", place, f"Write: {field}: [{given if said else '...'}]")
     return Problem(f"{field + ': ' if field else ''}{message}{said}.", place, "See: sharpen schema")
 
 
@@ -297,9 +345,10 @@ def _names(loc: tuple[Any, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _lines(path: Path) -> dict[tuple[Any, ...], int]:
-    """Where each key stands, so that a problem can name its line."""
+def _lines(path: Path) -> tuple[dict[tuple[Any, ...], int], list[tuple[str, int]]]:
+    """Where each key stands, so that a problem can name its line, and keys that stand twice in one mapping."""
     found: dict[tuple[Any, ...], int] = {}
+    twice: list[tuple[str, int]] = []
     seen: set[int] = set()
 
     def walk(node: yaml.Node, at: tuple[Any, ...]) -> None:
@@ -309,6 +358,8 @@ def _lines(path: Path) -> dict[tuple[Any, ...], int]:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 if isinstance(key.value, str):
+                    if (*at, key.value) in found:
+                        twice.append((".".join(map(str, (*at, key.value))), key.start_mark.line + 1))
                     found[(*at, key.value)] = key.start_mark.line + 1
                     walk(value, (*at, key.value))
         elif isinstance(node, yaml.SequenceNode):
@@ -319,10 +370,10 @@ def _lines(path: Path) -> dict[tuple[Any, ...], int]:
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return {}  # line numbers are a kindness; what is wrong has been said already
+        return {}, []  # line numbers are a kindness; what is wrong has been said already
     if root is not None:
         walk(root, ())
-    return found
+    return found, twice
 
 
 def schema() -> dict[str, Any]:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+SECRET = re.compile(
+    r"(?<=://)[^/\s@'\"]+(?=@)|(?<=[?&])((?:[a-z_-]*key|token|[a-z_]*_token|secret|password|pwd|sig)=)[^&#\s'\"]+", re.I
+)
+"""User names and passwords in addresses, and values of their parameters that are keys."""
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal would obey, or could not print."""
+
+LONGEST = 2_000  # characters of a part of a message; what was given may be of any length
 
 
 @dataclass(frozen=True)
@@ -14,10 +25,21 @@ class Problem:
     where: str = ""
     do: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("what", "where", "do"):
+            object.__setattr__(self, name, shown(getattr(self, name)))
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         step = f" {self.do}" if self.do else ""
         return f"{place}{self.what}{step}"
+
+
+def shown(text: str) -> str:
+    """A text as a message may show it: no secrets of addresses, nothing that a terminal obeys, and not too long."""
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
+    text = SECRET.sub(lambda m: f"{m[1] or ''}***", text)
+    return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class UserError(Exception):
@@ -42,4 +64,4 @@ class PluginError(Exception):
     """A part that is not sharpen's own failed; the message names it, so that the right people are asked."""
 
     def __init__(self, part: str, origin: str, error: BaseException) -> None:
-        super().__init__(f"{part} (from {origin}) failed with {type(error).__name__}: {error}")
+        super().__init__(shown(f"{part} (from {origin}) failed with {type(error).__name__}: {error}"))

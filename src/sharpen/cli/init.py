@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 from sharpen.errors import UserError
@@ -93,4 +94,4 @@ def init(directory: Path) -> None:
     print(
         f"{directory} holds a use case with {len(rows)} questions over {len(TOPICS)} documents. Replace them by yours."
     )
-    print(f"Next: sharpen check {directory / 'usecase.yaml'}")
+    print(f"Next: sharpen check {shlex.quote(str(directory / 'usecase.yaml'))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Fetch and list models.", no_args_is_help=True, rich_markup_mode=None)
+models_app = typer.Typer(help="Fetch and list models.", invoke_without_command=True, rich_markup_mode=None)
 store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(store_app, name="store")
@@ -114,6 +115,30 @@ def schema() -> None:
     print(json.dumps(made(), indent=2))
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        import sharpen
+
+        print(sharpen.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find out, and prove, which mix of prompting, retrieval and fine-tuning does your job best."""
+
+
+@models_app.callback()
+def models(context: typer.Context) -> None:
+    """Fetch and list models; without a command, list them."""
+    if context.invoked_subcommand is None:
+        models_list()
+
+
 @models_app.command("list")
 def models_list() -> None:
     """List the models that are here."""
@@ -165,8 +190,27 @@ def store_gc(
     gc(directory, yes)
 
 
+def _streams() -> None:
+    """Both streams print what they can: a closed one takes nothing, a narrow encoding gets escapes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _ended(number: int, frame: object) -> None:
+    """A polite signal is an interruption: what was done is kept, and that is said."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line. A user's mistake ends with status 2 and sentences, an interruption with 130."""
+    _streams()
+    for polite in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, polite) and signal.getsignal(getattr(signal, polite)) == signal.SIG_DFL:
+            signal.signal(getattr(signal, polite), _ended)
     try:
         app()
     except (UserError, PluginError) as e:

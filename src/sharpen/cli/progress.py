@@ -53,7 +53,9 @@ class Live:
             return f"  {self.stage} … {clock(seconds)}"
         share = min(1.0, done / total) if total else 1.0
         fresh = done - self.first
-        left = f", {clock(seconds * (total - done) / fresh)} left" if fresh > 0 and share < 1 and seconds > 2 else ""
+        # Answers are computed many at once, so the very first say little of the rate.
+        told = fresh > 0.05 * (total - self.first) and share < 1 and seconds > 2
+        left = f", {clock(seconds * (total - done) / fresh)} left" if told else ""
         bar = "█" * round(20 * share) + "·" * (20 - round(20 * share))
         return f"  {self.stage:<34.34} {bar} {done:.0f}/{total:.0f} {clock(seconds)}{left}"
 

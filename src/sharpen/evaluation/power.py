@@ -187,9 +187,12 @@ def _says(shape: Plan, arms: int, worth: float, alpha: float) -> tuple[str, ...]
         return (*said, "There is nothing to compare the baseline with.")
     if not shape.possible:
         return (*said, f"No verdict is possible: p cannot fall below {alpha:g} with so few clusters. {help_}")
-    if least is None:
-        return (*said, f"No difference would be shown with {arms} arms in so few clusters. {help_}")
     basis = "assuming that two arms differ on 30% of the questions" if shape.assumed else "with the spread seen on dev"
+    if least is None:
+        few = (
+            f"With {arms} arms in so few clusters only a gain of more than {WIDEST:.0%} of the range is shown for sure"
+        )
+        return (*said, f"{few} ({basis}). {help_}")
     said.append(f"With {arms} arms a true gain of {least:.3f} is shown four times in five ({basis}).")
     if least > worth:
         said.append(f"That is more than the {worth:g} that would matter: smaller gains may stay undecided. {help_}")

@@ -113,7 +113,8 @@ class Sketch:
         fixed = [self._demo(e, draft.k) for e in self.spares[: draft.demos]]
         made = []
         for i, e in enumerate(examples):
-            near = [self._demo(self.spares[(i + j) % len(self.spares)], 0) for j in range(draft.near)]
+            n = min(draft.near, len(self.spares))
+            near = [self._demo(self.spares[(i + j) % len(self.spares)], 0) for j in range(n)]
             made.append(compose(draft.prompt, e.messages, [*fixed, *near], self._passages(e, draft.k)))
         return made
 
@@ -128,7 +129,7 @@ class Sketch:
         if example.gold:
             gold = example.gold[0]
             first = next((i for i, p in enumerate(self.passages) if _holds(p.span, gold)), first)
-        return tuple(self.passages[(first + j) % len(self.passages)] for j in range(k))
+        return tuple(self.passages[(first + j) % len(self.passages)] for j in range(min(k, len(self.passages))))
 
     def _ids(self, messages: Sequence[Message]) -> tuple[Any, ...]:
         ids = self.model.render(messages).ids

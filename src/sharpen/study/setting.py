@@ -92,6 +92,7 @@ def resolve(
     use_case: UseCase | Path | str, settings: Sequence[str], progress: Progress, base: Path | None = None
 ) -> Setting:
     """Read a use case, fill in its task's defaults, and find its store."""
+    problems: list[Problem] = []
     if isinstance(use_case, UseCase):
         uc, base = use_case, (base or Path()).resolve()
         if settings:
@@ -102,10 +103,15 @@ def resolve(
         path = Path(use_case)
         if path.is_dir() and (path / "usecase.yaml").exists():
             path = path / "usecase.yaml"
-        uc, base = config.load(path, settings), path.resolve().parent
+        (uc, problems), base = config.read(path, settings), path.resolve().parent
     uc = _beside(uc, base)
-    task = open_task(uc.task, base)
-    metrics, problems = _metrics(uc, task, base)
+    try:
+        task = open_task(uc.task, base)
+    except UserError as e:  # what else is wrong is said with it
+        problems += e.problems
+        task = open_task("question-answering")
+    metrics, more = _metrics(uc, task, base)
+    problems += more
     arms = list(uc.arms) or [Arm(does=a) for a in task.arms]
     if not any(_plain(a) for a in arms):
         arms.insert(0, Arm(does="baseline"))
