@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -354,3 +355,63 @@ def test_huge_and_odd_fields_do_no_harm(base: Path, tmp_path: Path) -> None:
     assert "10,000,000 characters" in reasons[73]
     assert set(reasons) == {73, 76, 77}
     assert len(made.train) + len(made.dev) + made.seal.n == 75
+
+
+def test_a_name_that_is_no_text_is_written_out(base: Path, tmp_path: Path) -> None:
+    """Latin-1 names come out of old archives."""
+    for name in (b"caf\xe9.md", b"left-out\xff.xyz", b"broken\xfe.pdf"):
+        Path(os.fsdecode(os.fsencode(base / "docs") + b"/" + name)).write_bytes(b"Some text.")
+    made = data.load(data.prepare(settings(), base, tmp_path / "store"))
+    assert "caf\\xe9.md" in {d.source for d in made.documents}
+
+
+@pytest.mark.parametrize("weight", [1e308, 1e-320])
+def test_weights_that_no_sum_survives_are_dropped(weight: float, base: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (base / "q.jsonl").read_text().splitlines()]
+    rows[0]["weight"] = weight
+    (base / "q.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    made = data.load(data.prepare(settings(), base, tmp_path / "store"))
+    assert any("weights are from 1e-06 to 1e+06" in d.reason for d in made.dropped)
+
+
+def test_a_class_with_one_example_is_told(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"text {i} of {label} {i * 17}", "label": label}
+        for i in range(30)
+        for label in ("Track Order", "Refund")
+    ]
+    rows.append({"text": "where did it go", "label": "Track Ordr"})
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    wanted = Data(examples="q.jsonl", near_duplicates=1.0, split={**SPLIT, "by": "label"})
+    notes = data.examine(wanted, tmp_path, tmp_path / "store").notes
+    assert any("did you mean Track Order?" in n for n in notes), notes
+
+
+def test_a_folder_that_may_not_be_read_is_said(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is root everywhere."""
+    from sharpen.data import documents
+
+    (base / "docs" / "closed").mkdir()
+    monkeypatch.setattr(documents.os, "access", lambda path, mode: Path(path).name != "closed")
+    found = documents.read_documents(base / "docs")
+    assert [str(p) for p in found.problems] == [
+        f"{base / 'docs' / 'closed'}: is a folder that may not be read. Mend its permissions."
+    ]
+    assert len(found.documents) == 12
+
+
+def test_the_worker_ends_with_who_asked_for_it(tmp_path: Path) -> None:
+    """A study that is killed leaves nothing that goes on reading."""
+    program = (
+        "import os, signal, subprocess, sys, time\n"
+        "code = 'import time; from sharpen.data.sealing import _end_with_parent as f; f(); print(1, flush=True);'\n"
+        "code += 'time.sleep(60)'\n"
+        "worker = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE)\n"
+        "worker.stdout.readline(); print(worker.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    worker = Path("/proc", done.stdout.strip(), "stat")
+    deadline = time.monotonic() + 10
+    while worker.exists() and worker.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not worker.exists() or worker.read_text().split()[2] == "Z"

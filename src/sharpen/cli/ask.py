@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from sharpen.cli.progress import live
 from sharpen.errors import UserError
 
 
@@ -26,7 +27,9 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
 
     if not question.strip():
         raise UserError("the question is empty.", do='Write: sharpen ask RUN "question"')
-    answer = study.ask(run, question, arm)
+    with live() as progress:
+        progress("open the model and answer", 0, None)
+        answer = study.ask(run, question, arm)
     if as_json:
         print(json.dumps(plain(answer), indent=2, ensure_ascii=False))
         return
@@ -34,6 +37,9 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
         raise UserError(f"no answer: {answer.error}")
     say_if_baseline(run, arm)
     print(answer.text or "(nothing that can be read as an answer)")
+    if answer.label_scores:
+        order = sorted(answer.label_scores, key=lambda c: -answer.label_scores[c])
+        print(f"Chosen among {len(order)} classes; next would be: {', '.join(order[1:3])}.", file=sys.stderr)
     for n, passage in enumerate(answer.passages, 1):
         print(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}")
         print("    " + passage.text.replace("\n", "\n    "))

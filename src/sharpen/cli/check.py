@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sharpen.cli.progress import clock, live
 from sharpen.errors import Problem, UserError
@@ -11,10 +12,30 @@ from sharpen.errors import Problem, UserError
 def check(use_case: Path, settings: list[str]) -> None:
     """Check and print."""
     from sharpen import study
-    from sharpen.study.reading import groups
 
     with live() as progress:
-        found = study.check(use_case, settings, progress)
+
+        def show(found: dict[str, Any]) -> None:
+            progress.finish()
+            _data(found)
+
+        found = study.check(use_case, settings, progress, show)
+    print("\nwhat it will take")
+    rows = found["estimates"]
+    for row in rows:
+        print(f"  {row['arm']:28} {clock(row['seconds']):>8}  {row['memory_gb']:.1f} GB  {row['why']}")
+    rest = found["seconds"] - sum(row["seconds"] for row in rows)
+    print(f"  {'beside the arms':28} {clock(rest):>8}  measuring this machine, checking the engine, oracles")
+    print(f"  {'together':28} {clock(found['seconds']):>8}")
+    if found["problems"]:
+        # A study could live with these (what cannot be read is left out), but a check is for mending them.
+        raise UserError([Problem(p) for p in found["problems"]])
+
+
+def _data(found: dict[str, Any]) -> None:
+    """Print what is known before anything is computed."""
+    from sharpen.study.reading import groups
+
     facts = found["data"]
     print("data")
     for name in ("train", "dev", "test"):
@@ -25,6 +46,8 @@ def check(use_case: Path, settings: list[str]) -> None:
             f"{part['n_unanswerable']} unanswerable, {part['n_with_gold']} with a known passage"
         )
     print(f"  documents {facts['documents']['n']}")
+    if facts["train"].get("labels"):
+        print(f"  classes {len(facts['train']['labels'])}")
     for reason, n in facts["dropped"].items():
         print(f"  dropped {n}: {reason}")
     for pair, n in facts["leaks"].items():
@@ -33,11 +56,4 @@ def check(use_case: Path, settings: list[str]) -> None:
         print(f"  note: {note}")
     print("\nwhat the test can show")
     for sentence in found["proof"]:
-        print(f"  {sentence}")
-    print("\nwhat it will take")
-    for row in found["estimates"]:
-        print(f"  {row['arm']:28} {clock(row['seconds']):>8}  {row['memory_gb']:.1f} GB  {row['why']}")
-    print(f"  {'together':28} {clock(found['seconds']):>8}")
-    if found["problems"]:
-        # A study could live with these (what cannot be read is left out), but a check is for mending them.
-        raise UserError([Problem(p) for p in found["problems"]])
+        print(f"  {sentence}", flush=True)

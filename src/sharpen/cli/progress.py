@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sharpen.errors import shown
+
 
 class Live:
     """A :class:`sharpen.types.Progress` that draws on stderr."""
@@ -84,7 +86,7 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         mark = "  ! " if record.levelno >= logging.WARNING else "  "
-        self.live.say(mark + record.getMessage().replace("\n", "\n    "))
+        self.live.say(mark + shown(record.getMessage()).replace("\n", "\n    "))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,10 +58,13 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
         made.problems.append(Problem(what, str(root), "Name the folder of the documents themselves."))
         return made
     made.notes += [f"{run.relative_to(root).as_posix()}: left out: it is the folder of a run." for run in runs]
+    closed = [d for d in (root, *root.rglob("*")) if d.is_dir() and not os.access(d, os.R_OK | os.X_OK)]
+    for folder in closed:
+        made.problems.append(Problem("is a folder that may not be read.", str(folder), "Mend its permissions."))
     files = files_below(root)
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))
-        source = (path.relative_to(root) if root.is_dir() else Path(path.name)).as_posix()
+        source = _readable((path.relative_to(root) if root.is_dir() else Path(path.name)).as_posix())
         for found in read_document(path, source):
             if isinstance(found, Document):
                 made.documents.append(found)
@@ -74,6 +78,11 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
     if not made.documents and not made.problems:
         made.problems.append(Problem("holds no document.", str(root), "Put Markdown, text, HTML, PDF or DOCX there."))
     return made
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are none are written out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _together(problems: list[Problem]) -> list[Problem]:

@@ -8,16 +8,21 @@ question) and what ``data.json`` says: counts and hashes.
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import importlib.util
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -153,7 +158,10 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
         given = split(linked.examples, shares, s.by, s.seed)
         if s.by in ("source", "group") and not any(getattr(e, s.by) for e in linked.examples):
-            work.notes.append(f"no row has a {s.by}, so every row is a cluster of its own.")
+            work.notes.append(
+                f"no row has a {s.by}, so every row is taken to stand alone. Where rows belong together (one customer, "
+                f"one document), name the column that says so: data.columns: {{{s.by}: COLUMN}}."
+            )
     else:
         given = [use for use, found in drafts.items() for _ in found]
     work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
@@ -185,13 +193,27 @@ def _check(work: Work) -> None:
     if work.rows["test"] and len({cluster(e, by) for e in work.rows["test"]}) < 2:
         do = "Give rows finer sources, a larger test share, or split by row."
         work.problems.append(Problem(f"the test split is one single {by}; nothing can be shown with it.", where, do))
-    known = {label for e in work.rows["train"] for label in e.labels}
+    held = Counter(label for e in work.rows["train"] for label in e.labels)
+    known = set(held)
+    if len(known) > 1:
+        work.notes += _single(held)
     for name in ("dev", "test"):
         lacking = sorted({label for e in work.rows[name] for label in e.labels} - known)
         if lacking:
             listed = ", ".join(lacking[:20]) + (" …" if len(lacking) > 20 else "")
             do = "Add training examples for them, or split by label."
             work.problems.append(Problem(f"train lacks {len(lacking)} labels of {name}: {listed}.", where, do))
+
+
+def _single(held: Counter[str]) -> list[str]:
+    """Say which classes have one training example only: often another one, misspelt."""
+    often = [label for label, n in held.items() if n > 1]
+    named = []
+    for label in (label for label, n in held.items() if n == 1):
+        near = get_close_matches(label, often, n=1, cutoff=0.8)
+        named.append(f"{label} (did you mean {near[0]}?)" if near else label)
+    some = ", ".join(named[:20]) + (" …" if len(named) > 20 else "")
+    return [f"train has one example only of {len(named)} of {len(held)} classes: {some}."] if named else []
 
 
 def _write(work: Work, folder: Path) -> None:
@@ -297,15 +319,25 @@ class Teller:
             print("\x1e" + json.dumps([stage, done, total]), flush=True)
 
 
+def _end_with_parent() -> None:
+    """Where the system can: whoever kills the study kills its worker."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of Linux
+
+
 def main(path: str) -> None:
     """Answer a request; what the disk refuses is a problem like any other."""
+    _end_with_parent()
     request = json.loads(Path(path).read_text(encoding="utf-8"))
     data = Data.model_validate(request["data"])
     try:
         answer = seal(data, Path(request["base"]), Path(request["root"]), Teller())
     except OSError as e:
         where = str(e.filename or request["root"])
-        problem = Problem(f"cannot be written: {e.strerror or e}.", where, "Make room or choose another folder.")
+        if e.errno == errno.EACCES and not where.startswith(request["root"]):
+            problem = Problem(f"cannot be read: {e.strerror}.", where, "Mend its permissions.")
+        else:
+            problem = Problem(f"cannot be written: {e.strerror or e}.", where, "Make room or choose another folder.")
         answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
     Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
 

@@ -29,6 +29,7 @@ from sharpen.types import Example, Message
 UNANSWERABLE = "Not in our documents."
 """The target of a question that is marked as not answerable and has no target of its own."""
 
+LIGHTEST = 1e-6  # weight of an example; the heaviest is its inverse, so that sums stay exact
 LONGEST = 2_000_000
 """Characters in a field of an example; a longer one is refused, because no model could read it."""
 
@@ -309,6 +310,8 @@ def _weight(value: Any) -> float:
         raise Refused("weight", "is not a number") from None
     if not math.isfinite(weight) or weight <= 0:
         raise Refused("weight", f"is {weight:g}, not a number above 0; leave the row out instead")
+    if not LIGHTEST <= weight <= 1 / LIGHTEST:
+        raise Refused("weight", f"is {weight:g}; weights are from {LIGHTEST:g} to {1 / LIGHTEST:g}")
     return weight
 
 

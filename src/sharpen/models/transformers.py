@@ -24,6 +24,14 @@ NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
 log = logging.getLogger("sharpen.models")
 
 
+def write_folder(local: Local, target: Path, adapters: Sequence[Path] = ()) -> None:
+    """Write a model with its adapters merged as a Hugging Face folder: safetensors, tokenizer, template."""
+    module, tokenizer = load_module(local, adapters)
+    with quiet():
+        module.save_pretrained(target, safe_serialization=True)
+        tokenizer.save_pretrained(target)
+
+
 def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) -> tuple[Any, Any]:
     """Return ``(torch module in eval mode, tokenizer)`` of a local model; adapters are merged into the weights.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,34 @@ from sharpen.study.setting import Setting, resolve
 from sharpen.types import Progress, silent
 
 
-def check(use_case: UseCase | Path | str, settings: Sequence[str] = (), progress: Progress = silent) -> dict[str, Any]:
+def check(
+    use_case: UseCase | Path | str,
+    settings: Sequence[str] = (),
+    progress: Progress = silent,
+    found_data: Callable[[dict[str, Any]], None] = lambda found: None,
+) -> dict[str, Any]:
     """Check a use case and its data.
+
+    Args:
+        use_case, settings, progress: as for :func:`sharpen.run`.
+        found_data: told ``data``, ``notes`` and ``proof`` as soon as they are known, before the machine is measured.
 
     Raises:
         UserError: with every problem at once, where no study is possible.
     """
     setting = resolve(use_case, settings, progress)
     found = preflight.inspect(setting)
+    known = {
+        "data": dict(found.data.facts),
+        "notes": list(found.data.notes),
+        "proof": proof(setting, found.data),
+    }
+    found_data(known)
     choose_engine(setting)
     plan = preflight.calibrate(setting, found.data, setting.engines())
     return {
-        "data": dict(found.data.facts),
+        **known,
         "problems": [*map(str, found.problems), *plan.problems],
-        "notes": list(found.data.notes),
-        "proof": proof(setting, found.data),
         "estimates": list(plan.estimates),
         "seconds": plan.seconds,
         "budget": plan.budget,

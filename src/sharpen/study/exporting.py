@@ -94,13 +94,9 @@ def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) ->
                 shutil.copy2(path, target / path.name)
         return local.ref, [target]
     if format == "hf":
-        from sharpen.models._quiet import quiet
-        from sharpen.models.transformers import load_module
+        from sharpen.models.transformers import write_folder
 
-        with quiet():
-            module, tokenizer = load_module(local, adapters)
-            module.save_pretrained(target, safe_serialization=True)
-            tokenizer.save_pretrained(target)
+        write_folder(local, target, adapters)
         return str(target), []
     write_gguf(local, target / "model.gguf", "f16", adapters)
     return str(target / "model.gguf"), []

@@ -17,7 +17,8 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
     """Ask up to 30 questions one after the other; training questions, which no arm was asked before.
 
     Returns:
-        ``p50_seconds``, ``p95_seconds``, ``mean_seconds``, ``tokens``: prompt and generated tokens an answer,
+        ``p50_seconds``, ``p95_seconds``, ``mean_seconds`` (without the tenth at either end: another process on the
+        machine makes some answers take ten times as long), ``tokens``: prompt and generated tokens an answer,
         ``prompt_tokens``, ``completion_tokens``, ``memory_gb``: resident memory now (1e9 bytes), ``n``, and ``failed``:
         how many of those asked gave no answer. Their times count nowhere: a refusal is quick and cheap.
     """
@@ -41,10 +42,17 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
     return {
         "n": n,
         "failed": failed,
-        "mean_seconds": sum(times) / n if n else None,
+        "mean_seconds": _usual(times),
         "p50_seconds": times[n // 2] if n else None,
         "p95_seconds": times[min(n - 1, int(0.95 * n))] if n else None,
         "prompt_tokens": prompt / n if n else None,
         "completion_tokens": generated / n if n else None,
         "memory_gb": resident_gb(),
     }
+
+
+def _usual(times: Sequence[float]) -> float | None:
+    """The mean of sorted times without the shortest and the longest tenth."""
+    cut = len(times) // 10
+    kept = times[cut : len(times) - cut]
+    return sum(kept) / len(kept) if kept else None

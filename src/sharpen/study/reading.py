@@ -106,7 +106,18 @@ def table(data: Mapping[str, Any]) -> str:
     lines.insert(1, "-" * max(map(len, lines)))
     n, by = data["n_test"], data["cluster_by"]
     facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}"
-    return "\n".join([facts, *lines, "", data["verdict_text"]])
+    return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"]])
+
+
+def _legend(data: Mapping[str, Any]) -> list[str]:
+    """What the columns mean, where their heads are too short to say it."""
+    answers = (data.get("costs") or {}).get("answers")
+    spread = f"; cost: of building once and of {answers:,} answers" if answers else ""
+    said = [f"{'*: chosen; ' if data['winner'] else ''}holds ref.: share of answers that hold a reference{spread}"]
+    arms = [a for a in data["arms"] if a["p_adjusted"] is not None and a["p_adjusted"] < data["alpha"]]
+    if any((a["delta_ci_low"] or 0) <= 0 <= (a["delta_ci_high"] or 0) for a in arms):
+        said.append("p holds for all arms against the baseline, intervals for all pairs of arms; a verdict needs both")
+    return said
 
 
 def groups(questions: int, clusters: int, by: str) -> str:

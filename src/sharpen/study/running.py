@@ -64,6 +64,7 @@ def run(
         folder.adopt(setting.use_case, setting.base, setting.store.root)
         setting.folder = folder
         if folder.read_json("report.json") and (folder.read_json("done.json") or {}).get("key") == found.key:
+            log.info("This study is finished; nothing was run. --out makes another run of it.")
             return read_report(folder.path)
         folder.belong(found.key)
         folder.event("started", key=found.key, began=round(began, 3))

@@ -18,8 +18,8 @@ from sharpen.types import Document
 
 NEEDS = {"docx": "documents"}
 SUFFIXES = (".docx",)
-LARGEST = 500_000_000
-"""Bytes of XML that are unpacked at most; more is taken for a zip bomb."""
+LARGEST = 64_000_000
+"""Bytes of XML that are unpacked at most, some ten thousand pages; more is taken for a zip bomb."""
 
 
 def docx() -> DocumentReader:

@@ -64,6 +64,9 @@ def rests_on(facts: Facts) -> Markup:
     elif base:
         said = Markup("{} scores {} by {}. ").format(_base(facts, base), facts.num(f"{base}/mean"), metric)
         said = Markup("The") + said[3:] if said.startswith("the") else said
+    if report.get("n_clusters") == report.get("n_test"):
+        each = Markup("Measured on {} questions that no arm had seen, each taken to stand alone.")
+        return said + each.format(facts.num("/n_test", "whole"))
     said += Markup("Measured on {} questions that no arm had seen, from {} independent groups").format(
         facts.num("/n_test", "whole"), facts.num("/n_clusters", "whole")
     )
@@ -86,7 +89,13 @@ def next_steps(facts: Facts) -> list[Markup]:
     report = facts.report
     by_verdict = {"better": _after_better, "keep_baseline": _after_keep}
     said = by_verdict.get(str(report.get("verdict")), _after_nothing)(facts)
-    said += _of_floors(facts) + _of_failures(facts)
+    floors = _of_floors(facts)
+    best = max((f.get("mean") or 0.0 for f in report.get("floors") or []), default=0.0)
+    first = (
+        bool(floors) and best > (facts.get(f"{subject(facts)}/mean") or 0.0) and report.get("higher_is_better", True)
+    )
+    said = floors + said if first else said + floors
+    said += _of_failures(facts)
     if known(report.get("looks_at_this_test")) and report["looks_at_this_test"] > 1:
         said.append(
             Markup(
