@@ -30,6 +30,7 @@ ROOMS = {
     "technique": "techniques",
     "floor": "floors",
 }
+OWN = ("technique", "metric", "task")  # kinds that a use case may name by a path
 HERE = Path(__file__).parent
 
 
@@ -129,7 +130,8 @@ def find(kind: str, name: str, base: Path | None = None) -> Part:
     if key not in known:
         near = get_close_matches(key, known, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
-        raise UserError(f"there is no {kind} called {name!r}.", do=hint)
+        own = f" One of your own is named by its path: ./{key}.py" if kind in OWN and not near else ""
+        raise UserError(f"there is no {kind} called {name!r}.", do=hint + own)
     return known[key]
 
 

@@ -260,4 +260,8 @@ def test_ids_that_are_taken_are_made_distinct(tmp_path: Path) -> None:
     rows = [{"id": "a", "question": f"Question {i}?", "answers": "Yo"} for i in range(3)]
     found = read_examples(write(tmp_path / "q.jsonl", rows), "q.jsonl")
     assert [d.example.id for d in found.drafts] == ["a", "a#2", "a#3"]
-    assert len(found.notes) == 2
+    assert found.notes == ["q.jsonl, line 2: the id 'a' is taken, and 1 more were; each got a number behind it."]
+    one_line = tmp_path / "q.json"
+    one_line.write_text(json.dumps([*rows, {"id": "a#2", "question": "Another?", "answers": "Yo"}]))
+    ids = [d.example.id for d in read_examples(one_line, "q.json").drafts]
+    assert len(set(ids)) == len(ids) == 4

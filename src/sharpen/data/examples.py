@@ -113,6 +113,7 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows, place
         return
     seen: dict[str, int] = {}
     ids: Counter[str] = Counter()
+    taken: list[tuple[int, str]] = []
     for row in rows:
         try:
             example, rest = example_of(_renamed(row.fields, columns), f"{Path(name).stem}:{row.line}")
@@ -123,11 +124,18 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows, place
             made.dropped.append(Dropped(name, row.line, columns.get(e.field, e.field), e.reason))
             continue
         seen[key] = row.line
-        ids[example.id] += 1
-        if ids[example.id] > 1:
-            made.notes.append(f"{name}, {place} {row.line}: the id {example.id!r} is taken; it became #{row.line}.")
-            example = replace(example, id=f"{example.id}#{row.line}")
+        if example.id in ids:
+            taken.append((row.line, example.id))
+            ids[example.id] += 1
+            while f"{example.id}#{ids[example.id]}" in ids:
+                ids[example.id] += 1
+            example = replace(example, id=f"{example.id}#{ids[example.id]}")
+        ids[example.id] = 1
         made.drafts.append(Draft(example, name, row.line, rest))
+    if taken:
+        line, first = taken[0]
+        more = f", and {len(taken) - 1} more were" if len(taken) > 1 else ""
+        made.notes.append(f"{name}, {place} {line}: the id {first[:80]!r} is taken{more}; each got a number behind it.")
 
 
 def _fits(row: Mapping[str, Any]) -> bool:

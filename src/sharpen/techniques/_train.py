@@ -112,7 +112,7 @@ def check_options(options: dict[str, Any]) -> Any:
     known = [f.name for f in dataclasses.fields(TrainOptions)]
     strange = [k for k in options if k not in known]
     if strange:
-        near = get_close_matches(strange[0], known, n=1)
+        near = get_close_matches(strange[0], known, n=1) or [k for k in known if strange[0] in k][:1]
         hint = f"Did you mean {near[0]}?" if near else f"It has: gold_share, {', '.join(known)}."
         raise UserError(f"lora has no option {', '.join(strange)}.", do=hint)
     return TrainOptions(**options)
