@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+    def handle(self) -> None:
+        """Answer; who hangs up is no error."""
+        with suppress(ConnectionError):
+            super().handle()
 
 
 @contextmanager
@@ -131,6 +136,26 @@ class Hub:
         return Handler
 
 
+_OK = b"HTTP/1.1 200 OK\r\n"
+_EVENTS = _OK + b"Content-Type: text/event-stream\r\n\r\n"
+_PIECES = b"".join(b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % (b"a" * n) for n in (9, 99, 999))
+
+# How a server keeps a client waiting without end: what it sends first, what again and again, and how often.
+ENDLESS: dict[str, tuple[bytes, bytes, float]] = {
+    "pings": (_EVENTS, b": ping\n\n", 0.02),
+    "empty deltas": (_EVENTS, b'data: {"choices": [{"delta": {}}]}\n\n', 0.02),
+    "interim replies": (b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.02),
+    "slow headers": (_OK + b"X-Slow: ", b"a", 0.02),
+    "slow json": (_OK + b"Content-Type: application/json\r\n\r\n", b" ", 0.02),
+    "slow refusal": (b"HTTP/1.1 400 Bad\r\nContent-Length: 99999\r\n\r\n", b"no ", 0.02),
+    "deltas": (_EVENTS, _PIECES, 0.0),
+    "thoughts": (_EVENTS, _PIECES.replace(b"content", b"reasoning_content"), 0.0),
+    "one line": (_EVENTS + b"data: ", b"a" * 4096, 0.0),
+    "json": (_OK + b"Content-Type: application/json\r\n\r\n{", b" " * 4096, 0.0),
+    "refusal": (b"HTTP/1.1 400 Bad\r\n\r\n", b"no " * 1024, 0.0),
+}
+
+
 Reply = Callable[[dict[str, Any], BaseHTTPRequestHandler], None]
 
 
@@ -189,6 +214,8 @@ class Hosted:
                 if mood == "hang":
                     time.sleep(hosted.hangs)
                     return
+                if mood in ENDLESS:
+                    return self.endless(ENDLESS[mood])
                 time.sleep(hosted.slow * (1 + len(hosted.calls) % 3))
                 text = body["messages"][-1]["content"].upper()
                 if mood == "not json":
@@ -206,6 +233,16 @@ class Hosted:
                     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
                     return self.send(200, {"choices": [choice], "usage": usage})
                 self.events(text, mood)
+
+            def endless(self, says: tuple[bytes, bytes, float]) -> None:
+                """Send a start, and then the same again and again as long as a hanging server hangs."""
+                start, again, pause = says
+                until = time.monotonic() + hosted.hangs
+                self.close_connection = True
+                self.wfile.write(start)
+                while time.monotonic() < until:
+                    self.wfile.write(again)
+                    time.sleep(pause)
 
             def events(self, text: str, mood: Any) -> None:
                 self.send_response(200)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +22,8 @@ from servers import Hosted, serving
 
 from sharpen.errors import UserError
 from sharpen.models import open_model
-from sharpen.models.openai import OpenAIModel, Patience
+from sharpen.models.openai import BRIEF, OpenAIModel, Patience
+from sharpen.study.preflight import reach_problems
 from sharpen.types import Completion, Decoding, Generate, Message, Rank
 
 KEY = "sk-very-secret"
@@ -158,6 +166,12 @@ def test_a_refused_request_is_the_error_of_its_answer(hosted: Hosted) -> None:
     assert len(hosted.calls) == 1
 
 
+def test_a_refusal_with_half_a_character_can_be_written(hosted: Hosted) -> None:
+    hosted.moods = [(400, "no \ud83d")]
+    (found,) = ask(opened(hosted))
+    assert str(found.error).encode().endswith("no \ufffd".encode())
+
+
 def test_servers_that_know_another_name_of_the_limit(hosted: Hosted) -> None:
     hosted.moods = [(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")]
     model = opened(hosted)
@@ -283,6 +297,243 @@ def test_servers_that_let_nobody_choose_the_temperature(hosted: Hosted) -> None:
     assert ["temperature" in c for c in hosted.calls] == [True, True, False, False]
     hosted.moods = [(400, said)] * 2
     assert "refused" in str(ask(model)[0].error)  # nothing is left to leave out
+
+
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name == "sharpen.models"]
+
+
+@pytest.mark.parametrize(
+    "mood", ["pings", "empty deltas", "interim replies", "slow headers", "slow json", "slow refusal"]
+)
+def test_an_answer_has_a_time_in_which_it_has_to_be_whole(
+    hosted: Hosted, caplog: pytest.LogCaptureFixture, mood: str
+) -> None:
+    """The time between two bytes never ran out, and a study waited for ever."""
+    hosted.mood, hosted.hangs = mood, 3.0
+    started = time.monotonic()
+    (found,) = ask(opened(hosted, tries=2, answer=0.3, at_once=8), max_new_tokens=0)
+    assert "did not finish its answer within 0.3 seconds, 2 times in a row" in str(found.error)
+    assert time.monotonic() - started < 2
+    assert len(hosted.calls) == 2
+    said = lines_of(caplog)
+    assert any("has not answered for" in s or "did not finish an answer within 0.3 seconds" in s for s in said)
+    assert all(s.startswith("127.0.0.1:") and KEY not in s for s in said)
+
+
+def test_more_tokens_have_more_time(hosted: Hosted) -> None:
+    hosted.mood, hosted.hangs = "pings", 1.0
+    (found,) = ask(opened(hosted, tries=1, answer=0.1), max_new_tokens=512)
+    assert "within 0.3 seconds" in str(found.error)
+
+
+def test_a_passing_slowness_is_tried_again(hosted: Hosted) -> None:
+    hosted.moods, hosted.hangs = ["pings", "slow headers"], 3.0
+    assert [c.text for c in ask(opened(hosted, answer=0.3), 3)] == ["HELLO 0", "HELLO 1", "HELLO 2"]
+
+
+@pytest.mark.parametrize("mood", ["deltas", "thoughts", "one line", "json"])
+def test_an_answer_has_a_size_that_it_may_have(hosted: Hosted, mood: str) -> None:
+    """Text without end filled the memory. One try is enough: the next would be as long."""
+    hosted.mood, hosted.hangs = mood, 5.0
+    started = time.monotonic()
+    (found,) = ask(opened(hosted, room=1000))
+    assert "sent more than" in str(found.error)
+    assert "for one short answer." in str(found.error)
+    assert time.monotonic() - started < 4
+    assert len(hosted.calls) == 1
+
+
+def test_of_an_endless_refusal_the_beginning_is_read(hosted: Hosted) -> None:
+    hosted.mood, hosted.hangs = "refusal", 5.0
+    started = time.monotonic()
+    assert "refused the request (400): no no no" in str(ask(opened(hosted))[0].error)
+    assert time.monotonic() - started < 4
+
+
+def test_a_server_that_never_ends_an_answer_stops_the_run(hosted: Hosted) -> None:
+    hosted.mood = "deltas"
+    with pytest.raises(UserError, match="sent more than"):
+        ask(opened(hosted, room=100), 30)
+
+
+def test_long_answers_within_what_was_asked_are_read(hosted: Hosted) -> None:
+    hosted.moods = [streamed(*["word "] * 4000)]
+    (found,) = ask(opened(hosted, room=0), max_new_tokens=4000)
+    assert (found.error, len(found.text)) == (None, 20_000)
+
+
+def packed(body: bytes, how: str = "gzip") -> Any:
+    def mood(_: Any, handler: Any) -> None:
+        handler.send_response(200)
+        for name, value in {
+            "Content-Type": "text/event-stream",
+            "Content-Encoding": how,
+            "Content-Length": str(len(body)),
+        }.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return mood
+
+
+def test_packed_answers_are_read_and_bombs_are_not_unpacked(hosted: Hosted) -> None:
+    text = streamed(*[f"word {i} " for i in range(9000)])
+    hosted.moods = [packed(gzip.compress(text)), packed(zlib.compress(text), "deflate")]
+    for _ in range(2):
+        (found,) = ask(opened(hosted, tries=1))
+        assert (found.error, found.text[-10:]) == (None, "word 8999 ")
+    bomb = gzip.compress(b"data: " + b"a" * 200_000_000, 1)
+    hosted.moods = [packed(bomb)]
+    tracemalloc.start()
+    try:
+        (found,) = ask(opened(hosted, room=1000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "sent more than" in str(found.error)
+    assert peak < 20_000_000
+    for how in ("br", "gzip, gzip"):
+        hosted.moods = [packed(b"x", how)]
+        assert ask(opened(hosted))[0].text == "HELLO 0"
+    hosted.moods = [packed(b"not packed at all")]
+    assert ask(opened(hosted))[0].text == "HELLO 0"
+
+
+@pytest.mark.parametrize(
+    ("asks", "waits"),
+    [
+        ("100000", 60.0),
+        ("1e300", 60.0),
+        ("inf", None),
+        ("-inf", None),
+        ("nan", None),
+        ("-5", None),
+        ("1e999", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 60.0),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 -2359", None),
+        ("Mon, 01 Jan 2024 00:00:00 +999999", None),
+        ("Wed, 3 Apr 2002 12.34.56.78+0800", None),
+        ("9" * 5000, None),
+        (", , ,", None),
+    ],
+)
+def test_whatever_the_server_asks_to_wait(
+    hosted: Hosted, caplog: pytest.LogCaptureFixture, asks: str, waits: float | None
+) -> None:
+    model, pauses = opened(hosted), list[float]()
+    model._pause = lambda _, seconds: bool(pauses.append(seconds))  # type: ignore[func-returns-value]
+    hosted.moods, hosted.retry_after = [429], asks
+    assert ask(model)[0].text == "HELLO 0"
+    assert pauses[0] == waits if waits else pauses[0] < 0.01
+    assert len(lines_of(caplog)) == bool(waits)
+
+
+def test_who_is_waited_for_is_said_and_not_too_often(hosted: Hosted, caplog: pytest.LogCaptureFixture) -> None:
+    model = opened(hosted, timeout=30.0, at_once=4)
+    model._pause = lambda *_: False
+    hosted.moods, hosted.retry_after = [429] * 8, "60"
+    assert [c.error for c in ask(model, 4)] == [None] * 4
+    (said,) = lines_of(caplog)
+    host = hosted.address.removeprefix("openai:http://").partition("/")[0]  # type: ignore[attr-defined]
+    assert said == f"{host} asks to wait 60 s (try 1 of 4)"
+    caplog.clear()
+    model._said, hosted.moods, hosted.retry_after = 0.0, [429], "100000"
+    ask(model)
+    assert lines_of(caplog) == [f"{host} asks to wait 100000 s; it is asked again after 60 s (try 1 of 4)"]
+    caplog.clear()
+    model._said, hosted.moods, hosted.retry_after = 0.0, [429], "1"
+    ask(model)
+    assert lines_of(caplog) == []
+
+
+def test_a_server_that_says_nothing_is_said(hosted: Hosted, caplog: pytest.LogCaptureFixture) -> None:
+    hosted.moods = ["hang", "hang"]
+    assert ask(opened(hosted, timeout=0.3))[0].text == "HELLO 0"
+    said = lines_of(caplog)
+    assert any(re.fullmatch(r"127\.0\.0\.1:\d+ has not answered for \d+ s \(try 1 of 4\)", s) for s in said)
+    assert any("(try 2 of 4)" in s for s in said)
+
+
+def test_refusals_between_good_answers_end_in_answers(hosted: Hosted) -> None:
+    hosted.moods, hosted.retry_after = [429, "well"] * 20, "0"
+    assert [c.text for c in ask(opened(hosted, tries=20), 20)] == [f"HELLO {i}" for i in range(20)]
+
+
+RAW = {
+    "nothing": b"",
+    "garbage": bytes(range(256)) * 64,
+    "garbage without a line": b"a" * 200_000,
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "half a header": b"HTTP/1.1 200 O",
+    "no such length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "less than its length": b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{}",
+    "no chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "half a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
+    "words without letters": b"HTTP/1.1 500 \xff\xfe\r\nContent-Type: text/html; charset=rot13\r\n\r\n\xff\xfe",
+    "a deep refusal": b"HTTP/1.1 500 No\r\n\r\n" + b"[" * 60_000,
+    "an odd cookie": b"HTTP/1.1 500 No\r\nSet-Cookie: a=\xaf\r\n\r\n",
+    "a place that is none": b"HTTP/1.1 500 No\r\nLocation: http://[\r\nRetry-After: \xff\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("half", [True, False], ids=["half-closed", "closed"])
+@pytest.mark.parametrize("said", RAW.values(), ids=RAW)
+def test_garbage_ends_in_a_sentence(hosted: Hosted, said: bytes, half: bool) -> None:
+    """Also where the server closes its own side alone and goes on listening."""
+
+    def mood(_: Any, handler: Any) -> None:
+        handler.close_connection = True
+        handler.connection.sendall(said)
+        handler.connection.shutdown(socket.SHUT_WR if half else socket.SHUT_RDWR)
+        if half:
+            handler.connection.settimeout(2.0)
+            handler.connection.recv(1)
+
+    hosted.moods = [mood] * 2
+    assert ask(opened(hosted))[0].text == "HELLO 0"
+    hosted.mood = mood
+    (found,) = ask(opened(hosted, tries=2))
+    assert "2 times in a row; try again later." in str(found.error)
+
+
+def test_a_connection_that_is_reset_is_tried_again(hosted: Hosted) -> None:
+    def mood(_: Any, handler: Any) -> None:
+        handler.close_connection = True
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.connection.close()
+
+    hosted.moods = [mood] * 3
+    assert ask(opened(hosted))[0].text == "HELLO 0"
+
+
+@pytest.mark.parametrize(
+    ("mood", "says"),
+    [
+        ("pings", "did not finish its answer within 0.4 seconds, 2 times in a row"),
+        ("hang", "did not answer within 0.3 seconds, 2 times in a row"),
+        (429, "answered with status 429 and asks to wait 100000 s, 2 times in a row"),
+        ("deltas", "sent more than"),
+    ],
+)
+def test_a_check_asks_with_less_patience(hosted: Hosted, monkeypatch: pytest.MonkeyPatch, mood: Any, says: str) -> None:
+    """It took minutes to say that a server does not answer."""
+    assert BRIEF.tries <= 2
+    assert max(BRIEF.timeout, BRIEF.answer) <= 30
+    assert BRIEF.longest <= 10
+    quick = replace(BRIEF, pause=0.001, longest=0.05, timeout=0.3, answer=0.4, room=100)
+    monkeypatch.setattr("sharpen.models.openai.BRIEF", quick)
+    hosted.mood, hosted.retry_after = mood, "100000"
+    started = time.monotonic()
+    (problem,) = reach_problems(hosted.address)  # type: ignore[attr-defined]
+    assert problem.what.startswith(f"does not answer: the model's server {says}")
+    assert time.monotonic() - started < 2
+    hosted.mood = "well"
+    assert reach_problems(hosted.address) == []  # type: ignore[attr-defined]
 
 
 LEAVES = """

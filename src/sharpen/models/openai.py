@@ -3,15 +3,18 @@
 The key is read from ``SHARPEN_OPENAI_KEY`` or else ``OPENAI_API_KEY``, is sent to that host alone, and stands in no
 log, error or identity. Eight calls run at once. What a server gets wrong for a moment (429, 5xx, time-outs, cut
 streams, broken JSON) is tried again with growing, jittered pauses; after that the one answer carries the error as a
-sentence and the others go on. A server that is down answers no question wrongly: where nothing listens, or one question
-after the other fails and a greeting too, everything stops with a sentence. Such endpoints give no log-likelihood of a
-given text, so there is no ``score``. A server that lets nobody choose the temperature is asked without one: its answers
-are then drawn.
+sentence and the others go on. No try lasts for ever: the tokens asked for say how long a whole answer may take and how
+large it may be, and what is waited for long is logged. A server that is down answers no question wrongly: where nothing
+listens, or one question after the other fails and a greeting too, everything stops with a sentence. Such endpoints give
+no log-likelihood of a given text, so there is no ``score``. A server that lets nobody choose the temperature is asked
+without one: its answers are then drawn.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
 import queue
 import random
@@ -19,35 +22,39 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from sharpen.errors import UserError
+from sharpen.models._openai_in import PACKED, Again, answered, refusal, retry_after
+from sharpen.models._openai_line import Line
 from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank, Rendered, digest
 
 NEEDS: dict[str, str] = {}
-LONGEST_PAUSE = 60.0
+NOTABLE = 5.0  # seconds that a server asks to wait and that are worth a line
 
-
-class _Again(Exception):
-    """Worth another try; ``after`` seconds where the server said so; ``down``: nothing listens there."""
-
-    def __init__(self, why: str, after: float | None = None, down: bool = False) -> None:
-        super().__init__(why)
-        self.after, self.down = after, down
+log = logging.getLogger("sharpen.models")
 
 
 @dataclass(frozen=True)
 class Patience:
-    """Calls at once, tries of one call, first pause in seconds (it doubles), and seconds without a byte."""
+    """Calls at once, tries of one call, first pause in seconds (it doubles) and the longest, seconds without a byte,
+    seconds for a whole answer (as many again for every 256 tokens asked for), and tokens that it may think aloud.
+    """
 
     at_once: int = 8
     tries: int = 6
     pause: float = 0.5
+    longest: float = 60.0
     timeout: float = 120.0
+    answer: float = 600.0
+    room: int = 1 << 15
+
+
+BRIEF = Patience(tries=2, pause=10.0, longest=10.0, timeout=30.0, answer=30.0)
 
 
 class OpenAIModel:
@@ -66,13 +73,14 @@ class OpenAIModel:
                 do="Set the key in SHARPEN_OPENAI_KEY instead.",
             )
         self.ref, self.context, self.patience = ref, context, patience
-        self.url = str(url).rstrip("/")
+        self.url, self._host = str(url).rstrip("/"), url.netloc.decode("ascii")
         self.identity = digest(["openai", self.url, self.name])
         self._limit_name = "max_tokens"
         self._temperature = True  # whether the server lets one be chosen
         self._heard = False  # whether the server has ever said anything
         self._failed = 0  # questions in a row
         self._counting = threading.Lock()
+        self._said = -math.inf  # when the last line was logged
         self._pause: Callable[[threading.Event, float], bool] = threading.Event.wait
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
@@ -85,27 +93,25 @@ class OpenAIModel:
         Raises:
             UserError: the server is down, refuses the key, or has no such model or address.
         """
-        key = os.environ.get("SHARPEN_OPENAI_KEY") or os.environ.get("OPENAI_API_KEY") or ""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        timeout = httpx.Timeout(self.patience.timeout, connect=min(10.0, self.patience.timeout))
-        limits = httpx.Limits(max_connections=self.patience.at_once)
         todo: queue.SimpleQueue[tuple[int, Generate]] = queue.SimpleQueue()
         done: queue.SimpleQueue[tuple[int, Completion | Exception]] = queue.SimpleQueue()
         left = threading.Event()  # nobody listens any more
         for i, request in enumerate(requests):
             todo.put((i, request))
-        with httpx.Client(headers=headers, timeout=timeout, limits=limits, follow_redirects=False) as client:
-            for _ in range(min(self.patience.at_once, len(requests))):
-                # Daemons: who leaves waits for no slow server, not even at the end of the process.
-                threading.Thread(target=self._work, args=(client, todo, done, left), name="openai", daemon=True).start()
-            try:
-                for _ in requests:
-                    i, result = done.get()
-                    if isinstance(result, Exception):
-                        raise result
-                    yield i, result
-            finally:
-                left.set()
+        lines = self._lines(min(self.patience.at_once, len(requests)))
+        for line in lines:
+            # Daemons: who leaves waits for no slow server, not even at the end of the process.
+            threading.Thread(target=self._work, args=(line, todo, done, left), name="openai", daemon=True).start()
+        try:
+            for _ in requests:
+                i, result = self._next(done, lines)
+                if isinstance(result, Exception):
+                    raise result
+                yield i, result
+        finally:
+            left.set()
+            for line in lines:
+                line.cut()
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
         """Not offered: ``can`` lacks "score"."""
@@ -114,40 +120,85 @@ class OpenAIModel:
             do="Use a local model for choosing among labels, or let this one write the label.",
         )
 
-    def _work(self, client: httpx.Client, todo: Any, done: Any, left: threading.Event) -> None:
-        while not left.is_set():
-            try:
-                i, request = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((i, self._answer(client, request, left)))
-            except Exception as e:  # raised again where the answers are awaited
-                done.put((i, e))
+    def _lines(self, n: int) -> list[Line]:
+        key = os.environ.get("SHARPEN_OPENAI_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+        headers = {"Accept-Encoding": PACKED} | ({"Authorization": f"Bearer {key}"} if key else {})
+        timeout = httpx.Timeout(self.patience.timeout, connect=min(10.0, self.patience.timeout))
+        trusted = httpx.create_ssl_context()
+        # No cookies: one that holds odd characters could not be sent back.
+        jars = [CookieJar(DefaultCookiePolicy(allowed_domains=[])) for _ in range(n)]
+        return [Line(httpx.Client(headers=headers, timeout=timeout, verify=trusted, cookies=jar)) for jar in jars]
 
-    def _answer(self, client: httpx.Client, request: Generate, left: threading.Event) -> Completion:
-        started = time.perf_counter()
-        why = _Again("was not asked")
-        for attempt in range(self.patience.tries):
+    def _next(self, done: Any, lines: Sequence[Line]) -> tuple[int, Completion | Exception]:
+        """The next result; meanwhile, cut what takes too long and say what is waited for."""
+        tick = min(1.0, self.patience.timeout / 8, self.patience.answer / 8)
+        while True:
             try:
-                completion = self._call(client, request)
-            except _Again as e:
+                found: tuple[int, Completion | Exception] = done.get(timeout=tick)
+                return found
+            except queue.Empty:
+                pass
+            for line in lines:
+                if line.late():
+                    line.cut()
+                waited = line.silent(self.patience.timeout / 2)
+                if waited:
+                    self._say(f"has not answered for {waited:.0f} s", line.attempt)
+
+    def _say(self, what: str, attempt: int) -> None:
+        """Log what is waited for; all that wait say the same, so one line at a time is enough."""
+        now = time.monotonic()
+        with self._counting:
+            if now - self._said < self.patience.timeout / 4:
+                return
+            self._said = now
+        log.warning("%s %s (try %d of %d)", self._host, what, attempt + 1, self.patience.tries)
+
+    def _work(self, line: Line, todo: Any, done: Any, left: threading.Event) -> None:
+        with line.client:
+            while not left.is_set():
+                try:
+                    i, request = todo.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    done.put((i, self._answer(line, request, left)))
+                except Exception as e:  # raised again where the answers are awaited
+                    done.put((i, e))
+
+    def _answer(self, line: Line, request: Generate, left: threading.Event) -> Completion:
+        started = time.perf_counter()
+        why, often = Again("was not asked"), ""
+        for attempt in range(self.patience.tries):
+            line.attempt = attempt
+            try:
+                completion = self._call(line, request)
+            except Again as e:
                 why = e
-                if e.down and not self._heard:
+                often = ""
+                if e.final or (e.down and not self._heard):
                     break  # a wrong address or a server not started: no pause mends that
+                often = f", {attempt + 1} times in a row; try again later"
                 pause = self.patience.pause * 2**attempt * (0.5 + random.random() / 2)
-                last = attempt == self.patience.tries - 1
-                if last or self._pause(left, min(LONGEST_PAUSE, max(pause, e.after or 0.0))):
+                if attempt == self.patience.tries - 1 or self._wait(left, pause, e.after or 0.0, attempt):
                     break
             else:
                 self._failed = 0
                 return completion
         if not left.is_set():
-            self._stop_if_down(client, why)
-        error = f"the model's server {why}, {self.patience.tries} times in a row; try again later."
+            self._stop_if_down(line, why)
+        error = f"the model's server {why}{often}."
         return Completion("", seconds=time.perf_counter() - started, finish="error", error=error)
 
-    def _stop_if_down(self, client: httpx.Client, why: _Again) -> None:
+    def _wait(self, left: threading.Event, pause: float, asked: float, attempt: int) -> bool:
+        """Pause before the next try, as long as the server asks within reason; whether nobody listens any more."""
+        longest = self.patience.longest
+        if asked >= NOTABLE:
+            kept = f"; it is asked again after {longest:g} s" if asked > longest else ""
+            self._say(f"asks to wait {round(asked):g} s{kept}", attempt)
+        return self._pause(left, min(longest, max(pause, asked)))
+
+    def _stop_if_down(self, line: Line, why: Again) -> None:
         """Raise where the server, and not this question, is the reason: an outage is not a wrong answer."""
         with self._counting:
             self._failed += 1
@@ -155,39 +206,50 @@ class OpenAIModel:
             self._failed = 0 if many else self._failed
         if many and not why.down:
             try:
-                self._call(client, Generate(self.ref, (), (Message("user", "Hello"),), Decoding(1)))
+                self._call(line, Generate(self.ref, (), (Message("user", "Hello"),), Decoding(1)))
                 return  # it answers others: these questions alone fail
-            except _Again:
+            except Again:
                 pass
         if many or why.down:
             do = "See that it runs and that the address is right, then run the same command: what was answered is kept."
             raise UserError(f"the model's server {why}.", self.ref, do)
 
-    def _call(self, client: httpx.Client, request: Generate) -> Completion:
+    def _call(self, line: Line, request: Generate) -> Completion:
+        seconds = self.patience.answer * (1 + request.decoding.max_new_tokens / 256)
+        line.begin(seconds)
+        try:
+            return self._ask(line, request)
+        except Again as e:
+            if line.late() and not e.final:  # it was cut for that
+                within = f"within {round(seconds, 1):g} seconds"
+                self._say(f"did not finish an answer {within}", line.attempt)
+                raise Again(f"did not finish its answer {within}") from None
+            raise
+        finally:
+            line.end()
+
+    def _ask(self, line: Line, request: Generate) -> Completion:
+        tokens = request.decoding.max_new_tokens + self.patience.room
         while True:
             started = time.perf_counter()
             body = self._body(request)
             try:
-                with client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
+                with line.post(f"{self.url}/chat/completions", body) as response:
                     self._heard = True
                     if response.status_code == 200:
-                        if "text/event-stream" in response.headers.get("content-type", ""):
-                            return _streamed(response, started)
-                        response.read()
-                        return _whole(response, started)
-                    response.read()
+                        return answered(response, tokens, started, line.heard)
+                    said = refusal(response)
             except (httpx.ConnectError, httpx.ConnectTimeout) as e:
-                raise _Again(f"could not be reached ({type(e).__name__})", down=True) from None
+                raise Again(f"could not be reached ({type(e).__name__})", down=True) from None
             except httpx.TimeoutException:
-                raise _Again(f"did not answer within {self.patience.timeout:g} seconds") from None
+                raise Again(f"did not answer within {self.patience.timeout:g} seconds") from None
             except httpx.RequestError as e:
-                raise _Again(f"broke off ({type(e).__name__})") from None
-            if not self._adapted(body, response):
-                return self._refused(response)
+                raise Again(f"broke off ({type(e).__name__})") from None
+            if response.status_code != 400 or not self._adapted(body, said):
+                return self._refused(response, said)
 
-    def _adapted(self, body: Mapping[str, Any], response: httpx.Response) -> bool:
+    def _adapted(self, body: Mapping[str, Any], said: str) -> bool:
         """Whether a refused request is worth another try in the words of newer models of OpenAI."""
-        said = _said(response) if response.status_code == 400 else ""
         if "max_completion_tokens" in said and "max_tokens" in body:
             self._limit_name = "max_completion_tokens"
             return True
@@ -214,10 +276,11 @@ class OpenAIModel:
             body["stop"] = list(d.stop)
         return body
 
-    def _refused(self, response: httpx.Response) -> Completion:
-        status, said = response.status_code, _said(response)
+    def _refused(self, response: httpx.Response, said: str) -> Completion:
+        status, after = response.status_code, retry_after(response)
         if status in {408, 409, 425, 429} or status >= 500:
-            raise _Again(f"answered with status {status}", _retry_after(response))
+            asks = f" and asks to wait {round(after):g} s" if after and after >= NOTABLE else ""
+            raise Again(f"answered with status {status}{asks}", after)
         if status in {401, 403}:
             raise UserError(
                 f"the server of {self.ref} refuses the key (status {status}).",
@@ -245,107 +308,6 @@ def _turn(message: Message) -> dict[str, Any]:
     if message.tool_call_id:
         turn["tool_call_id"] = message.tool_call_id
     return turn
-
-
-def _said(response: httpx.Response) -> str:
-    """The server's own words, short, and without the key should it repeat it."""
-    try:
-        error = response.json().get("error", {})
-        text = str(error.get("message", "") if isinstance(error, dict) else error)
-    except (ValueError, AttributeError):
-        text = response.text
-    for name in ("SHARPEN_OPENAI_KEY", "OPENAI_API_KEY"):
-        key = os.environ.get(name)
-        text = text.replace(key, "[key]") if key else text
-    return " ".join(text.split())[:300]
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds to wait as the server asks (RFC 9110: a number, or a date)."""
-    value = response.headers.get("retry-after", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _streamed(response: httpx.Response, started: float) -> Completion:
-    """Read server-sent events; a stream that ends without a reason to finish was cut."""
-    text: list[str] = []
-    first: float | None = None
-    finish = ""
-    usage: Any = {}
-    for line in _lines(response):
-        data = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or not data or data == b"[DONE]":
-            continue
-        try:
-            event = json.loads(data)
-            if event.get("error"):
-                raise _Again("broke off with an error")
-            usage = event.get("usage") or usage
-            for choice in event.get("choices") or ():
-                piece = _text((choice.get("delta") or {}).get("content"))
-                if piece and first is None:
-                    first = time.perf_counter() - started
-                text.append(piece)
-                finish = choice.get("finish_reason") or finish
-        except (ValueError, AttributeError, TypeError, RecursionError):
-            raise _Again("sent something that is not JSON") from None
-    if not finish:
-        raise _Again("cut its stream short")
-    return _completion("".join(text), finish, usage, first, started)
-
-
-def _whole(response: httpx.Response, started: float) -> Completion:
-    """Read a server's answer that ignores ``stream``."""
-    try:
-        data = response.json()
-        choice = data["choices"][0]
-        text, finish = _text(choice["message"]["content"]), choice.get("finish_reason") or "stop"
-        return _completion(text, finish, data.get("usage"), None, started)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        raise _Again("sent something that is not a chat completion") from None
-
-
-def _lines(response: httpx.Response) -> Iterator[bytes]:
-    """Lines as server-sent events end them; httpx's own also end at U+2028, which JSON may hold."""
-    rest = b""
-    for chunk in response.iter_bytes():
-        *whole, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
-        yield from whole
-    yield rest
-
-
-def _text(content: Any) -> str:
-    """Text as it is, or the text parts of a list of parts."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "".join(part.get("text") or "" for part in content)
-
-
-def _count(usage: Any, *names: str) -> int:
-    """A number of tokens; 0 where the server tells none that can be read."""
-    for name in names:
-        usage = usage.get(name) if isinstance(usage, Mapping) else None
-    return int(usage) if isinstance(usage, int | float) and 0 < usage < 1 << 53 else 0
-
-
-def _completion(text: str, finish: str, usage: Any, first: float | None, started: float) -> Completion:
-    return Completion(
-        # Halves of a character from two pieces are joined; a half without the other could not be written to a file.
-        text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
-        completion_tokens=_count(usage, "completion_tokens"),
-        first_seconds=first,
-        seconds=time.perf_counter() - started,
-        finish="length" if finish == "length" else "stop",
-    )
 
 
 def openai(

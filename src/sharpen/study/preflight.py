@@ -145,9 +145,14 @@ def model_problems(setting: Setting) -> list[Problem]:
 
 
 def reach_problems(ref: str) -> list[Problem]:
-    """Whether a hosted model answers at all: asked once, for one token."""
+    """Whether a hosted model answers at all: asked once, for one token, with less patience than a study has."""
     request = Generate(ref, (), (Message("user", "Hello"),), Decoding(1))
-    for _, completion in open_model(ref).generate([request]):
+    options: dict[str, Any] = {}
+    if ref.startswith("openai:"):  # other packages' backends have a patience of their own
+        from sharpen.models.openai import BRIEF
+
+        options = {"patience": BRIEF}
+    for _, completion in open_model(ref, **options).generate([request]):
         if completion.error:
             do = "Check the address, the model's name and the key, and that the server runs."
             return [Problem(f"does not answer: {completion.error}", ref, do)]
