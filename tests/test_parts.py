@@ -107,6 +107,12 @@ def test_a_file_that_fails_is_named(tmp_path: Path) -> None:
     assert str(e.value) == f"technique mine (from {tmp_path / 'mine.py'}) failed with ValueError: oh"
 
 
+def test_a_file_of_ones_own_may_define_dataclasses(tmp_path: Path) -> None:
+    head = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    (tmp_path / "mine.py").write_text(head + "@dataclass\nclass mine:\n    n: int = 1\n")
+    assert parts.factory("technique", "mine.py", tmp_path)(n=2).n == 2
+
+
 def test_a_package_that_is_not_installed(tmp_path: Path) -> None:
     needs = 'NEEDS = {"json": "local", "no_such_package.sub": "cuda"}'
     (tmp_path / "mine.py").write_text(MINE.replace("NEEDS = {}", needs) + "import no_such_package\n")
@@ -125,12 +131,13 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "entry_points.txt").write_text(
         "[sharpen.technique]\nacme-hello = acme_parts.hello:make\nretrieve = acme_parts.hello:make\n"
         "acme_broken = acme_parts.broken:acme_broken\nacme_absent = acme_parts.hello:absent\n"
-        "acme_gone = acme_nowhere:gone\n"
+        "acme_gone = acme_nowhere:gone\nacme_leaves = acme_parts.leaves:acme_leaves\n"
     )
     package = tmp_path / "acme_parts"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "hello.py").write_text('"""Greets.\n\nAt length."""\n\ndef make(n=1):\n    return lambda p, b: (p, n)\n')
+    (package / "leaves.py").write_text('"""Leaves."""\nraise SystemExit(0)\n')
     (package / "broken.py").write_text('"""Breaks."""\nimport no_such_package\n')
     monkeypatch.syspath_prepend(tmp_path)
     parts.all_parts.cache_clear()
@@ -158,6 +165,7 @@ def test_ours_come_first(plugins: Path) -> None:
         ("acme_broken", "No module named 'no_such_package'"),
         ("acme_absent", "it has no function absent"),
         ("acme_gone", "No module named 'acme_nowhere'"),
+        ("acme_leaves", "SystemExit: 0"),
     ],
 )
 def test_a_plug_in_that_fails_is_named(plugins: Path, name: str, says: str) -> None:

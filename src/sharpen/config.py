@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sharpen.errors import Problem, UserError
+from sharpen.types import digest
 
 
 class Strict(BaseModel):
@@ -194,9 +195,16 @@ def _options(text: str, step: str) -> dict[str, Any]:
             raise wrong
         if not isinstance(call.func, ast.Name) or len({k.arg for k in call.keywords}) < len(call.keywords):
             raise wrong
-        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise wrong from None
+    for key, value in options.items():
+        try:
+            digest(value)
+        except (ValueError, TypeError, RecursionError):
+            what = f"the option {key} of {step!r} is nothing that JSON can hold."
+            raise UserError(what, do="Give it a number, a text, True, False, None, or a list of them.") from None
+    return options
 
 
 def read_yaml(path: Path) -> Any:

@@ -9,16 +9,19 @@ parts through the entry-point group ``sharpen.<kind>``; a part may also be a fil
 from __future__ import annotations
 
 import ast
+import errno
 import importlib
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from sharpen.errors import MissingExtra, PluginError, UserError
 
@@ -47,7 +50,8 @@ class Part:
     @property
     def page(self) -> str:
         """The module docstring."""
-        return (ast.get_docstring(_tree(self.path)) or "") if self.path else ""
+        with blamed(self):
+            return (ast.get_docstring(_tree(self.path)) or "") if self.path else ""
 
     @property
     def summary(self) -> str:
@@ -57,10 +61,62 @@ class Part:
     @property
     def needs(self) -> dict[str, str]:
         """Heavy packages and the extra that installs each."""
-        for node in _tree(self.path).body if self.path else []:
-            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "NEEDS" for t in node.targets):
-                return dict(ast.literal_eval(node.value))
+        with blamed(self):
+            for node in _tree(self.path).body if self.path else []:
+                names = [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
+                if isinstance(node, ast.Assign) and "NEEDS" in names:
+                    return _as_needs(ast.literal_eval(node.value))
         return {}
+
+
+def _as_needs(given: Any) -> dict[str, str]:
+    if not isinstance(given, dict) or not all(isinstance(x, str) for pair in given.items() for x in pair):
+        raise TypeError(f'NEEDS is {given!r}, and should be {{"package": "extra"}}')
+    return given
+
+
+@contextmanager
+def blamed(part: Part) -> Iterator[None]:
+    """Whatever fails in here is the part's fault, also where it would end the program; our own bugs go through.
+
+    So do an interruption, what the part says to the user itself, and a machine that is full.
+
+    Raises:
+        PluginError: a part that is not ours failed.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, UserError, PluginError, MemoryError):
+        raise
+    except BaseException as e:
+        full = isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT)
+        if part.origin == "sharpen" or full:
+            raise
+        raise PluginError(f"{part.kind} {part.name}", part.origin, e) from e
+
+
+def expect(value: Any, kind: Any, where: str) -> None:
+    """See that what a part gave is a noun of this type, and so on for all its fields. A list will do for a tuple.
+
+    Raises:
+        TypeError: it is not; the sentence begins with ``where`` it is not.
+    """
+    inner = get_args(kind)
+    if NoneType in inner:
+        if value is not None:
+            expect(value, next(k for k in inner if k is not NoneType), where)
+        return
+    outer: Any = get_origin(kind) or kind
+    allowed = {tuple: (tuple, list), float: (float, int)}.get(outer, (outer,))
+    if not isinstance(value, allowed):
+        raise TypeError(f"{where} is of the type {type(value).__name__}, and should be a {outer.__name__}")
+    if is_dataclass(outer):
+        hints = get_type_hints(outer)
+        for field in fields(outer):
+            expect(getattr(value, field.name), hints[field.name], f"{where}.{field.name}")
+    elif isinstance(value, tuple | list):
+        for i, each in enumerate(value):
+            expect(each, inner[0], f"{where}[{i}]")
 
 
 def _tree(path: Path) -> ast.Module:
@@ -137,10 +193,8 @@ def find(kind: str, name: str, base: Path | None = None) -> Part:
 
 def missing(part: Part) -> tuple[str, str] | None:
     """Return the first package that the part needs and that is not installed, with its extra; None if all are."""
-    for package, extra in part.needs.items():
-        if not _installed(package):
-            return package, extra
-    return None
+    with blamed(part):
+        return next(((package, extra) for package, extra in part.needs.items() if not _installed(package)), None)
 
 
 def _installed(package: str) -> bool:
@@ -160,19 +214,15 @@ def module(part: Part) -> ModuleType:
     lack = missing(part)
     if lack:
         raise MissingExtra(f"{part.kind} {part.name}", *lack)
-    try:
+    with blamed(part):
         if part.module:
             return importlib.import_module(part.module.partition(":")[0])
-        spec = importlib.util.spec_from_file_location(part.name, str(part.path))
+        spec = importlib.util.spec_from_file_location(f"own_{part.kind}_{part.name}", str(part.path))
         assert spec is not None  # a path that ends in .py always has a loader
         assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
+        loaded = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up
         spec.loader.exec_module(loaded)
         return loaded
-    except Exception as e:
-        if part.origin == "sharpen":
-            raise
-        raise PluginError(f"{part.kind} {part.name}", part.origin, e) from e
 
 
 def factory(kind: str, name: str, base: Path | None = None) -> Callable[..., Any]:

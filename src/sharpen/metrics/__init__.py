@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sharpen import parts
+from sharpen.metrics.checking import Checked, with_labels
 from sharpen.metrics.judging import Judge, mean_aggregate, value_of, worst
 from sharpen.metrics.parsing import parse
 
-__all__ = ["Judge", "mean_aggregate", "open_metric", "parse", "value_of", "worst"]
+__all__ = ["Checked", "Judge", "mean_aggregate", "open_metric", "parse", "value_of", "with_labels", "worst"]
 
 
-def open_metric(name: str, base: Path | None = None, **options: Any) -> Judge:
+def open_metric(name: str, base: Path | None = None, **options: Any) -> Judge | Checked:
     """Return the metric called ``name``, or that of a file of one's own, relative to ``base``.
 
     ``options`` go to its factory.
@@ -24,6 +25,10 @@ def open_metric(name: str, base: Path | None = None, **options: Any) -> Judge:
     Raises:
         UserError: there is none of that name.
         MissingExtra: a package that it needs is not installed.
+        PluginError: one that is not ours fails; later, when it judges, this is raised as well.
     """
-    made: Judge = parts.factory("metric", name, base)(**options)
-    return made
+    part = parts.find("metric", name, base)
+    make = parts.factory("metric", name, base)
+    with parts.blamed(part):
+        made: Any = make(**options)
+    return made if part.origin == "sharpen" else Checked(made, part)

@@ -12,13 +12,14 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name, parse_sum
-from sharpen.errors import PluginError, UserError
 from sharpen.store import hash_file, write_text
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of
-from sharpen.techniques import Bench, NotAvailable, open_technique, why_not
+from sharpen.techniques import Bench, NotAvailable, open_technique, refs, why_not
 from sharpen.types import System, digest, plain, restore
+
+LONGEST = 1e10  # seconds; centuries, which no note can mean
 
 
 @dataclass(frozen=True)
@@ -88,18 +89,7 @@ class Builder:
         own = hash_file(part.path) if part.path else part.module
         identity = self.bench.engines.identity(program.model)
         key = [part.name, own, dict(options), program.fingerprint, identity, self.bench.counts, seed]
-
-        def improve(bench: Bench) -> System:
-            try:
-                return technique(program, bench)
-            except (UserError, MemoryError, OSError):
-                raise
-            except Exception as e:
-                if part.origin == "sharpen":
-                    raise
-                raise PluginError(f"technique {part.name}", part.origin, e) from e
-
-        return self._cached(key, improve, seed)
+        return self._cached(key, lambda bench: technique(program, bench), seed)
 
     def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:
         name = digest([*map(plain, key), self.data_key, self.bench.seed])
@@ -113,7 +103,7 @@ class Builder:
         bench = replace(
             self.bench,
             seed=self.bench.seed + 1000 * seed,
-            note=lambda kind, facts: notes.append({"note": kind, **facts}),
+            note=lambda kind, facts: notes.append(_noted(kind, facts)),
             work=self.bench.store.root / "work" / name,
         )
         known = self.bench.answers.reused if self.bench.answers else 0
@@ -124,7 +114,7 @@ class Builder:
             notes.append({"note": "reused", "answers that were known already": self.bench.answers.reused - known})
         for note in notes:
             # A training that was interrupted says how long all of it took.
-            seconds = max(seconds, float(note.get("seconds", 0) or 0))
+            seconds = max(seconds, note.get("seconds") or 0.0)
         record = {"program": plain(program), "seconds": seconds, "notes": notes}
         write_text(path, json.dumps(record, ensure_ascii=False))
         # Not before: a kill in between would lose a training.
@@ -132,9 +122,14 @@ class Builder:
         return program, seconds, notes
 
 
-def refs(program: System) -> list[str]:
-    """All artefacts that a program needs."""
-    found = list(program.adapters)
-    found += [program.retriever.index] if program.retriever else []
-    found += [program.shots.index] if program.shots else []
-    return found
+def _noted(kind: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A note as the report will hold it: what it cannot hold is found out now, and not once the test is open."""
+    try:
+        written = json.dumps({"note": kind, **facts}, ensure_ascii=False, allow_nan=False).encode()
+        note: dict[str, Any] = json.loads(written)
+        seconds = note.get("seconds") or 0
+        if not isinstance(seconds, int | float) or not 0 <= seconds < LONGEST:
+            raise ValueError(f"seconds is {seconds!r}, and should be how long it took")
+        return note
+    except (TypeError, ValueError, RecursionError) as e:
+        raise ValueError(f"bench.note({kind!r}) cannot be written down: {e}") from e

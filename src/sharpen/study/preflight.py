@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sharpen import data as data_room
@@ -10,7 +10,7 @@ from sharpen import parts
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
-from sharpen.metrics import Judge
+from sharpen.metrics import with_labels
 from sharpen.models import Local, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file
@@ -110,12 +110,7 @@ def settle(setting: Setting, data: Dataset) -> None:
         setting.arms = [Arm(does=a) for a in setting.task.arms_with_documents]
     # Scores of different questions fit together only where a metric knows all classes beforehand.
     labels = tuple(sorted({label for e in data.train for label in (e.labels or e.targets[:1])}))
-    setting.metrics = [_with_classes(m, labels) for m in setting.metrics]
-
-
-def _with_classes(metric: Any, labels: tuple[str, ...]) -> Judge:
-    made: Judge = replace(metric, labels=labels) if getattr(metric, "labels", None) == () else metric
-    return made
+    setting.metrics = [with_labels(m, labels) for m in setting.metrics]
 
 
 def document_problems(setting: Setting, data: Dataset) -> list[Problem]:

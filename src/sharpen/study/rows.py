@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sharpen.evaluation import PairResult, Rule, compare
-from sharpen.metrics import Judge, value_of
+from sharpen.metrics import value_of
 from sharpen.study.building import Built
 from sharpen.study.costs import broken_constraints
 from sharpen.study.oracles import failures
 from sharpen.study.results import Results, contains_of
 from sharpen.study.setting import Setting
-from sharpen.types import Answer, Example
+from sharpen.types import Answer, Example, Metric
 
 EXAMPLES_SHOWN = 40
 SLICES_SHOWN = 40
@@ -54,7 +54,7 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
     }
 
 
-def values_of(metrics: Sequence[Judge], examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Any]:
+def values_of(metrics: Sequence[Metric], examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Any]:
     """Each metric's value, counted as the comparison counts."""
     weights = [e.weight for e in examples]
     return {m.name: value_of(m, m.score(examples, answers), weights) for m in metrics}

@@ -13,7 +13,6 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.config import UseCase, arm_name
-from sharpen.errors import PluginError, UserError
 from sharpen.floors import Predict, open_floor
 from sharpen.study import preflight
 from sharpen.study.assembling import assemble
@@ -186,13 +185,8 @@ def fit_floors(setting: Setting, bench: Bench) -> dict[str, Predict]:
     fitted = {}
     for name in setting.task.floors:
         setting.progress(f"floor {name}", 0, None)
-        part = parts.find("floor", name, setting.base)
-        try:
+        with parts.blamed(parts.find("floor", name, setting.base)):
             predict = open_floor(name)(bench)
-        except Exception as e:
-            if part.origin == "sharpen" or isinstance(e, UserError):
-                raise
-            raise PluginError(f"floor {name}", part.origin, e) from e
         if predict is not None:
             fitted[name] = predict
     return fitted

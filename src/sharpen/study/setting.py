@@ -12,7 +12,7 @@ from sharpen import config, parts
 from sharpen.config import Arm, UseCase
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
-from sharpen.metrics import Judge, open_metric
+from sharpen.metrics import open_metric
 from sharpen.models import is_hosted, open_model, pull
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Store, hash_file
@@ -20,7 +20,7 @@ from sharpen.study.folder import RunFolder
 from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
 from sharpen.techniques import Bench, Counts
-from sharpen.types import Progress, Task
+from sharpen.types import Metric, Progress, Task
 
 MOST_HELD = 4
 
@@ -32,7 +32,7 @@ class Setting:
     use_case: UseCase
     base: Path
     task: Task
-    metrics: list[Judge]
+    metrics: list[Metric]
     arms: list[Arm]
     store: Store
     progress: Progress
@@ -132,14 +132,19 @@ def _beside(use_case: UseCase, base: Path) -> UseCase:
     return use_case.model_copy(update={**found, "arms": arms})
 
 
-def _metrics(use_case: UseCase, task: Task, base: Path) -> tuple[list[Judge], list[Problem]]:
+def _metrics(use_case: UseCase, task: Task, base: Path) -> tuple[list[Metric], list[Problem]]:
     """Open the metrics; every one that cannot be had is a problem."""
-    made, problems = [], []
+    made: list[Metric] = []
+    problems: list[Problem] = []
     for name in use_case.metrics or task.metrics:
         try:
             made.append(open_metric(name, base))
         except UserError as e:
             problems += [Problem(p.what, p.where or f"metrics: {name}", p.do) for p in e.problems]
+    if not made and not problems:
+        problems.append(
+            Problem(f"the task {task.name} names no metric.", "metrics", "Name one: metrics: [exact_match]")
+        )
     return made, problems
 
 

@@ -13,6 +13,12 @@ def open_task(name: str, base: Path | None = None) -> Task:
 
     Raises:
         UserError: there is none of that name.
+        PluginError: one that is not ours fails, or is no whole task.
     """
-    task: Task = parts.factory("task", name, base)()
+    make = parts.factory("task", name, base)
+    with parts.blamed(parts.find("task", name, base)):
+        task: Task = make()
+        parts.expect(task, Task, "the task")
+        if not task.instructions:
+            raise ValueError("the task has no instructions")
     return task

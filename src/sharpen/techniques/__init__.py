@@ -5,6 +5,8 @@ A technique sees train, dev and documents through the :class:`Bench`; the test s
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ from typing import Any
 from sharpen import parts
 from sharpen.errors import UserError
 from sharpen.techniques.bench import Bench, Counts, NotAvailable, Tried
-from sharpen.types import System, Task, Technique
+from sharpen.types import System, Task, Technique, plain, restore
 
-__all__ = ["Bench", "Counts", "NotAvailable", "Tried", "open_technique", "why_not"]
+__all__ = ["Bench", "Counts", "NotAvailable", "Tried", "open_technique", "refs", "why_not"]
 
 
 def open_technique(name: str, options: Mapping[str, Any], base: Path | None = None) -> Technique:
@@ -22,11 +24,12 @@ def open_technique(name: str, options: Mapping[str, Any], base: Path | None = No
 
     Raises:
         UserError: there is none, or an option is not one of its parameters.
+        PluginError: one that is not ours fails; later, when it improves a program, this is raised as well.
     """
-    import inspect
-
+    part = parts.find("technique", name, base)
     make = parts.factory("technique", name, base)
-    known = inspect.signature(make).parameters
+    with parts.blamed(part):
+        known = inspect.signature(make).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
     strange = [k for k in options if k not in known]
     if strange and not open_ended:
@@ -34,8 +37,36 @@ def open_technique(name: str, options: Mapping[str, Any], base: Path | None = No
             f"the technique {name} has no option {', '.join(strange)}.",
             do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts technique",
         )
-    technique: Technique = make(**options)
-    return technique
+    with parts.blamed(part):
+        technique: Technique = make(**options)
+        if not callable(technique):
+            raise TypeError(f"its factory made {technique!r}, which is no function")
+    return technique if part.origin == "sharpen" else _checked(technique, part)
+
+
+def _checked(technique: Technique, part: parts.Part) -> Technique:
+    """Somebody else's technique, of which only a whole program is taken."""
+
+    def improve(program: System, bench: Bench) -> System:
+        with parts.blamed(part):
+            made = technique(program, bench)
+            parts.expect(made, System, "the program")
+            written = json.dumps(plain(made), ensure_ascii=False, allow_nan=False).encode()
+            whole: System = restore(json.loads(written))  # what the next run will find
+            lost = [ref for ref in refs(whole) if not bench.store.has(ref)]
+            if lost:
+                raise ValueError(f"the program needs {lost[0]!r}, which the store does not hold")
+            return whole
+
+    return improve
+
+
+def refs(program: System) -> list[str]:
+    """All artefacts that a program needs."""
+    found = list(program.adapters)
+    found += [program.retriever.index] if program.retriever else []
+    found += [program.shots.index] if program.shots else []
+    return found
 
 
 def why_not(name: str, program: System, task: Task, can: frozenset[str], base: Path | None = None) -> str | None:
@@ -44,7 +75,10 @@ def why_not(name: str, program: System, task: Task, can: frozenset[str], base: P
     A technique's file may define ``applies(program, task, can)``; without it, the technique applies everywhere. What
     only the data can tell is said later: ``improve`` raises :class:`NotAvailable`.
     """
-    module = parts.module(parts.find("technique", name, base))
-    applies = getattr(module, "applies", None)
-    reason: str | None = applies(program, task, can) if applies else None
+    part = parts.find("technique", name, base)
+    applies = getattr(parts.module(part), "applies", None)
+    with parts.blamed(part):
+        reason: str | None = applies(program, task, can) if applies else None
+        if reason is not None and not isinstance(reason, str):
+            raise TypeError(f"applies() said {reason!r}, which is neither a sentence nor None")
     return reason

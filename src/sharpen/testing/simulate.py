@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sharpen.evaluation.comparison import Comparison, Rule, compare
 from sharpen.evaluation.flips import Array
 from sharpen.evaluation.racing import Race, race
-from sharpen.metrics import Judge, open_metric
+from sharpen.metrics import Checked, Judge, open_metric
 from sharpen.types import Score
 
 CLASS_SHARES = (0.3, 0.2, 0.2, 0.15, 0.1, 0.05)  # of macro-F1's classes
@@ -49,7 +49,7 @@ class World:
     informative: float = 0.0
 
     @property
-    def metric(self) -> Judge:
+    def metric(self) -> Judge | Checked:
         """The judge of this kind, the product's own."""
         return open_metric(self.kind, labels=_class_names()) if self.kind == "macro_f1" else open_metric(self.kind)
 

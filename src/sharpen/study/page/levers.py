@@ -31,15 +31,15 @@ def levers_of(facts: Facts) -> list[dict[str, Any]]:
 
 def trials(notes: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Trials by subject, last round first; each with its values' names and the pointers of its cells."""
-    chosen = {(n.get("what"), n.get("candidate")) for _, n in notes if n.get("note") == "chose"}
+    chosen = {(str(n.get("what", "")), str(n.get("candidate"))) for _, n in notes if n.get("note") == "chose"}
     subjects: dict[str, list[dict[str, Any]]] = {}
     columns: dict[str, list[str]] = {}
     for at, note in notes:
         if note.get("note") != "tried":
             continue
         what = str(note.get("what", ""))
-        values = note.get("values") or {}
-        cells = values if isinstance(values, Mapping) else {str(k): v for k, v in enumerate(values)}
+        values, number = note.get("values"), note.get("round")
+        cells = list(values) if isinstance(values, Mapping) else [str(k) for k in range(_length(values))]
         columns.setdefault(what, [])
         columns[what] += [k for k in cells if k not in columns[what]]
         facts = [k for k in note if k not in ("note", "what", "values", "candidate", "n", "round")]
@@ -48,8 +48,8 @@ def trials(notes: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
                 "at": at,
                 "values": {k: pointer_in(at, "values", k) for k in cells},
                 "facts": [] if "candidate" in note else [(k, pointer_in(at, k)) for k in facts],
-                "round": note.get("round", 0) or 0,
-                "chosen": (what, note.get("candidate")) in chosen,
+                "round": number if isinstance(number, int) else 0,
+                "chosen": (what, str(note.get("candidate"))) in chosen,
             }
         )
     for rows in subjects.values():
@@ -81,8 +81,13 @@ def _training(at: str, note: Mapping[str, Any]) -> dict[str, Any]:
         "options": pointer_in(at, "options") if note.get("options") else None,
         "example": pointer_in(at, "example") if note.get("example") else None,
         "dropped": pointer_in(at, "dropped") if note.get("dropped") else None,
-        "notes": [pointer_in(at, "notes", k) for k in range(len(note.get("notes") or []))],
+        "notes": [pointer_in(at, "notes", k) for k in range(_length(note.get("notes")))],
     }
+
+
+def _length(value: Any) -> int:
+    """Of a list; what somebody else's technique notes may be anything."""
+    return len(value) if isinstance(value, list) else 0
 
 
 def _other(at: str, note: Mapping[str, Any]) -> dict[str, Any]:
