@@ -88,10 +88,12 @@ def test_another_answer_path_is_asked_anew(tmp_path: Path, monkeypatch: pytest.M
     assert len(model.asked) == 2
 
 
-@pytest.mark.parametrize("name", ["runtime/answering.py", "metrics/parsing.py", "retrieval/index.py"])
+@pytest.mark.parametrize(
+    "name", ["runtime/answering.py", "metrics/parsing.py", "retrieval/index.py", "models/_decode.py", "models/_rank.py"]
+)
 def test_the_answer_path_is_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     house = tmp_path / "sharpen"
-    for room in ("runtime", "metrics", "retrieval"):
+    for room in ("runtime", "metrics", "models", "retrieval"):
         shutil.copytree(Path(cache_file.__file__).parents[1] / room, house / room)
     before = cache_file.code()
     monkeypatch.setattr(cache_file, "__file__", str(house / "runtime" / "cache.py"))
