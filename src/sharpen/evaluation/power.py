@@ -115,10 +115,7 @@ def detectable(noise: Noise, critical: float) -> float | None:
     # Half of all tests see less spread than this share of the true one (the median of a chi-square, Wilson and Hilferty
     # 1931); what is stated is to hold for them, too.
     usual = (1 - 2 / (9 * df)) ** 1.5
-    quantile_of_t = POWER_QUANTILE + (POWER_QUANTILE**3 + POWER_QUANTILE) / (4 * df)  # Fisher's expansion
-    # p and interval must agree for a verdict, and a large gain spreads in its own way: found by simulation.
-    both = 1 + 1 / (2 * df)
-    needed = both * (critical + quantile_of_t * np.sqrt(1 + critical**2 / (2 * df))) / usual
+    needed = (critical + POWER_QUANTILE * np.sqrt(1 + critical**2 / (2 * df))) / usual
     seen = noise.error**2 * noise.n / noise.differing
     per_cluster = noise.differing * noise.n / g
     crowd = float((noise.sizes**2).sum() / noise.n) - 1
