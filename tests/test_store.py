@@ -218,3 +218,27 @@ def test_replacing_is_whole_or_not_at_all(tmp_path: Path) -> None:
         half()
     assert path.read_text() == "1"
     assert files_below(tmp_path) == [path]
+
+
+def test_a_damaged_artefact_is_said_and_kept_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    ref = store.keep("adapter", put("one"))
+    (tmp_path / "adapter" / ref.partition(":")[2] / "b.bin").write_bytes(b"")
+    assert store.has(ref)
+    assert not store.whole(ref)
+    with pytest.raises(UserError, match="its content is not what its name says.*Run the study again"):
+        store.path(ref)
+    assert store.keep("adapter", put("one")) == ref
+    assert store.verify(ref)
+    assert store.path(ref).is_dir()
+    assert not list(tmp_path.glob("*/.new-*"))
+
+
+def test_an_artefact_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    ref = store.keep("adapter", put("one"))
+    store.path(ref)
+    monkeypatch.setattr("sharpen.store.hash_folder", lambda _: pytest.fail("it was read again"))
+    assert store.path(ref).is_dir()
+    assert list(store.refs()) == [ref]
+    assert store.loose([ref]) == []

@@ -7,14 +7,17 @@ the whole artefact or none. What is stored is never changed.
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sharpen.errors import UserError
 from sharpen.types import Ref
@@ -22,6 +25,9 @@ from sharpen.types import Ref
 REF = re.compile(r"([a-z][a-z0-9_-]*):([0-9a-f]{64})")
 NO_ARTEFACTS = ("data", "work")  # folders of the store whose entries no ref names
 STALE_SECONDS = 24 * 3600  # what is older and not named belongs to nobody who still writes
+REBUILD = "Run the study again, without done.json in its folder if it was finished; it rebuilds what is missing."
+T = TypeVar("T")
+log = logging.getLogger("sharpen.store")
 
 
 def hash_file(path: Path) -> str:
@@ -68,11 +74,48 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_whole(path: Path, make: Callable[[str], T], do: str) -> T:
+    """Read a text file that was written here, and return what ``make`` makes of it.
+
+    Raises:
+        UserError: it is damaged: no file, no UTF-8, or ``make`` cannot use it; ``do`` says what helps.
+    """
+    try:
+        if not path.is_file():  # a named pipe would be waited for
+            raise ValueError
+        return make(path.read_text(encoding="utf-8"))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, UserError):
+        raise UserError("is damaged: it was cut short or changed.", str(path), do) from None
+
+
+def read_json(path: Path, make: Callable[[Any], T], do: str) -> T:
+    """The same for JSON: ``make`` gets what the file holds."""
+    return read_whole(path, lambda text: make(json.loads(text)), do)
+
+
+def read_cached(path: Path, make: Callable[[Any], T]) -> T | None:
+    """The same for JSON that can be had again: None where it is not there or damaged."""
+    try:
+        return read_json(path, make, "It is made anew.") if path.exists() else None
+    except UserError as e:
+        log.warning("%s", e)
+        return None
+
+
+def put_aside(folder: Path) -> None:
+    """Take a damaged folder out of the way of the whole one that is about to be put there."""
+    aside = folder.with_name(f".new-{secrets.token_hex(8)}")
+    with suppress(FileNotFoundError):  # another process was faster
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 class Store:
     """A folder of artefacts, ``<root>/<kind>/<sha256>/``."""
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).resolve()
+        self._seen: set[Ref] = set()  # artefacts that were read once and are what their names say
 
     def keep(self, kind: str, fill: Callable[[Path], None]) -> Ref:
         """Let ``fill`` write into an empty folder, then store that folder by its content and return its ref."""
@@ -86,6 +129,8 @@ class Store:
             for path in temporary.rglob("*"):
                 _on_disk(path)
             final = parent / name
+            if final.is_dir() and not self.verify(f"{kind}:{name}"):
+                put_aside(final)
             try:
                 temporary.rename(final)
             except OSError:
@@ -102,22 +147,34 @@ class Store:
         match = REF.fullmatch(ref)
         return match is not None and (self.root / match[1] / match[2]).is_dir()
 
+    def whole(self, ref: Ref) -> bool:
+        """Whether the artefact is here and still what its name says; its content is read once."""
+        if ref not in self._seen and self.has(ref) and self.verify(ref):
+            self._seen.add(ref)
+        return ref in self._seen and self.has(ref)
+
     def path(self, ref: Ref) -> Path:
         """Return the folder of an artefact.
 
         Raises:
-            UserError: the store does not hold it.
+            UserError: the store does not hold it, or not as it was made.
         """
         if not self.has(ref):
-            raise UserError(
-                f"the store has no {ref}.", str(self.root), "Run the study again; it rebuilds what is missing."
-            )
+            raise UserError(f"the store has no {ref}.", str(self.root), REBUILD)
+        if not self.whole(ref):
+            raise UserError("is damaged: its content is not what its name says.", str(self._folder(ref)), REBUILD)
+        return self._folder(ref)
+
+    def _folder(self, ref: Ref) -> Path:
         kind, _, name = ref.partition(":")
         return self.root / kind / name
 
     def verify(self, ref: Ref) -> bool:
         """Whether the artefact's content still is what its name says."""
-        return hash_folder(self.path(ref)) == ref.partition(":")[2]
+        try:
+            return hash_folder(self._folder(ref)) == ref.partition(":")[2]
+        except FileNotFoundError:  # another process is just replacing it
+            return False
 
     def refs(self) -> Iterator[Ref]:
         """All artefacts here; prepared data and the checkpoints of an interrupted training are none."""
@@ -130,7 +187,7 @@ class Store:
         """Artefacts that ``keep`` does not name and that are older than a day."""
         wanted, now = set(keep), time.time()
         unnamed = (ref for ref in self.refs() if ref not in wanted)
-        return [ref for ref in unnamed if now - self.path(ref).stat().st_mtime > STALE_SECONDS]
+        return [ref for ref in unnamed if now - self._folder(ref).stat().st_mtime > STALE_SECONDS]
 
     def gc(self, keep: Iterable[Ref]) -> list[Ref]:
         """Delete the artefacts that ``keep`` does not name, and what killed runs left; return what was deleted.
@@ -139,7 +196,7 @@ class Store:
         """
         gone = self.loose(keep)
         for ref in gone:
-            shutil.rmtree(self.path(ref))
+            shutil.rmtree(self._folder(ref))
         for left in self.root.glob("*/.new-*"):
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

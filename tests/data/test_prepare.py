@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -320,6 +321,58 @@ def test_a_full_disk_is_said_and_leaves_nothing(base: Path, tmp_path: Path, monk
     assert made["folder"] is None
     assert "No space left" in made["problems"][0]["what"]
     assert list((tmp_path / "store").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["data.json", "train.jsonl", "sealed/test.jsonl", "test-questions.txt"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b"5", b"\xff", b"[" * 100_000])
+def test_a_damaged_folder_is_prepared_anew(name: str, content: bytes | None, base: Path, tmp_path: Path) -> None:
+    def prepare() -> dict[str, Any]:
+        return sealing.seal(settings(), base, tmp_path / "store", lambda *_: None)
+
+    made = prepare()
+    path = Path(made["folder"]) / name
+    whole = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    if name == "data.json":
+        with pytest.raises(UserError, match="not a folder of prepared data"):
+            data.load(Path(made["folder"]))
+    again = prepare()
+    assert again == made
+    if name != "test-questions.txt" or content in (None, b"\xff"):
+        assert path.read_bytes() == whole
+    assert data.load(Path(again["folder"])).train
+    assert [p.name for p in (tmp_path / "store").iterdir()] == [path.relative_to(tmp_path / "store").parts[0]]
+
+
+FULL = """
+import pathlib, sys
+if "sharpen.data.sealing" in " ".join(sys.orig_argv):
+    write = pathlib.Path.write_text
+    def cut(self, text, **options):
+        write(self, text[:9] if self.name == "answer.json" else text, **options)
+        if self.name == "answer.json":
+            raise OSError(28, "No space left on device")
+    pathlib.Path.write_text = cut
+"""
+
+
+def test_no_room_for_the_answer_is_said(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    (tmp_path / "sitecustomize.py").write_text(FULL)
+    with pytest.raises(UserError, match="temporary files cannot be written: the disk is full.*TMPDIR"):
+        data.prepare(settings(), base, tmp_path / "store")
+
+
+def test_no_folder_for_temporary_files_is_said(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: str) -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
+    with pytest.raises(UserError, match="temporary files cannot be written: No usable"):
+        data.prepare(settings(), base, tmp_path / "store")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")

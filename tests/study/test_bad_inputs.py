@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,21 @@ def label_only_in_test(folder: Path) -> None:
     )
     rewrite(folder / "usecase.yaml", "documents: documents", "columns: {}")
     rewrite(folder / "usecase.yaml", "version: 1", "version: 1\ntask: classification")
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Type a command that is refused; get what it said."""
+
+    def run(*words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["sharpen", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said = capsys.readouterr().err
+        assert stop.value.code == 2, said
+        return said
+
+    return run
 
 
 Break = Callable[[Path], object]
@@ -165,3 +181,31 @@ def test_an_answer_longer_than_the_context_is_counted_not_raised(towns: Path) ->
         document.write_text(document.read_text().replace("\n", " ") + " word" * 20_000)
     report = sharpen.run(towns, settings=["arms=[baseline, 'retrieve(k=3, longest=20000, size=20000)']"])
     assert report.arm("retrieve(k=3, longest=20000, size=20000)")["n_unjudged"] > 0
+
+
+@pytest.mark.parametrize("what", ["a pipe", "a device", "a link to a device", "a folder"])
+def test_given_answers_that_are_no_file_are_said(what: str, towns: Path, typed: Callable[..., str]) -> None:
+    place = towns.parent / "today.jsonl"
+    if what == "a pipe":
+        os.mkfifo(place)
+    elif what == "a folder":
+        place.mkdir()
+    elif what == "a link to a device":
+        place.symlink_to("/dev/zero")
+    name = "/dev/zero" if what == "a device" else "today.jsonl"
+    rewrite(towns, "version: 1", f"version: 1\narms: [baseline, {{name: today, answers: {name}}}]")
+    assert "is not a regular file" in typed("check", towns)
+
+
+@pytest.mark.parametrize(
+    "line", ['arms: [baseline, {name: today, answers: "a\\0.jsonl"}]', 'task: "a\\0.py"', 'metrics: ["a\\0.py"]']
+)
+def test_a_path_with_a_nul_character_is_said(line: str, towns: Path, typed: Callable[..., str]) -> None:
+    rewrite(towns, "version: 1", f"version: 1\n{line}")
+    assert "NUL character, which no path can" in typed("check", towns)
+
+
+def test_given_answers_are_read_from_paths_alone(tmp_path: Path) -> None:
+    from sharpen.study.given import read_given
+
+    assert "cannot be read" in str(read_given(tmp_path / "a\0.jsonl", "a\0.jsonl")[1][0])

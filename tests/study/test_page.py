@@ -981,7 +981,7 @@ def test_a_folder_without_a_report_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no report"):
         write_page(tmp_path)
     (tmp_path / "report.json").write_text("{")
-    with pytest.raises(UserError, match="not JSON"):
+    with pytest.raises(UserError, match="is damaged"):
         write_page(tmp_path)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sharpen.store import Store
+from sharpen.store import Store, read_whole
+from sharpen.study.building import refs
+from sharpen.study.folder import RunFolder
 from sharpen.study.setting import store_root
+from sharpen.types import digest
 
 REF = re.compile(r"\b[a-z][a-z0-9_-]*:[0-9a-f]{64}\b")
 
@@ -17,12 +20,12 @@ def gc(directory: Path, yes: bool) -> None:
     store = Store(store_root(base))
     runs = known_runs(store, base)
     named: set[str] = set()
-    files = [run / "programs.json" for run in runs]
+    for run in runs:  # one that is damaged stops this: what its arms use would be taken for loose
+        for program in RunFolder(run).programs().values():
+            named |= set(refs(program))
     if any(not (run / "report.json").exists() for run in runs):  # what an unfinished run has built is in use, too
-        files += (store.root / "built").glob("*.json")
-    for path in files:
-        if path.exists():
-            named |= set(REF.findall(path.read_text(encoding="utf-8")))
+        for path in (store.root / "built").glob("*.json"):
+            named |= set(REF.findall(path.read_text(encoding="utf-8", errors="replace")))
     loose = store.gc(named) if yes else store.loose(named)
     young = sum(ref not in named for ref in store.refs()) - (0 if yes else len(loose))
     then = "and were deleted" if yes else "; delete them with --yes"
@@ -33,6 +36,17 @@ def gc(directory: Path, yes: bool) -> None:
 
 def known_runs(store: Store, base: Path) -> list[Path]:
     """Runs that used this store, wherever they lie, and those beside the use case; those that are still there."""
-    noted = [Path(p.read_text(encoding="utf-8").strip()) for p in sorted(store.root.glob("runs/*"))]
+    noted = [_noted(p) for p in sorted(store.root.glob("runs/*"))]
     beside = sorted(p.parent for p in (base / "runs").glob("*/config.yaml"))
     return [run for run in dict.fromkeys([*noted, *beside]) if run.is_dir()]
+
+
+def _noted(path: Path) -> Path:
+    """The folder of a run that this store knows of; the entry has the name of its content's hash."""
+
+    def made(text: str) -> Path:
+        if digest([text.strip()]) != path.name:
+            raise ValueError
+        return Path(text.strip())
+
+    return read_whole(path, made, "Delete it; sharpen run on its study writes it anew, so do that before store gc.")

@@ -12,7 +12,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from sharpen.types import Document, Example, Message, Progress, Span, silent
 
 if TYPE_CHECKING:
     from sharpen.config import Data
+
+UNSAID = 74
+"""The exit status of the process that prepares when it could not write its answer down."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def examine(data: Data, base: Path, root: Path | None = None, progress: Progress
         data, base, progress: as for :func:`prepare`.
         root: as for :func:`prepare`; None: what is prepared is thrown away again.
     """
-    with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
+    with _scratch() as scratch:
         request, answer = Path(scratch, "request.json"), Path(scratch, "answer.json")
         kept = Path(root) if root is not None else Path(scratch)
         settings = {
@@ -117,7 +121,10 @@ def examine(data: Data, base: Path, root: Path | None = None, progress: Progress
             "base": str(Path(base).resolve()),
             "root": str(kept.resolve()),
         }
-        request.write_text(json.dumps({**settings, "answer": str(answer)}), encoding="utf-8")
+        try:
+            request.write_text(json.dumps({**settings, "answer": str(answer)}), encoding="utf-8")
+        except OSError as e:
+            raise _no_room(e.strerror or str(e)) from None
         # -P: a file json.py beside the use case must not be taken for the standard library's.
         command = [sys.executable, "-P", "-m", "sharpen.data.sealing", str(request)]
         faults = Path(scratch, "faults.txt")  # a file: a full pipe that nobody reads would stop the worker
@@ -128,11 +135,32 @@ def examine(data: Data, base: Path, root: Path | None = None, progress: Progress
             except BaseException:
                 worker.kill()
                 raise
-        if not answer.is_file():
+        if worker.returncode == UNSAID:
+            raise _no_room("the disk is full")
+        if worker.returncode or not answer.is_file():
             raise _died(worker.returncode, stage, faults.read_text(errors="replace"))
         made = json.loads(answer.read_text(encoding="utf-8"))
         folder = Path(made["folder"]) if made["folder"] and root is not None else None
         return Prepared(folder, tuple(Problem(**p) for p in made["problems"]), tuple(made["notes"]))
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary folder."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="sharpen-")
+    except OSError as e:
+        raise _no_room(e.strerror or str(e)) from None
+    with folder as path:
+        yield path
+
+
+def _no_room(why: str) -> UserError:
+    return UserError(
+        f"the folder for temporary files cannot be written: {why}.",
+        tempfile.tempdir or "",
+        "Free some space there, or name a folder on another disk in TMPDIR.",
+    )
 
 
 def _follow(lines: Iterable[bytes], progress: Progress) -> str:
@@ -187,7 +215,7 @@ def load(folder: Path) -> Dataset:
             facts=facts,
             folder=folder,
         )
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
         raise UserError(
             f"is not a folder of prepared data ({type(e).__name__}).", str(folder), "Delete it; it is made again."
         ) from None

@@ -29,14 +29,14 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.config import Data
-from sharpen.data.dataset import example_row
+from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import Problem
-from sharpen.store import hash_file
+from sharpen.store import hash_file, put_aside, read_cached
 from sharpen.types import Document, Example, digest
 
 VERSION = 3
@@ -71,9 +71,9 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
     """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes."""
     work = Work(data, base)
     folder = root / _key(work)
-    if (folder / "data.json").is_file():
-        facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-        return {"folder": str(folder), "problems": facts["problems"], "notes": facts["notes"]}
+    known = _prepared(folder)
+    if known:
+        return {"folder": str(folder), **known}
     drafts = _read(work, tell)
     if all(drafts.values()):
         tell("splitting", 0, None)
@@ -91,6 +91,25 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
     }
+
+
+def _prepared(folder: Path) -> dict[str, Any] | None:
+    """The problems and notes of a folder that was prepared before; None where there is none, or not a whole one."""
+
+    def made(facts: Any) -> dict[str, Any]:
+        hashes = {**facts["files"], "sealed/test.jsonl": facts["test"]["content"]}
+        if any(hash_file(folder / name) != wanted for name, wanted in hashes.items()):
+            raise ValueError
+        (folder / "test-questions.txt").read_text(encoding="utf-8")
+        return {
+            "problems": [asdict(Problem(**p)) for p in facts["problems"]],
+            "notes": [str(n) for n in facts["notes"]],
+        }
+
+    try:
+        return read_cached(folder / "data.json", made)
+    except FileNotFoundError:
+        return None
 
 
 def _key(work: Work) -> str:
@@ -237,6 +256,8 @@ def _write(work: Work, folder: Path) -> None:
         each = sorted({digest(e.question)[:16] for e in work.rows["test"]})
         (temporary / "test-questions.txt").write_text("\n".join(each), encoding="utf-8")
         (temporary / "data.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+        if folder.exists() and _prepared(folder) is None:
+            put_aside(folder)
         try:
             temporary.rename(folder)
         except OSError:  # another process was faster; what it wrote is the same
@@ -339,7 +360,10 @@ def main(path: str) -> None:
         else:
             problem = Problem(f"cannot be written: {e.strerror or e}.", where, "Make room or choose another folder.")
         answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
-    Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    try:
+        Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    except OSError:
+        sys.exit(UNSAID)
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ def _plan(path: Path) -> dict[str, Any]:
         raise UserError(
             "the test stays sealed: there is no plan.", str(path), "Write what will be tested first."
         ) from None
-    except (OSError, ValueError) as e:
-        raise UserError(f"the plan cannot be read ({e}).", str(path), "Delete the file; run again.") from None
+    except (OSError, ValueError, RecursionError) as e:
+        do = "Start a new run: where the test was opened, it counts as another look at these questions."
+        raise UserError(f"the plan cannot be read ({e}).", str(path), do) from None
     lack = [key for key in PLANNED if not isinstance(plan, dict) or key not in plan]
     if lack:
         raise UserError(

@@ -78,11 +78,10 @@ def write_gguf(local: Local, target: Path, precision: str = "f16", adapters: Seq
 
 def openvino_refuses(local: Local) -> str | None:
     """Return why OpenVINO cannot carry a model, or None when it can."""
-    import json
-
+    from sharpen.models._local import read_object
     from sharpen.models._openvino_files import refused
 
-    return refused(json.loads((local.folder / "config.json").read_text(encoding="utf-8")))
+    return refused(read_object(local.folder / "config.json", local.ref))
 
 
 def agreement(local: Local) -> Agreement:

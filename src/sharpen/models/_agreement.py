@@ -7,9 +7,10 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sharpen.models._local import cache
-from sharpen.store import write_text
+from sharpen.store import read_cached, write_text
 from sharpen.types import Decoding, Generate, Message, Model
 
 ENOUGH = 0.95
@@ -162,9 +163,9 @@ def agrees(model: Model, reference: Model | Callable[[], Model], against: str = 
         against = reference.identity
     key = hashlib.sha256(json.dumps([model.identity, against, NEW_TOKENS, TEXTS]).encode()).hexdigest()
     path = cache() / "agreement" / f"{key[:32]}.json"
-    if against and path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return Agreement(**{**known, "differing": tuple((q, a, b) for q, a, b in known["differing"])})
+    known = read_cached(path, _agreement) if against else None
+    if known:
+        return known
     questions = [(text, question) for text, asked in TEXTS for question, _ in asked]
     wanted = [target.lower() for _, asked in TEXTS for _, target in asked]
     # One after the other: a reference that was opened here is let go before the engine takes its memory.
@@ -177,6 +178,11 @@ def agrees(model: Model, reference: Model | Callable[[], Model], against: str = 
     if against:
         write_text(path, json.dumps(dataclasses.asdict(result), ensure_ascii=False, indent=1))
     return result
+
+
+def _agreement(data: Any) -> Agreement:
+    """An agreement that was found before, as it was written down."""
+    return Agreement(**{**data, "differing": tuple((q, a, b) for q, a, b in data["differing"])})
 
 
 def _answers(model: Model, questions: list[tuple[str, str]]) -> list[str]:

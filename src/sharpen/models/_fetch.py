@@ -84,7 +84,7 @@ def _folder(ref: str) -> Local:
         raise UserError(f"there is no model {ref!r}: no such folder{looked}.", do=hint)
     if path.is_file() and path.suffix != ".gguf":
         raise UserError(f"{ref} is not a model folder.", do="Name the folder that holds the model, or a .gguf file.")
-    ggufs = [path] if path.is_file() else sorted(path.glob("*.gguf"))
+    ggufs = [path] if path.is_file() else sorted(p for p in path.glob("*.gguf") if p.is_file())
     if not ggufs or (path.is_dir() and any(path.glob("*.safetensors"))):
         return check_whole(describe(path, ref, origin=str(path)))
     gguf = _one_gguf(ggufs, ref)

@@ -6,14 +6,13 @@ Weights, tokenizer and chat template. The format is described at https://github.
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._gguf_words import add_tokenizer
-from sharpen.models._local import public_name
+from sharpen.models._local import public_name, read_object
 from sharpen.store import replacing
 
 PRECISIONS = ("f32", "f16", "q8_0")
@@ -45,7 +44,7 @@ def write_gguf(source: Any, target: Path, precision: str = "f16", adapters: Sequ
     import gguf
 
     folder = Path(getattr(source, "folder", source))
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_object(folder / "config.json", folder.name)
     why = unwritable(config)
     if why:
         raise UserError(why, str(folder), "The Hugging Face format and the transformers engine take every model.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
+from sharpen.models._local import reading
 
 DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
 """``tokenizer.ggml.pre`` of the tokenizers that split every digit off before anything else (llama.cpp's table)."""
@@ -36,16 +37,12 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     fields = _fields(gguf, ref)
+    what = f"transformers cannot read the GGUF ({fields.get('general.architecture')}) of"
+    do = "Fetch it again, or name the model's own safetensors with hf:org/name or a folder."
     with quiet(), redirect_stderr(StringIO()):  # the bar of its conversion heeds no setting
-        try:
+        with reading(ref, gguf, what, do):
             read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        except (ValueError, KeyError, NotImplementedError) as e:
-            raise UserError(
-                f"transformers cannot read the GGUF of {ref} ({fields.get('general.architecture')}): {e}",
-                gguf.name,
-                "Name the model's own safetensors with hf:org/name or a folder.",
-            ) from None
         _split_as_trained(tokenizer, str(fields.get("tokenizer.ggml.pre", "")), ref)
         config = type(read.config)(**_plain_config(read.config.to_dict()))
         model = type(read)(config)  # `read` is marked as quantised and refuses to be saved
@@ -61,11 +58,9 @@ def _fields(gguf: Path, ref: str) -> dict[str, Any]:
     """Read the short header fields of a GGUF file."""
     from gguf import GGUFReader
 
-    try:
+    with reading(ref, gguf, "cannot read the header of the GGUF of", "Fetch it again."):
         reader = GGUFReader(str(gguf))
-    except (ValueError, OSError) as e:
-        raise UserError(f"the GGUF of {ref} cannot be read: {e}", gguf.name, "Fetch it again.") from None
-    return {k: f.contents() for k, f in reader.fields.items() if len(f.data) <= 64}
+        return {k: f.contents() for k, f in reader.fields.items() if len(f.data) <= 64}
 
 
 def _plain_config(config: dict[str, Any]) -> dict[str, Any]:

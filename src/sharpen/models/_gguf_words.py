@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
+from sharpen.models._local import read_object
 
 NORMAL, CONTROL, USER, UNUSED, BYTE = 1, 3, 4, 5, 6
 
@@ -27,7 +28,7 @@ def add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
     path = folder / "tokenizer.json"
     if not path.exists():
         raise UserError("there is no tokenizer.json.", str(folder), "Save the tokenizer with transformers first.")
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = read_object(path, folder.name)
     model = data["model"]
     if model.get("type") != "BPE":
         raise UserError(
@@ -100,7 +101,7 @@ def _split_name(pre: Any, where: str) -> str:
 def _add_special(writer: Any, folder: Path, ids: Mapping[str, int], data: Mapping[str, Any]) -> None:
     """Write which tokens begin and end text, whether they are added to a text, and the chat template."""
     path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    config = read_object(path, folder.name) if path.exists() else {}
     for name, add in (
         ("bos", writer.add_bos_token_id),
         ("eos", writer.add_eos_token_id),

@@ -21,6 +21,7 @@ from sharpen.store import hash_file, write_text
 
 CARD = "sharpen-model.json"  # what was fetched from where, with the hash of every file
 WEIGHTS = (".safetensors",)
+SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 READ = (*WEIGHTS, ".json", ".jinja", ".model", ".txt")  # the files of a folder that decide what a model answers
 
 
@@ -91,9 +92,15 @@ def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files:
         why += " which can run code when read and is never opened." if pickles else " (no .safetensors file)."
         raise UserError(why, str(folder), "Choose a model that ships safetensors or GGUF.")
     kind = "embedding" if (folder / "modules.json").exists() else "causal"
-    if kind == "causal" and not any(n.endswith(("CausalLM", "LMHeadModel")) for n in config.get("architectures") or []):
+    for name in SIZES:
+        if isinstance(config.get(name), int) and config[name] < 1:
+            what = f"config.json of {ref} says that {name} is {config[name]}."
+            raise UserError(what, str(folder), "Copy or fetch the model again.")
+    named = config.get("architectures")
+    names = [str(n) for n in named] if isinstance(named, list) else []
+    if kind == "causal" and not any(n.endswith(("CausalLM", "LMHeadModel")) for n in names):
         raise UserError(
-            f"{ref} is not a language model that can answer (its config.json names {config.get('architectures')}).",
+            f"{ref} is not a language model that can answer (its config.json names {named}).",
             str(folder),
             "Choose a causal language model, or a sentence-transformers folder for embeddings.",
         )
@@ -102,6 +109,8 @@ def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files:
 
 def read_json(path: Path, ref: str) -> Any:
     """Read a model's configuration; what cannot be read is a sentence that names the file."""
+    if path.exists() and not path.is_file():  # a named pipe would be waited for
+        raise UserError(f"{path.name} of {ref} is not a regular file.", str(path.parent), "Fetch the model again.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as e:
@@ -109,16 +118,44 @@ def read_json(path: Path, ref: str) -> Any:
         raise UserError(what, str(path.parent), "Fetch the model again.") from None
 
 
+def read_object(path: Path, ref: str) -> dict[str, Any]:
+    """The same for a file that holds an object."""
+    found = read_json(path, ref)
+    if not isinstance(found, dict):
+        raise UserError(f"{path.name} of {ref} is not an object.", str(path.parent), "Fetch the model again.")
+    return found
+
+
+@contextmanager
+def reading(local_ref: str, folder: Path, what: str, do: str) -> Iterator[None]:
+    """Say in a sentence what a library makes of files that it cannot read: it raises whatever comes to its mind."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as e:
+        _name_the_file(folder, local_ref)
+        said = (str(e).strip().splitlines() or [""])[0][:300]
+        kind = "" if isinstance(e, OSError | ValueError) and said else f"{type(e).__name__} "
+        raise UserError(f"{what} {local_ref}: {kind}{said}".rstrip(), str(folder), do) from None
+
+
+def _name_the_file(folder: Path, ref: str) -> None:
+    """Say which file of a folder is damaged, where that can be told: libraries seldom do."""
+    for path in sorted(folder.glob("*.json")):
+        read_json(path, ref)
+    tokenizer = folder / "tokenizer.json"
+    if tokenizer.exists() and "model" not in read_object(tokenizer, ref):
+        raise UserError(f"tokenizer.json of {ref} is damaged.", str(folder), "Copy or fetch the model again.")
+
+
 def _config(folder: Path, ref: str) -> dict[str, Any]:
     try:
-        config = read_json(folder / "config.json", ref)
+        return read_object(folder / "config.json", ref)
     except FileNotFoundError:
         raise UserError(
             f"{ref} is not a model: there is no config.json.", str(folder), "Name a Hugging Face model folder."
         ) from None
-    if not isinstance(config, dict):
-        raise UserError(f"config.json of {ref} is not an object.", str(folder), "Fetch the model again.")
-    return config
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -147,11 +184,12 @@ def check_whole(local: Local) -> Local:
     """Return a model whose weights are all there.
 
     Raises:
-        UserError: a file was cut short, or git left a pointer in its place.
+        UserError: a file was cut short, git left a pointer in its place, or there is no number in any of them.
     """
     for name in _weights(local):
         try:
-            header(local.folder / name)
+            if not header(local.folder / name) and not local.fp32_bytes:
+                raise ValueError("it holds no weights")
         except ValueError as e:
             do = "Copy or fetch it again; a git clone needs git-lfs."
             raise UserError(f"{name} of {local.ref} is not whole: {e}.", str(local.folder), do) from None
@@ -194,7 +232,7 @@ def _digest(folder: Path, files: Mapping[str, str], ref: str) -> str:
 def _licence(folder: Path) -> str:
     """Read the licence from the model card's front matter, where there is one."""
     card = folder / "README.md"
-    if not card.exists():
+    if not card.is_file():
         return ""
     lines = card.read_text(encoding="utf-8", errors="replace").splitlines()[:60]
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("license:")), "")

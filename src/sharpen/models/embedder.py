@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sharpen import parts
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._fetch import pull
-from sharpen.models._local import Local, read_json
+from sharpen.models._local import Local, read_json, reading
 from sharpen.models._quiet import quiet, switch_off
 
 NEEDS = {"torch": "local", "transformers": "local"}
@@ -53,7 +53,6 @@ class Embedder:
 
     def _open(self, folder: Path, ref: str) -> None:
         import torch
-        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
 
         from sharpen.models._forest import pack
@@ -62,14 +61,10 @@ class Embedder:
             (m.get("path", "") for m in _modules(folder) if str(m.get("type", "")).endswith("Transformer")), ""
         )
         limit = _json(sub / "sentence_bert_config.json").get("max_seq_length")
-        with quiet():
-            try:
-                options = {"local_files_only": True, "trust_remote_code": False}
-                self.tokenizer = AutoTokenizer.from_pretrained(sub, **options)
-                self.module = AutoModel.from_pretrained(sub, dtype=torch.float32, use_safetensors=True, **options)
-            except (OSError, ValueError, KeyError, SafetensorError) as e:
-                said = (str(e).splitlines() or [type(e).__name__])[0]
-                raise UserError(f"transformers cannot open {ref}: {said}", str(folder), "Fetch it again.") from None
+        with quiet(), reading(ref, sub, "transformers cannot open", "Fetch it again."):
+            options = {"local_files_only": True, "trust_remote_code": False}
+            self.tokenizer = AutoTokenizer.from_pretrained(sub, **options)
+            self.module = AutoModel.from_pretrained(sub, dtype=torch.float32, use_safetensors=True, **options)
         self.module.eval().requires_grad_(False).to(self.device)
         pack(self.module)
         places = int(getattr(self.module.config, "max_position_embeddings", 512) or 512)

@@ -11,7 +11,6 @@ Carries the families llama, mistral (without a sliding window), qwen2 and qwen3,
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import threading
@@ -23,10 +22,10 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.models._chat import Chat
-from sharpen.models._local import Local
+from sharpen.models._local import Local, read_object
 from sharpen.models._openvino_engine import BLOCK, Engine, Job, chained
 from sharpen.models._openvino_files import HINTS, compiled, form, off, refused
-from sharpen.models._quiet import quiet, switch_off
+from sharpen.models._quiet import switch_off
 from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank, Rendered
 
 NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
@@ -44,16 +43,13 @@ class OpenVINOModel:
     def __init__(self, local: Local, adapters: Sequence[Path] = (), precision: str = "f16") -> None:
         off()
         switch_off()
-        from transformers import AutoTokenizer
+        from sharpen.models.transformers import end_ids, open_tokenizer
 
-        from sharpen.models.transformers import end_ids
-
-        config = json.loads((local.folder / "config.json").read_text(encoding="utf-8"))
+        config = read_object(local.folder / "config.json", local.ref)
         why = refused(config, precision)
         if why:
             raise UserError(why, str(local.folder), "Use the transformers engine.")
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(local.folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = open_tokenizer(local)
         self.local, self.ref, self.precision = local, local.ref, precision
         self.adapters = tuple(Path(a) for a in adapters)
         self.tokenizer = tokenizer

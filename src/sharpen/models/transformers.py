@@ -13,14 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sharpen.errors import UserError
 from sharpen.models._chat import Chat
-from sharpen.models._local import Local, read_json
+from sharpen.models._local import Local, read_object, reading
 from sharpen.models._quiet import quiet, switch_off
 from sharpen.store import hash_folder
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered
 
 NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
+CANNOT = "transformers cannot open"
+CHECK = "Check that it is a causal language model with safetensors and a tokenizer, or fetch it again."
 log = logging.getLogger("sharpen.models")
 
 
@@ -42,22 +43,14 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
     """
     switch_off()
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    with quiet():
-        try:
-            options = {"local_files_only": True, "trust_remote_code": False}
-            tokenizer = AutoTokenizer.from_pretrained(local.folder, **options)
-            module: Any = AutoModelForCausalLM.from_pretrained(
-                local.folder, dtype=torch.float32, use_safetensors=True, **options
-            )
-        except (OSError, ValueError, KeyError, SafetensorError) as e:
-            raise UserError(
-                f"transformers cannot open {local.ref}: {(str(e).splitlines() or [type(e).__name__])[0]}",
-                str(local.folder),
-                "Check that it is a causal language model with safetensors and a tokenizer.",
-            ) from None
+    tokenizer = open_tokenizer(local)
+    with quiet(), reading(local.ref, local.folder, CANNOT, CHECK):
+        options = {"local_files_only": True, "trust_remote_code": False}
+        module: Any = AutoModelForCausalLM.from_pretrained(
+            local.folder, dtype=torch.float32, use_safetensors=True, **options
+        )
     if adapters:
         from sharpen.models._lora_in import merge
 
@@ -66,6 +59,18 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return module.to(dtype or torch.float32).eval().requires_grad_(False), tokenizer
+
+
+def open_tokenizer(local: Local) -> Any:
+    """Return the tokenizer of a local model.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    with quiet(), reading(local.ref, local.folder, CANNOT, CHECK):
+        return AutoTokenizer.from_pretrained(local.folder, local_files_only=True, trust_remote_code=False)
 
 
 def placed(module: Any) -> Any:
@@ -88,9 +93,8 @@ def end_ids(local: Local, tokenizer: Any) -> tuple[int, ...]:
     for name in ("generation_config.json", "config.json"):
         path = local.folder / name
         if path.exists():
-            settings = read_json(path, local.ref)
-            found = settings.get("eos_token_id") if isinstance(settings, dict) else None
-            ends |= set(found if isinstance(found, list) else [found]) - {None}
+            found = read_object(path, local.ref).get("eos_token_id")
+            ends |= {i for i in (found if isinstance(found, list) else [found]) if isinstance(i, int)}
     return tuple(sorted(ends))
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache as once
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.runtime.drivers import batch
@@ -41,23 +42,27 @@ class Answers:
 
     @contextmanager
     def _said(self) -> Iterator[None]:
-        """Say what SQLite and broken rows mean to the user."""
+        """Say what SQLite's errors mean to the user."""
         try:
             with self._lock:
                 yield
-        except (sqlite3.Error, ValueError, LookupError, TypeError, OSError) as e:
+        except (sqlite3.Error, OSError) as e:
             what, do = _meaning(e)
             raise UserError(what, str(self.path), do) from None
 
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
         """Return the answers that are known among ``keys``."""
-        found: dict[str, Answer] = {}
+        rows: list[tuple[str, Any]] = []
         with self._said():
             for i in range(0, len(keys), 500):
                 part = list(keys[i : i + 500])
                 marks = ",".join("?" * len(part))
-                for key, text in self._db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
-                    found[key] = restore(json.loads(text))
+                rows += self._db.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part)
+            read = {key: _answer(text) for key, text in rows}
+            for key, answer in read.items():
+                if answer is None:  # damaged: it is computed anew
+                    self._db.execute("DELETE FROM answers WHERE key = ?", (key,))
+        found = {key: answer for key, answer in read.items() if answer is not None}
         self.reused += len(found.keys() - self._own)
         self._own |= found.keys()
         return found
@@ -69,6 +74,15 @@ class Answers:
         with self._said():
             for row in kept:
                 self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", row)
+
+
+def _answer(text: Any) -> Answer | None:
+    """The answer of a row, or None where the row holds none."""
+    try:
+        found = restore(json.loads(text))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, Answer) and isinstance(found.text, str) else None
 
 
 def _meaning(error: Exception) -> tuple[str, str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from sharpen.config import validate
 from sharpen.errors import UserError
 from sharpen.runtime import batch
 from sharpen.study.folder import RunFolder
 from sharpen.study.reading import read_report
 from sharpen.study.setting import Setting, resolve
-from sharpen.types import Answer, Example, Message, System, restore, silent
+from sharpen.types import Answer, Example, Message, System, silent
 
 
 def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
@@ -34,11 +32,10 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
     folder = RunFolder(Path(run))
     report = read_report(folder.path)
     name = arm or report.winner or report["baseline"]
-    programs = folder.read_json("programs.json") or {}
+    programs = folder.programs()
     if name not in programs:
         raise UserError(f"the run has no program called {name!r}.", str(run), f"There are: {', '.join(programs)}.")
-    kept = yaml.safe_load((folder.path / "config.yaml").read_text(encoding="utf-8"))
-    setting = resolve(validate(kept["use_case"]), (), silent, Path(kept["base"]))
+    kept, base = folder.settings()
+    setting = resolve(validate(kept, str(folder.path / "config.yaml")), (), silent, base)
     setting.engine = report["environment"]["engine"]
-    program: System = restore(programs[name])
-    return setting, program
+    return setting, programs[name]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name, parse_sum
-from sharpen.store import hash_file, write_text
+from sharpen.store import hash_file, read_cached, write_text
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of
@@ -94,11 +94,9 @@ class Builder:
     def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:
         name = digest([*map(plain, key), self.data_key, self.bench.seed])
         path = self.bench.store.root / "built" / f"{name}.json"
-        if path.exists():
-            record = json.loads(path.read_text(encoding="utf-8"))
-            program: System = restore(record["program"])
-            if all(self.bench.store.has(ref) for ref in refs(program)):
-                return program, record["seconds"], record["notes"]
+        record = read_cached(path, _built)
+        if record and all(self.bench.store.whole(ref) for ref in refs(record[0])):
+            return record
         notes: list[Mapping[str, Any]] = []
         bench = replace(
             self.bench,
@@ -115,8 +113,8 @@ class Builder:
         for note in notes:
             # A training that was interrupted says how long all of it took.
             seconds = max(seconds, note.get("seconds") or 0.0)
-        record = {"program": plain(program), "seconds": seconds, "notes": notes}
-        write_text(path, json.dumps(record, ensure_ascii=False))
+        made = {"program": plain(program), "seconds": seconds, "notes": notes}
+        write_text(path, json.dumps(made, ensure_ascii=False))
         # Not before: a kill in between would lose a training.
         shutil.rmtree(self.bench.store.root / "work" / name, ignore_errors=True)
         return program, seconds, notes
@@ -133,3 +131,11 @@ def _noted(kind: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         return note
     except (TypeError, ValueError, RecursionError) as e:
         raise ValueError(f"bench.note({kind!r}) cannot be written down: {e}") from e
+
+
+def _built(data: Any) -> tuple[System, float, list[Mapping[str, Any]]]:
+    """A step that was built before, as it was written down."""
+    program = restore(data["program"])
+    if not isinstance(program, System):
+        raise TypeError
+    return program, float(data["seconds"]), [dict(note) for note in data["notes"]]

@@ -14,6 +14,7 @@ from sharpen.techniques import Bench
 from sharpen.types import Answer, Example
 
 ASKED = 16  # questions
+CHECKED = ("n", "changed_between_cold_runs", "other_than_fp32", "value", "value_in_fp32")
 
 
 def choose_engine(setting: Setting) -> None:
@@ -23,9 +24,9 @@ def choose_engine(setting: Setting) -> None:
     agree with those of fp32 transformers; otherwise transformers, and the reason says why.
     """
     folder = setting.folder
-    known = folder.read_json("engine.json") if folder else None
+    known = folder.read_json("engine.json", lambda data: (str(data["engine"]), str(data["why"]))) if folder else None
     if known:
-        setting.engine, setting.engine_why = known["engine"], known["why"]
+        setting.engine, setting.engine_why = known
         return
     setting.engine, setting.engine_why = _choose(setting)
     if folder:
@@ -68,7 +69,7 @@ def check_engine(setting: Setting, bench: Bench) -> dict[str, Any] | None:
     assert folder is not None
     if setting.engine != "openvino" or not bench.dev:
         return None
-    known: dict[str, Any] | None = folder.read_json("engine_check.json")
+    known = folder.read_measured("engine_check.json", lambda data: {k: data[k] for k in CHECKED})
     if known:
         return known
     ref, metric = setting.use_case.model, setting.metrics[0]

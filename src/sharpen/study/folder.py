@@ -5,20 +5,26 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from sharpen.config import UseCase
+from sharpen.config import UseCase, parse_yaml
 from sharpen.errors import UserError
-from sharpen.store import write_text
-from sharpen.types import digest
+from sharpen.store import read_cached, read_json, read_whole, write_text
+from sharpen.types import System, digest, restore
+
+T = TypeVar("T")
+DECIDES = ("plan.json", "key.json", "engine.json", "budget.json")  # what is tested follows from them
+ANEW = "Delete it; the same sharpen run makes it anew."
+OPENED = "Its test was opened already, so use --out for a new run: it counts as another look at these questions."
 
 
 class RunFolder:
@@ -55,8 +61,8 @@ class RunFolder:
             {"base": str(base), "use_case": use_case.model_dump(mode="json")}, sort_keys=False, allow_unicode=True
         )
         config = self.path / "config.yaml"
-        if config.exists() and config.read_text(encoding="utf-8") != text:
-            before = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("use_case", {})
+        before = self.settings()[0] if config.exists() else {}
+        if before and config.read_text(encoding="utf-8") != text:
             changed = [k for k, v in use_case.model_dump(mode="json").items() if before.get(k) != v] or ["its place"]
             raise UserError(
                 f"holds a study with other settings ({', '.join(changed)}).",
@@ -66,6 +72,26 @@ class RunFolder:
         write_text(config, text)
         write_text(store / "runs" / digest([str(self.path)]), f"{self.path}\n")
 
+    def settings(self) -> tuple[dict[str, Any], Path]:
+        """The settings that the folder was made with, and the folder that their paths are relative to."""
+
+        def made(text: str) -> tuple[dict[str, Any], Path]:
+            kept = parse_yaml(text, "config.yaml")
+            return {"name": kept["use_case"]["name"], **kept["use_case"]}, Path(kept["base"])
+
+        return read_whole(self.path / "config.yaml", made, ANEW)
+
+    def programs(self) -> dict[str, System]:
+        """The program of each arm that was built; none where none was written down."""
+
+        def made(data: Any) -> dict[str, System]:
+            found = {name: restore(row) for name, row in data.items()}
+            if not found or not all(isinstance(p, System) for p in found.values()):
+                raise ValueError  # every study has a baseline
+            return found
+
+        return self.read_json("programs.json", made) or {}
+
     def belong(self, key: str) -> None:
         """Bind the folder to what the study depends on: data, documents, given answers, the user's own parts.
 
@@ -74,14 +100,15 @@ class RunFolder:
         Raises:
             UserError: the study was changed after its test had been opened.
         """
-        known = (self.read_json("key.json") or {}).get("key")
+        known = self.read_json("key.json", lambda data: str(data["key"]))
+        if known != key and self.planned:
+            what = "its data or its own parts were changed" if known else "its key.json was lost"
+            raise UserError(
+                f"{what} after its test had been opened.",
+                str(self.path),
+                "Use --out for a new run: it counts as another look at these questions.",
+            )
         if known not in (None, key):
-            if (self.path / "plan.json").exists():
-                raise UserError(
-                    "its data or its own parts were changed after its test had been opened.",
-                    str(self.path),
-                    "Use --out for a new run: it counts as another look at these questions.",
-                )
             for name in ("budget.json", "engine_check.json", "latency.json", "programs.json"):
                 (self.path / name).unlink(missing_ok=True)
         if known != key:
@@ -92,7 +119,14 @@ class RunFolder:
         path = self.path / "run_id"
         if not path.exists():
             write_text(path, uuid.uuid4().hex)
-        return path.read_text(encoding="utf-8")
+
+        def made(text: str) -> str:
+            if not re.fullmatch("[0-9a-f]{32}", text):
+                raise ValueError
+            return text
+
+        do = "Delete it; the same sharpen run makes another, and its test then counts as looked at once more."
+        return read_whole(path, made, do)
 
     def event(self, kind: str, **facts: Any) -> None:
         """Append an event; each is one line, written at once."""
@@ -101,15 +135,12 @@ class RunFolder:
             f.write(line + "\n")
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """All events, or those of one kind; a line that a kill cut short is left out."""
+        """All events, or those of one kind; a line that is none (a kill cut it short) is left out."""
         path = self.path / "events.jsonl"
         found = []
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if kind is None or event.get("event") == kind:
+            event = _event(line)
+            if event and kind in (None, event["event"]):
                 found.append(event)
         return found
 
@@ -143,10 +174,38 @@ class RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def read_json(self, name: str) -> Any:
-        """Read a JSON file of the folder; None if it is not there."""
+    @property
+    def planned(self) -> bool:
+        """Whether the test may have been opened: its plan stands here."""
+        return (self.path / "plan.json").exists()
+
+    def read_json(self, name: str, make: Callable[[Any], T]) -> T | None:
+        """What ``make`` makes of a JSON file of the folder; None if it is not there.
+
+        Raises:
+            UserError: it is damaged.
+        """
         path = self.path / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        do = OPENED if name in DECIDES and self.planned else ANEW
+        return read_json(path, make, do) if path.exists() else None
+
+    def read_measured(self, name: str, make: Callable[[Any], T]) -> T | None:
+        """The same for what is measured again where it is damaged."""
+        return read_cached(self.path / name, make)
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """The event of a line, or None where it is none."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict):
+        return None
+    needed = ("arm", "seconds") if event.get("event") == "spent" else ()
+    kinds = {"event": str, "time": int | float, "began": int | float, "seconds": int | float, "arm": str}
+    whole = event.keys() >= {"event", "time", *needed}
+    return event if whole and all(isinstance(event[k], kind) for k, kind in kinds.items() if k in event) else None
 
 
 def arm_folder(name: str) -> str:

@@ -14,11 +14,13 @@ from sharpen.types import Answer, Example, Task
 
 def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
     """Read JSON lines of ``id`` and ``answer``; every line that cannot be read is a problem."""
+    if path.exists() and not path.is_file():  # a named pipe would be waited for
+        return {}, [Problem(f"{name!r} is not a regular file.", "arms", "Name a file of JSON lines.")]
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}, [Problem(f"there is no file {name}.", "arms", "Paths are relative to the use case.")]
-    except (OSError, UnicodeDecodeError) as e:
+    except (OSError, ValueError) as e:
         return {}, [Problem(f"cannot be read: {e}.", name, "Save it as UTF-8 text.")]
     given: dict[str, str] = {}
     problems = []

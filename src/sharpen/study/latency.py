@@ -56,3 +56,12 @@ def _usual(times: Sequence[float]) -> float | None:
     cut = len(times) // 10
     kept = times[cut : len(times) - cut]
     return sum(kept) / len(kept) if kept else None
+
+
+def measured(data: Any) -> dict[str, dict[str, Any]]:
+    """What was measured of each arm before, as it was written down."""
+    for row in data.values():
+        numbers = [row[k] for k in ("mean_seconds", "p50_seconds", "p95_seconds", "memory_gb", "n", "failed")]
+        if not isinstance(row["fingerprint"], str) or not all(isinstance(x, int | float | None) for x in numbers):
+            raise ValueError
+    return dict(data)

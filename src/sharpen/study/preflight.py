@@ -185,15 +185,20 @@ def _tokens(model: Model, example: Example) -> int:
     return len(model.render([*example.messages, Message("assistant", example.targets[0])]).ids)
 
 
+def _plan(known: Any) -> Plan:
+    """The plan that was written down."""
+    return Plan(**{**known, "counts": Counts(**known["counts"]), "estimates": tuple(known["estimates"])})
+
+
 def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     """Measure this machine, estimate every arm, and turn the budget into counts, once.
 
     A run that goes on uses what it wrote down before: after pre-flight nothing is decided by the clock.
     """
     folder = setting.folder
-    known = folder.read_json("budget.json") if folder else None
+    known = folder.read_json("budget.json", _plan) if folder else None
     if known:
-        return Plan(**{**known, "counts": Counts(**known["counts"]), "estimates": tuple(known["estimates"])})
+        return known
     bench = setting.bench(data, engines, Counts())
     words = " ".join(a.does for a in setting.arms)
     speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)

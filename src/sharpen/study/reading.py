@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
+from sharpen.store import read_json
+from sharpen.study.folder import ANEW
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,17 @@ def read_report(path: Path | str) -> Report:
     """Read the report of a run's folder.
 
     Raises:
-        UserError: there is none yet.
+        UserError: there is none yet, or it is damaged.
     """
     folder = Path(path).resolve()
     file = folder / "report.json"
     if not file.is_file():
         raise UserError("holds no report.", str(path), "Finish the study with: sharpen run")
-    return Report(folder, json.loads(file.read_text(encoding="utf-8")))
+    return Report(folder, read_json(file, _whole, ANEW))
+
+
+def _whole(data: Any) -> dict[str, Any]:
+    """A report that has what its readers need."""
+    if not (table(data) and data["verdict"] and data["baseline"] and data["environment"]["engine"]):
+        raise ValueError
+    return dict(data)

@@ -22,7 +22,7 @@ from sharpen.study.engine import check_engine, choose_engine
 from sharpen.study.environment import environment
 from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.given import as_answers, read_given
-from sharpen.study.latency import measure
+from sharpen.study.latency import measure, measured
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.reading import Report, read_report
 from sharpen.study.results import Results
@@ -62,7 +62,8 @@ def run(
         found = preflight.inspect(setting)  # before anything is written: a mended use case is not another one
         folder.adopt(setting.use_case, setting.base, setting.store.root)
         setting.folder = folder
-        if folder.read_json("report.json") and (folder.read_json("done.json") or {}).get("key") == found.key:
+        done = folder.read_measured("done.json", lambda data: data["key"])
+        if done == found.key and all((folder.path / name).exists() for name in ("report.json", "programs.json")):
             log.info("This study is finished; nothing was run. --out makes another run of it.")
             return read_report(folder.path)
         folder.belong(found.key)
@@ -129,7 +130,7 @@ def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[s
     """Latency and memory of each arm, measured once and kept with the run."""
     folder = setting.folder
     assert folder is not None
-    known: dict[str, dict[str, Any]] = folder.read_json("latency.json") or {}
+    known = folder.read_measured("latency.json", measured) or {}
     todo = [b for b in left if b.program and known.get(b.name, {}).get("fingerprint") != b.program.fingerprint]
     for n, b in enumerate(todo):
         assert b.program is not None

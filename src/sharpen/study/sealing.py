@@ -12,6 +12,7 @@ from sharpen.data import Dataset
 from sharpen.errors import UserError
 from sharpen.evaluation import Ledger, Seen
 from sharpen.study.dev import DevRace, clusters_of
+from sharpen.study.folder import OPENED
 from sharpen.study.setting import Setting
 from sharpen.types import Example
 
@@ -33,7 +34,10 @@ def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevR
     """Write the plan (metric, margin, alpha, clusters, arms, and what the test can show), then open the test."""
     uc, folder = setting.use_case, setting.folder
     assert folder is not None
-    if folder.read_json("plan.json") is None:
+    ledger = Ledger(setting.store.root / "ledger.sqlite")
+    if not folder.planned:
+        if any(o.run == folder.run_id() for o in ledger.openings(data.seal.questions)):
+            raise UserError("the plan is gone.", str(folder.path / "plan.json"), OPENED)
         can_show = evaluation.plan(data.seal.cluster_sizes, len(family), seen, uc.worth, uc.alpha)
         folder.write_json(
             "plan.json",
@@ -51,14 +55,15 @@ def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevR
                 "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         )
-    planned = folder.read_json("plan.json")
-    if list(planned["arms"]) != list(family):
+    planned = folder.read_json("plan.json", lambda data: [str(name) for name in data["arms"]])
+    assert planned is not None  # written above
+    if planned != list(family):
         raise UserError(
-            f"what would be tested now ({', '.join(family)}) is not what was planned ({', '.join(planned['arms'])}).",
+            f"what would be tested now ({', '.join(family)}) is not what was planned ({', '.join(planned)}).",
             str(folder.path / "plan.json"),
             "Use --out for a new run: it counts as another look at these questions.",
         )
-    opened = evaluation.open_test(data.seal, folder.path, Ledger(setting.store.root / "ledger.sqlite"), folder.run_id())
+    opened = evaluation.open_test(data.seal, folder.path, ledger, folder.run_id())
     folder.event("test opened", questions=len(opened.examples), look=opened.look)
     examples = list(opened.examples)
     clusters = clusters_of(examples, uc.data.split.by)

@@ -63,7 +63,7 @@ class Setting:
         if is_hosted(self.use_case.model):
             return MOST_HELD
         free = available_gb()
-        weights = pull(self.use_case.model).fp32_bytes / 1e9
+        weights = max(pull(self.use_case.model).fp32_bytes, 1) / 1e9
         # Each with as much again for keys and values, and half of the memory left alone.
         return MOST_HELD if free is None else max(2, min(MOST_HELD, int(free / 2 / (2 * weights))))
 
@@ -104,6 +104,7 @@ def resolve(
         if path.is_dir() and (path / "usecase.yaml").exists():
             path = path / "usecase.yaml"
         (uc, problems), base = config.read(path, settings), path.resolve().parent
+    _no_nul(uc.model_dump(mode="json"), "use case")
     uc = _beside(uc, base)
     try:
         task = open_task(uc.task, base)
@@ -116,6 +117,18 @@ def resolve(
     if not any(_plain(a) for a in arms):
         arms.insert(0, Arm(does="baseline"))
     return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress, problems=problems)
+
+
+def _no_nul(value: Any, where: str) -> None:
+    """Refuse NUL characters, which no path can hold."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _no_nul(inner, f"{where}: {key}")
+    elif isinstance(value, list):
+        for inner in value:
+            _no_nul(inner, where)
+    elif isinstance(value, str) and "\0" in value:
+        raise UserError("holds a NUL character, which no path can.", where, "Take it out.")
 
 
 def _beside(use_case: UseCase, base: Path) -> UseCase:

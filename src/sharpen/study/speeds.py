@@ -14,7 +14,7 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.runtime import Engines, batch
-from sharpen.store import write_text
+from sharpen.store import read_cached, write_text
 from sharpen.study.environment import machine
 from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
@@ -62,8 +62,9 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
         [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 4]
     )
     path = setting.store.root / "speeds" / f"{key}.json"
-    if path.exists():
-        return Speeds(**json.loads(path.read_text(encoding="utf-8")))
+    known = read_cached(path, lambda data: Speeds(**{k: float(v) for k, v in data.items()}))
+    if known:
+        return known
     setting.progress("measure this machine's speed", 0, None)
     start = time.perf_counter()
     engines.release()

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from sharpen.errors import UserError
-from sharpen.store import write_text
+from sharpen.store import read_cached, write_text
 from sharpen.tuning import lora
 from sharpen.tuning.forward import agrees, row_loss, tree_attention, tree_loss
 from sharpen.tuning.options import Point, Trained, TrainOptions
@@ -66,10 +66,10 @@ def train(
     demand(kept, dropped)
     dev, dev_dropped = readable(dev_rows, options.max_length)
     marks = Checkpoints(folder, _fingerprint(module, kept, dev, options))
-    if (folder / "trained.json").is_file():
-        done = json.loads((folder / "trained.json").read_text(encoding="utf-8"))
-        marks.check(done, folder)
-        return Trained.read(done["trained"], folder)
+    done = read_cached(folder / "trained.json", lambda data: (data, Trained.read(data["trained"], folder)))
+    if done:
+        marks.check(done[0], folder)
+        return done[1]
     with writing("the training folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

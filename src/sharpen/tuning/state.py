@@ -96,9 +96,9 @@ class Checkpoints:
             return None
         path = self._all()[-1][1]
         try:
-            facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+            facts = dict(json.loads((path / FACTS).read_text(encoding="utf-8")))
             tensors = load_file(str(path / TENSORS))
-        except (OSError, ValueError, SafetensorError) as e:
+        except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as e:
             do = "Delete the folder to train from the beginning."
             raise UserError(f"the checkpoint cannot be read: {e}.", str(path), do) from None
         self.check(facts, path)

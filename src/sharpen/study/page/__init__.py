@@ -11,24 +11,18 @@ def write_page(run_folder: Path) -> Path:
     """Write ``report.html`` beside ``report.json`` and return its path.
 
     Raises:
-        UserError: the folder holds no report, or one that is not JSON.
+        UserError: the folder holds no report, or one that is damaged.
     """
-    import json
-
     from sharpen.errors import UserError
-    from sharpen.store import write_text
+    from sharpen.store import read_json, write_text
+    from sharpen.study.folder import ANEW
     from sharpen.study.page.rendering import render
 
     folder = Path(run_folder)
     file = folder / "report.json"
     if not file.is_file():
         raise UserError("holds no report.", str(folder), "Finish the study with: sharpen run")
-    try:
-        report = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as e:
-        raise UserError(
-            f"is not JSON: {e}.", str(file), "Delete done.json beside it and run the study again."
-        ) from None
+    report = read_json(file, lambda data: {"arms": data["arms"], **data}, ANEW)
     page = folder / "report.html"
     write_text(page, render(report))
     return page
