@@ -336,3 +336,17 @@ def test_refusals_are_neither_quick_nor_cheap(hosted: Any) -> None:
     assert (found["n"], found["failed"]) == (2, len(questions) - 4)
     assert found["p95_seconds"] is not None
     assert measure(program, questions, bench.engines)["mean_seconds"] is None
+
+
+def test_given_answers_to_no_question_are_a_mistake(towns: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They were scored, 0 everywhere, as if the present system knew nothing."""
+    given = towns.parent / "today.jsonl"
+    given.write_text('{"id": "zzz", "answer": "x"}\n')
+    arms = ["arms=[baseline, {name: today, answers: today.jsonl}]"]
+    with pytest.raises(UserError, match=r"none of its 1 ids \(first: 'zzz'\) is one of the \d+ test questions"):
+        sharpen.run(towns, settings=arms)
+    lines = range(1, 201, 2)
+    given.write_text("".join(json.dumps({"id": f"questions:{n}", "answer": "red"}) + "\n" for n in lines))
+    with caplog.at_level("WARNING", "sharpen.study"):
+        sharpen.run(towns, settings=arms)
+    assert "the others count as wrong" in caplog.text

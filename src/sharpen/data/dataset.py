@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sharpen.data.examples import Dropped
 from sharpen.errors import Problem, UserError
-from sharpen.types import Document, Example, Message, Progress, Span, silent
+from sharpen.types import Document, Example, Message, Progress, Span, digest, silent
 
 if TYPE_CHECKING:
     from sharpen.config import Data
@@ -35,7 +35,7 @@ class Seal:
 
     ``cluster_sizes`` are questions a cluster, largest first; ``content`` is the sha256 of the sealed file;
     ``questions`` that of the sorted questions and ``each`` one for every question, by which openings are counted over
-    studies.
+    studies; ``ids`` are hashes of the examples' ids, so that given answers can be held against them.
     """
 
     path: Path
@@ -46,6 +46,11 @@ class Seal:
     n_unanswerable: int
     n_with_gold: int
     each: tuple[str, ...] = ()
+    ids: frozenset[str] = frozenset()
+
+    def holds(self, name: str) -> bool:
+        """Whether a test example has this id."""
+        return digest(name)[:16] in self.ids
 
     @property
     def n_clusters(self) -> int:
@@ -208,6 +213,7 @@ def load(folder: Path) -> Dataset:
                 sealed["n_unanswerable"],
                 sealed["n_with_gold"],
                 tuple((folder / "test-questions.txt").read_text(encoding="utf-8").split()),
+                frozenset((folder / "test-ids.txt").read_text(encoding="utf-8").split()),
             ),
             dropped=tuple(Dropped(**d) for d in _lines(folder / "dropped.jsonl")),
             problems=tuple(Problem(**p) for p in facts["problems"]),

@@ -2,8 +2,8 @@
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
 the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
-``dropped.jsonl``, ``sealed/test.jsonl``, and of the test split besides only ``test-questions.txt`` (a hash of each
-question) and what ``data.json`` says: counts and hashes.
+``dropped.jsonl``, ``sealed/test.jsonl``, and of the test split besides only ``test-questions.txt`` and ``test-ids.txt``
+(hashes) and what ``data.json`` says: counts and hashes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from sharpen.errors import Problem
 from sharpen.store import hash_file, put_aside, read_cached
 from sharpen.types import Document, Example, digest
 
-VERSION = 3
+VERSION = 4
 """Raise it when the same inputs give another folder, so that what was prepared before is not taken for it."""
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}
@@ -255,6 +255,8 @@ def _write(work: Work, folder: Path) -> None:
         facts["files"] = hashes
         each = sorted({digest(e.question)[:16] for e in work.rows["test"]})
         (temporary / "test-questions.txt").write_text("\n".join(each), encoding="utf-8")
+        ids = sorted(digest(e.id)[:16] for e in work.rows["test"])
+        (temporary / "test-ids.txt").write_text("\n".join(ids), encoding="utf-8")
         (temporary / "data.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
         if folder.exists() and _prepared(folder) is None:
             put_aside(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +22,8 @@ from sharpen.study.setting import Setting, baseline_of, content_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
+
+log = logging.getLogger("sharpen.study")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def inspect(setting: Setting) -> Found:
         raise UserError([*problems, *made.problems])
     data = data_room.load(made.folder)
     settle(setting, data)
-    lacking = document_problems(setting, data)
+    lacking = [*document_problems(setting, data), *given_problems(setting, data)]
     if lacking:
         raise UserError([*lacking, *made.problems])
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
@@ -119,6 +122,23 @@ def document_problems(setting: Setting, data: Dataset) -> list[Problem]:
     do = "Name them under data: documents, or give each row its context."
     what = "retrieve needs documents, and there are none."
     return [] if data.documents else [Problem(what, f"arms: {name}", do) for name in named]
+
+
+def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
+    """Given answers to none of the test questions; which ones they are stays sealed."""
+    found = []
+    for arm in (a for a in setting.arms if a.answers):
+        given = read_given(setting.base / str(arm.answers), str(arm.answers))[0]
+        hit = sum(map(data.seal.holds, given))
+        if given and not hit:
+            first = next(iter(given))
+            what = f"none of its {len(given)} ids (first: {first[:60]!r}) is one of the {data.seal.n} test questions."
+            found.append(
+                Problem(what, str(arm.answers), "Give each answer the id that its question has in the examples.")
+            )
+        elif hit < data.seal.n:
+            log.warning("%s answers %d of %d test questions; the others count as wrong.", arm.answers, hit, data.seal.n)
+    return found
 
 
 def model_problems(setting: Setting) -> list[Problem]:

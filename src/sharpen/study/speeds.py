@@ -7,23 +7,26 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
+from sharpen.models import cache, is_hosted
 from sharpen.runtime import Engines, batch
 from sharpen.store import read_cached, write_text
 from sharpen.study.environment import machine
 from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
-from sharpen.types import Decoding, Generate, Message, Model, Rank, Rendered, digest
+from sharpen.types import Decoding, Generate, Message, Model, Progress, Rank, Rendered, digest
 
 WORDS = 180  # of the made prompts: about what a question with a passage has
 FEW = 12  # words of a question alone
 PROMPTS = 12
+WEEK = 7 * 24 * 3600  # seconds
+VERSION = 5  # of how it is measured
 SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few words
 
 
@@ -55,49 +58,97 @@ class Speeds:
     measuring_seconds: float
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """Computed tokens trained a second (validation left out), the seconds of a step and of a training beside them, the
+    peak memory then, and the load of what was tuned."""
+
+    tokens: float = 0.0
+    step: float = 0.0
+    start: float = 0.0
+    memory: float = 0.0
+    load: float = 0.0
+
+
 def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: bool, retrieves: bool) -> Speeds:
-    """Return the speeds of this machine with the study's model, measured now or before."""
-    identity = engines.identity(setting.use_case.model)
-    key = digest(
-        [identity, machine(), setting.task.name, bench.max_new_tokens, len(bench.labels), trains, retrieves, 4]
-    )
-    path = setting.store.root / "speeds" / f"{key}.json"
-    known = read_cached(path, lambda data: Speeds(**{k: float(v) for k, v in data.items()}))
-    if known:
-        return known
-    setting.progress("measure this machine's speed", 0, None)
-    start = time.perf_counter()
-    engines.release()
-    model = engines.model(setting.use_case.model)
-    load = time.perf_counter() - start
-    prompt, answer, alone = _generating(model)
-    own = [a for _, a in batch(bench.first(setting.use_case.model), bench.train[:8], engines)]
-    said = sum(c.completion_tokens for a in own for c in a.completions) / max(1, len(own))
-    labels = _ranking(model, bench) if bench.labels and "score" in model.can else 0.0
-    memory = resident_gb() or 0.0
-    embed = _embedding(engines) if retrieves else 0.0
+    """Return the speeds of this machine with the study's model, measured now or within the last week.
+
+    Each part is kept by itself, that of a local model beside the models: another use case, or an arm more, measures
+    only what nobody did before.
+    """
+    ref = setting.use_case.model
+    identity, start = engines.identity(ref), time.perf_counter()
+    kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress)
+    answering = kept.of("answering", [identity], lambda: _answering(ref, engines))
+    shape = [identity, setting.task.name, bench.max_new_tokens, bench.labels, [e.id for e in bench.train[:8]]]
+    replies = kept.of("replies", shape, lambda: _replies(ref, bench, engines))
+    embed = {"passages": 0.0}
+    if retrieves:
+        embed = kept.of("embedding", [setting.use_case.embeddings], lambda: {"passages": _embedding(engines)})
     tuned = Tuning()
-    if trains and "tune" in model.can:
-        del model  # training needs the memory
-        tuned = _training(setting, engines)
-    speeds = Speeds(
-        load_seconds=load,
+    if trains and "tune" in engines.model(ref).can:
+        tuned = Tuning(**kept.of("training", [identity], lambda: asdict(_training(setting, engines))))
+    return Speeds(
+        load_seconds=answering["load"],
         tuned_load_seconds=tuned.load,
-        prompt=prompt,
-        answer=answer,
-        answer_alone=alone,
-        answer_tokens=said,
-        label_tokens=labels,
-        embed=embed,
+        prompt=answering["prompt"],
+        answer=answering["answer"],
+        answer_alone=answering["alone"],
+        answer_tokens=replies["said"],
+        label_tokens=replies["labels"],
+        embed=embed["passages"],
         train=tuned.tokens,
         train_step=tuned.step,
         train_start=tuned.start,
-        memory_answering=memory,
-        memory_training=max(memory, tuned.memory),
+        memory_answering=answering["memory"],
+        memory_training=max(answering["memory"], tuned.memory),
         measuring_seconds=time.perf_counter() - start,
     )
-    write_text(path, json.dumps(asdict(speeds)))
-    return speeds
+
+
+MEASURED = {
+    "answering": ("load", "prompt", "answer", "alone", "memory"),
+    "replies": ("said", "labels"),
+    "embedding": ("passages",),
+    "training": tuple(f.name for f in fields(Tuning)),
+}
+
+
+@dataclass
+class Kept:
+    """What was measured on this machine, a file each; a week later it is measured again, since machines change."""
+
+    root: Path
+    progress: Progress
+
+    def of(self, what: str, key: list[Any], measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Return what was measured before, or measure it: ``what`` is a key of ``MEASURED``."""
+        path = self.root / "speeds" / f"{what}-{digest([key, machine(), VERSION])}.json"
+        if path.is_file() and time.time() - path.stat().st_mtime < WEEK:
+            known = read_cached(path, lambda data: {k: float(data[k]) for k in MEASURED[what]})
+            if known:
+                return known
+        self.progress(f"measure this machine's speed: {what}", 0, None)
+        found = measure()
+        write_text(path, json.dumps(found))
+        return found
+
+
+def _answering(ref: str, engines: Engines) -> dict[str, float]:
+    start = time.perf_counter()
+    engines.release()
+    model = engines.model(ref)
+    load = time.perf_counter() - start
+    prompt, answer, alone = _generating(model)
+    return {"load": load, "prompt": prompt, "answer": answer, "alone": alone, "memory": resident_gb() or 0.0}
+
+
+def _replies(ref: str, bench: Bench, engines: Engines) -> dict[str, float]:
+    """How long the untuned model's own answers are, and how fast it ranks this use case's labels."""
+    model = engines.model(ref)
+    own = [a for _, a in batch(bench.first(ref), bench.train[:8], engines)]
+    said = sum(c.completion_tokens for a in own for c in a.completions) / max(1, len(own))
+    return {"said": said, "labels": _ranking(model, bench) if bench.labels and "score" in model.can else 0.0}
 
 
 def text(n: int, words: int = WORDS) -> str:
@@ -186,18 +237,6 @@ def _embedding(engines: Engines) -> float:
     start = time.perf_counter()
     engines.embed([text(9001 + i) for i in range(16)])
     return 16 / max(time.perf_counter() - start, 1e-6)
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """Computed tokens trained a second (validation left out), the seconds of a step and of a training beside them, the
-    peak memory then, and the load of what was tuned."""
-
-    tokens: float = 0.0
-    step: float = 0.0
-    start: float = 0.0
-    memory: float = 0.0
-    load: float = 0.0
 
 
 def _training(setting: Setting, engines: Engines) -> Tuning:
