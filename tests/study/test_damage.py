@@ -29,8 +29,17 @@ from sharpen.types import silent
 
 ARMS = "arms: [baseline, retrieve + lora]\n"
 QUESTION = "What colour is the tower town1 painted?"
+
+
+def cut_at(data: bytes) -> int:
+    """About the middle, before a colon where there is one: half of a YAML file may be one, too."""
+    half = len(data) // 2
+    colon = data.rfind(b":", 0, half)
+    return colon if colon > 0 else half
+
+
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "cut": lambda data: data[: len(data) // 2],
+    "cut": lambda data: data[: cut_at(data)],
     "empty": lambda data: b"",
     "a list": lambda data: b"[]",
     "an object": lambda data: b"{}",
