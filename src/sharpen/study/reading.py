@@ -123,7 +123,7 @@ def _legend(data: Mapping[str, Any]) -> list[str]:
 
 def groups(questions: int, clusters: int, by: str) -> str:
     """Say which questions belong together, as in ``120 questions from 14 clusters (source)``."""
-    return "that stand alone" if clusters == questions else f"from {clusters:,} clusters ({by})"
+    return "that stand alone" if clusters == questions else f"from {clusters:,} cluster{'s'[: clusters - 1]} ({by})"
 
 
 def read_report(path: Path | str) -> Report:
