@@ -14,6 +14,7 @@ from sharpen.errors import LONGEST, PluginError, UserError, shown
             "'openai:http://u:sk-SECRET@host/v1' is not a hosted model.",
             "'openai:http://***@host/v1' is not a hosted model.",
         ),
+        ("opnai:http:/u:sk-SECRET@h/v1#m: there is no such file.", "opnai:http:/***@h/v1#m: there is no such file."),
         ("openai:127.0.0.1:8999/v1?api_key=sk-SECRET#m", "openai:127.0.0.1:8999/v1?api_key=***#m"),
         ("http://h/v1?a=1&token=sk-SECRET&b=2", "http://h/v1?a=1&token=***&b=2"),
         ("https://h/x?X-Amz-Key=sk-SECRET", "https://h/x?X-Amz-Key=***"),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SECRET = re.compile(
-    r"(?<=://)[^/\s@'\"]+(?=@)|(?<=[?&])((?:[a-z_-]*key|token|[a-z_]*_token|secret|password|pwd|sig)=)[^&#\s'\"]+", re.I
+    r"(?<=:/)(/?)[^/\s@'\"]+(?=@)|(?<=[?&])((?:[a-z_-]*key|token|[a-z_]*_token|secret|password|pwd|sig)=)[^&#\s'\"]+",
+    re.I,
 )
 """User names and passwords in addresses, and values of their parameters that are keys."""
 
@@ -38,7 +39,7 @@ class Problem:
 def shown(text: str) -> str:
     """A text as a message may show it: no secrets of addresses, nothing that a terminal obeys, and not too long."""
     text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
-    text = SECRET.sub(lambda m: f"{m[1] or ''}***", text)
+    text = SECRET.sub(lambda m: f"{m[1] or ''}{m[2] or ''}***", text)
     return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode("ascii"), text)
 
 
