@@ -74,8 +74,8 @@ class Dataset:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes of train and dev, sorted."""
-        return tuple(sorted({label for e in (*self.train, *self.dev) for label in e.labels}))
+        """The classes of train, sorted: labels, or the first reference where a row has none."""
+        return tuple(sorted({label for e in self.train for label in (e.labels or e.targets[:1])}))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sharpen.study.sealing import Opened
 def assemble(made: Results) -> dict[str, Any]:
     """Judge, compare and write down."""
     floors = rows.floor_rows(made)
-    remarks = _remarks(floors, made.leader, made.test, made.setting.metrics[0].higher_is_better)
+    remarks = _remarks(floors, made.leader, made.test)
     return {
         **_question(made),
         "arms": [rows.arm_row(made, b) for b in made.built if b.status != "seed"],
@@ -79,14 +79,12 @@ def _background(made: Results) -> dict[str, Any]:
     }
 
 
-def _remarks(
-    floors: Sequence[Mapping[str, Any]], leader: str, test: Opened, higher_is_better: bool = True
-) -> list[str]:
+def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:
     """Sentences that belong to the verdict: floors that were not beaten, and how often these questions were seen."""
     said = []
     for floor in (f for f in floors if not f["beaten"]):
-        higher = ", which scores higher" if (floor["lead"] or 0) * (1 if higher_is_better else -1) < 0 else ""
-        said.append(f"{leader} is not shown to beat the floor {floor['name']} ({floor['mean']:.3f}){higher}.")
+        ahead = ", which scores better" if floor["ahead"] else ""
+        said.append(f"{leader} is not shown to beat the floor {floor['name']} ({floor['mean']:.3f}){ahead}.")
     if test.looks > 1:
         which = "these questions" if test.seen == 1 else f"some of these questions ({test.seen:.0%} were seen before)"
         said.append(f"This is the {ordinal(test.looks)} look at {which}.")

@@ -24,7 +24,8 @@ from sharpen.types import System, digest, restore
 T = TypeVar("T")
 DECIDES = ("plan.json", "key.json", "engine.json", "budget.json")  # what is tested follows from them
 ANEW = "Delete it; the same sharpen run makes it anew."
-OPENED = "Its test was opened already, so use --out for a new run: it counts as another look at these questions."
+AGAIN = "use --out for a new run: it counts as another look at these questions."
+OPENED = f"Its test was opened already, so {AGAIN}"
 
 
 class RunFolder:
@@ -103,11 +104,7 @@ class RunFolder:
         known = self.read_json("key.json", lambda data: str(data["key"]))
         if known != key and self.planned:
             what = "its data or its own parts were changed" if known else "its key.json was lost"
-            raise UserError(
-                f"{what} after its test had been opened.",
-                str(self.path),
-                "Use --out for a new run: it counts as another look at these questions.",
-            )
+            raise UserError(f"{what} after its test had been opened.", str(self.path), AGAIN.capitalize())
         if known not in (None, key):
             for name in ("budget.json", "engine_check.json", "latency.json", "programs.json"):
                 (self.path / name).unlink(missing_ok=True)

@@ -112,8 +112,7 @@ def settle(setting: Setting, data: Dataset) -> None:
     if not setting.use_case.arms and data.documents and setting.task.arms_with_documents:
         setting.arms = [Arm(does=a) for a in setting.task.arms_with_documents]
     # Scores of different questions fit together only where a metric knows all classes beforehand.
-    labels = tuple(sorted({label for e in data.train for label in (e.labels or e.targets[:1])}))
-    setting.metrics = [with_labels(m, labels) for m in setting.metrics]
+    setting.metrics = [with_labels(m, data.labels) for m in setting.metrics]
 
 
 def document_problems(setting: Setting, data: Dataset) -> list[Problem]:

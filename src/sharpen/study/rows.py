@@ -96,6 +96,7 @@ def _floor_row(made: Results, name: str, mean: float | None, pair: PairResult) -
         "lead_ci_low": low,
         "lead_ci_high": high,
         "beaten": least is not None and least > 0,
+        "ahead": pair.difference > 0 if made.setting.metrics[0].higher_is_better else pair.difference < 0,
     }
 
 

@@ -69,7 +69,6 @@ class Setting:
 
     def bench(self, data: Dataset, engines: Engines, counts: Counts) -> Bench:
         """The bench that techniques see: no test split."""
-        labels = tuple(sorted({label for e in data.train for label in (e.labels or e.targets[:1])}))
         return Bench(
             task=self.task,
             goal=self.use_case.goal,
@@ -84,7 +83,7 @@ class Setting:
             seed=self.use_case.seed,
             max_new_tokens=self.use_case.max_new_tokens or self.task.max_new_tokens,
             progress=self.progress,
-            labels=labels if self.task.chooses else (),
+            labels=data.labels if self.task.chooses else (),
         )
 
 

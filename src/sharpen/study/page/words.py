@@ -90,11 +90,8 @@ def next_steps(facts: Facts) -> list[Markup]:
     by_verdict = {"better": _after_better, "keep_baseline": _after_keep}
     said = by_verdict.get(str(report.get("verdict")), _after_nothing)(facts)
     floors = _of_floors(facts)
-    best = max((f.get("mean") or 0.0 for f in report.get("floors") or []), default=0.0)
-    first = (
-        bool(floors) and best > (facts.get(f"{subject(facts)}/mean") or 0.0) and report.get("higher_is_better", True)
-    )
-    said = floors + said if first else said + floors
+    ahead = any(f.get("ahead") for f in report.get("floors") or [])
+    said = floors + said if ahead else said + floors
     said += _of_failures(facts)
     if known(report.get("looks_at_this_test")) and report["looks_at_this_test"] > 1:
         said.append(
