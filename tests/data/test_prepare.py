@@ -217,6 +217,10 @@ def test_everything_that_is_wrong_is_said_at_once(base: Path, tmp_path: Path) ->
             "'intent' is understood, but no column is 'text'. Did you mean data.columns: {text: utterance}?",
         ),
         (
+            '{"Article": "c", "Question asked": "a", "Answer, expected": "b"}\n',
+            'Did you mean data.columns: {question: Question asked, answer: "Answer, expected"}?',
+        ),
+        (
             '{"question": "a", "who": "b", "when": "c"}\n',
             "'question' is understood, but no column is 'answers'. Say which it is: data.columns: {answers: theirs}.",
         ),

@@ -29,7 +29,7 @@ pytest.importorskip("openvino_genai")
 from sharpen.models import _openvino_files, open_model, openvino_refuses, pull
 from sharpen.models._agreement import Agreement, agrees
 from sharpen.models._gguf import write_gguf
-from sharpen.models._openvino_engine import BLOCK, Job, chained
+from sharpen.models._openvino_engine import WORTH, Job, chained
 
 
 def ask(text: str, **decoding: Any) -> Generate:
@@ -82,6 +82,34 @@ def test_it_answers_as_transformers_does(fast: Any, calm: Any) -> None:
         assert a.completion_tokens == b.completion_tokens == len(a.tokens) + (a.finish == "stop")
         assert 0 < a.first_seconds <= a.seconds
     assert {a.finish for a, _ in same} == {"stop", "length"}
+
+
+def test_what_it_says_of_its_answers_is_true(fast: Any, calm: Any) -> None:
+    """Probabilities of its tokens beside transformers'; how much of a prompt stood there before."""
+    for ours, theirs in zip(answers(fast, QUESTIONS), answers(calm, QUESTIONS), strict=True):
+        if ours.tokens == theirs.tokens:
+            assert ours.logprobs == pytest.approx(theirs.logprobs, abs=0.01)
+            assert len(ours.logprobs) == len(ours.tokens)
+    again = answers(fast, QUESTIONS[:3])
+    assert [c.cached_tokens for c in again] == [c.prompt_tokens - 1 for c in again]
+
+
+def test_little_room_and_short_passes_change_no_answer(
+    fast: Any, calm_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prompts are read in pieces, answers wait for room, what was read is let go of; what fits never is refused."""
+    asked = [ask("The same long beginning. " * 3 + f"What is {n}? " * (1 + n % 7)) for n in range(40)]
+    expected = [c.tokens for c in answers(fast, asked)]
+    longest = max(c.prompt_tokens for c in answers(fast, asked)) + 16
+    monkeypatch.setattr("sharpen.models.openvino._blocks", lambda _: -(-longest // 32) + 3)
+    monkeypatch.setattr("sharpen.models._openvino_engine.PASS", 24)
+    small = open_model(str(calm_folder), engine="openvino")
+    found = answers(small, asked)
+    assert sum(c.tokens == e for c, e in zip(found, expected, strict=True)) >= 39
+    assert any(c.cached_tokens for c in found)
+    large = answers(small, [asked[0], ask("word " * 20, max_new_tokens=300), asked[1]])
+    assert [c.finish == "error" for c in large] == [False, True, False]
+    assert "close other programs" in str(large[1].error)
 
 
 def test_it_reads_what_training_reads(fast: Any, calm: Any) -> None:
@@ -398,10 +426,10 @@ def test_precisions(calm_folder: Path) -> None:
 
 
 def test_prompts_wait_for_those_that_they_share_with() -> None:
-    """Against a brute force: a job waits for the first in order that shares as many blocks as any before it."""
+    """Against a brute force: a job waits for the first in order that shares as much as any before it."""
     rng = random.Random(0)
     for _ in range(200):
-        pool = [tuple(rng.choices((1, 2), k=BLOCK)) for _ in range(3)]
+        pool = [tuple(rng.choices((1, 2), k=WORTH)) for _ in range(3)]
         prompts = [
             sum(rng.choices(pool, k=rng.randint(0, 4)), ()) + tuple(rng.choices((1, 2), k=rng.randint(1, 40)))
             for _ in range(rng.randint(1, 9))
@@ -414,7 +442,7 @@ def test_prompts_wait_for_those_that_they_share_with() -> None:
             for other in order[:at]:
                 same = [a == b for a, b in zip(job.ids, other.ids, strict=False)]
                 same.append(False)
-                shared.append(min(same.index(False), len(job.ids) - 1) // BLOCK)
+                shared.append(min(same.index(False), len(job.ids) - 1) // WORTH)
             most = max(shared, default=0)
             assert job.after is (order[shared.index(most)] if most else None)
 

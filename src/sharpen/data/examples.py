@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.data.reading import Row, RowReader, open_reader
-from sharpen.data.shapes import KNOWN, OPTIONAL, SHAPES, Refused, example_of, shape_of
+from sharpen.data.shapes import KNOWN, SHAPES, Refused, example_of, shape_of
 from sharpen.errors import Problem
 from sharpen.types import Example, digest
 
@@ -167,20 +169,46 @@ def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
     """Say what is understood of the columns and what is missing, and guess which column has it."""
     listed = ", ".join(str(c)[:60] for c in there[:30])
     half = _half_understood(columns)
-    expected = "; ".join(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in SHAPES)
-    missing = (half[1],) if half else tuple(k for k in KNOWN if k not in OPTIONAL and k not in columns)
+    expected = "; ".join(dict.fromkeys(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in SHAPES))
+    what = f"{half[0]!r} is understood, but no column is {half[1]!r}" if half else f"sharpen knows {expected}"
     unknown = [c for c in columns if c not in KNOWN]
-    hints = [
-        f"{near[0]}: {c}" for c in unknown if (near := get_close_matches(str(c).lower(), missing, n=1, cutoff=0.6))
-    ]
-    if half and len(unknown) == 1:
-        hints = [f"{half[1]}: {unknown[0]}"]
-    what = f"{half[0]!r} is understood, but no column is {half[1]!r}" if half else f"known shapes are: {expected}"
+    hints = {half[1]: unknown[0]} if half and len(unknown) == 1 else _guessed(columns)
     if hints:
-        do = f"Did you mean data.columns: {{{', '.join(hints)}}}?"
+        said = (f"{ours}: {_in_yaml(str(theirs))}" for ours, theirs in hints.items())
+        do = f"Did you mean data.columns: {{{', '.join(said)}}}?"
     else:
         do = f"Say which it is: data.columns: {{{half[1] if half else 'ours'}: theirs}}."
     return Problem(f"its columns ({listed}) are no known shape: {what}.", name, do)
+
+
+def _guessed(columns: list[str]) -> dict[str, str]:
+    """Our name to theirs: what would complete the first shape of which both halves are nearly there, or else one."""
+    halves: dict[str, str] = {}
+    for _, asking, answering, _s in SHAPES:
+        ask, answer = _called(asking, columns), _called(answering, columns)
+        if ask and answer and ask[1] != answer[1]:
+            return {ours: theirs for ours, theirs in (ask, answer) if ours != theirs}
+        halves = halves or {ours: theirs for ours, theirs in (half for half in (ask, answer) if half) if ours != theirs}
+    return halves
+
+
+def _called(names: tuple[str, ...], columns: list[str]) -> tuple[str, str] | None:
+    """Which of the names is a column, or else nearly one (by its letters, or as one of its words), and that column."""
+    for name in names:
+        if name in columns:
+            return name, name
+    for name in names:
+        by_letters = {str(c).lower(): c for c in columns}
+        if near := get_close_matches(name, by_letters, n=1, cutoff=0.7):
+            return name, by_letters[near[0]]
+        if found := next((c for c in columns if name in re.split(r"[\W_]+", str(c).lower())), None):
+            return name, found
+    return None
+
+
+def _in_yaml(name: str) -> str:
+    """A name as it can be copied into the use-case file: in quotes where it would be read as something else."""
+    return name if re.fullmatch(r"[^\W\d][\w -]*", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _half_understood(columns: list[str]) -> tuple[str, str] | None:

@@ -1,8 +1,8 @@
-"""One thread that owns an OpenVINO pipeline: requests of all callers are answered together, as they come.
+"""One thread that owns an OpenVINO model: requests of all callers are answered together, as they come.
 
-The pipeline keeps the keys and values of prompts in blocks and reuses whole blocks of a prompt that begins alike, but
-only of prompts that it has already read. So prompts are put in order, and one that shares more with an earlier prompt
-waits until that one has been read.
+A pass reads one token of every answer under way and as much of waiting prompts as it has room for. Keys and values of
+what has been read are found again by prompts that begin alike. So prompts are put in order, and one that shares more
+with an earlier prompt waits until that one has been read.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ import itertools
 import queue
 import threading
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sharpen.models._chat import Chat
+from sharpen.models._openvino_blocks import Blocks, Lease
+from sharpen.models._openvino_pages import BLOCK, Pages, Part
 from sharpen.models._prefix import common_prefix
 from sharpen.types import Completion, Decoding
 
-BLOCK = 32  # tokens of a block of the cache on CPU
-AT_ONCE = 64  # requests in the pipeline at a time: more are no faster on CPU and hold memory
+PASS = 2048  # tokens of prompts and answers in one pass: with fewer all takes longer, with more whoever waits
+AT_ONCE = 64  # requests under way at a time: more are no faster on CPU and hold memory
+WORTH = 16  # tokens that a prompt must share with another one for it to wait
 BROKEN = "\ufffd"  # what half a character is decoded to
 
 
@@ -45,20 +47,24 @@ class Job:
     cancelled: bool = False
     turn: int = 0
     tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
     said: int = 0  # characters already streamed
-    handle: Any = None
+    lease: Lease | None = None
+    past: int = 0  # tokens of the prompt that have been read
+    cached: int = 0  # of these, how many were there before
+    random: Any = None
     started: float = 0.0
     first: float | None = None
-    read: bool = False  # its prompt stands in the cache
+    read: bool = False  # its whole prompt has been
     done: bool = False
 
 
 def chained(jobs: Sequence[Job]) -> list[Job]:
-    """Put jobs in order and let each wait for the first one that shares as many whole blocks as any before it."""
+    """Put jobs in order and let each wait for the first one that shares as much as any before it, in steps of WORTH."""
     order = sorted(jobs, key=lambda j: j.ids)
-    shared: list[tuple[int, Job]] = []  # blocks that the present prompt shares, and with whom first
+    shared: list[tuple[int, Job]] = []  # steps that the present prompt shares, and with whom first
     for before, job in itertools.pairwise(order):
-        common = min(common_prefix(before.ids, job.ids), len(job.ids) - 1) // BLOCK
+        common = min(common_prefix(before.ids, job.ids), len(job.ids) - 1) // WORTH
         first = before
         while shared and shared[-1][0] > common:
             first = shared.pop()[1]
@@ -73,13 +79,12 @@ def chained(jobs: Sequence[Job]) -> list[Job]:
 class Engine:
     """The thread, started with the first job and ended by :meth:`close`.
 
-    ``open_pipeline`` is called in it; ``room`` is the number of tokens whose keys and values the pipeline can hold.
+    ``open_pages`` is called in it.
     """
 
-    def __init__(self, open_pipeline: Callable[[], Any], chat: Chat, room: int) -> None:
-        self._open = open_pipeline
+    def __init__(self, open_pages: Callable[[], Pages], chat: Chat) -> None:
+        self._open = open_pages
         self._chat = chat
-        self._room = room
         self._inbox: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -96,7 +101,7 @@ class Engine:
         self._inbox.put(jobs)
 
     def close(self) -> None:
-        """End the thread and let the pipeline's memory go; jobs on their way end as cancelled."""
+        """End the thread and let the model's memory go; jobs on their way end as cancelled."""
         with self._starting:
             self._closed = True
             thread = self._thread
@@ -105,9 +110,8 @@ class Engine:
             thread.join()
 
     def _run(self) -> None:
-        loop = Loop(self._chat, self._room)
         try:
-            loop.pipeline = self._open()
+            loop = Loop(self._open(), self._chat)
         except Exception as e:
             self._refuse(e)
             return
@@ -117,7 +121,7 @@ class Engine:
                     loop.cancel_all()
                     return
                 loop.turn()
-            except Exception as e:  # whoever waits is told; the pipeline is not used again
+            except Exception as e:  # whoever waits is told; the model is not used again
                 loop.fail(e)
                 self._refuse(e)
                 return
@@ -140,22 +144,21 @@ class Engine:
 
 
 class Loop:
-    """What the thread does: admit, step, read, until nothing is left."""
+    """What the thread does: admit, pass, hand out, until nothing is left."""
 
-    def __init__(self, chat: Chat, room: int) -> None:
-        self.pipeline: Any = None
+    def __init__(self, pages: Pages, chat: Chat) -> None:
+        self._pages = pages
         self._chat = chat
-        self._room = room
+        self._blocks = Blocks(pages.count)
         self._ready: list[tuple[int, Job]] = []
-        self._running: dict[int, Job] = {}
+        self._running: list[Job] = []
         self._waiting: set[Job] = set()
         self._turns = itertools.count()
-        self._left = False  # the pipeline still holds cancelled requests, which a step lets go
 
     @property
     def busy(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self._ready or self._running or self._left)
+        return bool(self._ready or self._running)
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Queue jobs; those that share a beginning with one not read yet wait for it."""
@@ -169,63 +172,85 @@ class Loop:
                 self._waiting.add(job)
 
     def turn(self) -> None:
-        """Admit what is ready, let the pipeline make one step, hand out what it made."""
-        while self._ready and len(self._running) < AT_ONCE and self._fits(self._ready[0][1]):
-            self._admit(heapq.heappop(self._ready)[1])
-        if self._running or self._left:
-            self.pipeline.step()
-            self._left = self.pipeline.has_non_finished_requests()
-        for job in list(self._running.values()):
-            self._look(job)
+        """Admit what is ready, make one pass, hand out what it made."""
+        for job in [j for j in self._running if j.cancelled]:
+            self._finish(job, "cancelled")
+        while self._ready and len(self._running) < AT_ONCE and self._admitted(self._ready[0][1]):
+            heapq.heappop(self._ready)
+        jobs, parts = self._next()
+        if parts:
+            self._hand_out(jobs, parts, *self._pages.run(parts))
 
     def cancel_all(self) -> None:
         """End everything that is on its way as cancelled."""
-        for job in [*self._running.values(), *(j for _, j in self._ready), *self._waiting]:
+        for job in [*self._running, *(j for _, j in self._ready), *self._waiting]:
             if not job.done:
                 self._finish(job, "cancelled")
-        while self.pipeline.has_non_finished_requests():
-            self.pipeline.step()
 
     def fail(self, error: Exception) -> None:
         """Tell everyone that the engine broke."""
-        for job in [*self._running.values(), *(j for _, j in self._ready), *self._waiting]:
+        for job in [*self._running, *(j for _, j in self._ready), *self._waiting]:
             job.done = True
             job.told.put((job, error, None))
 
-    def _fits(self, job: Job) -> bool:
-        """Whether there is room for one more, so that the pipeline never has to drop and repeat one that it began."""
-        used = sum(len(j.ids) + j.limit for j in self._running.values())
-        return not self._running or used + len(job.ids) + job.limit <= self._room
-
-    def _admit(self, job: Job) -> None:
-        import numpy as np
-        import openvino
-
+    def _admitted(self, job: Job) -> bool:
+        """Let a job begin; False: it has to wait for room."""
         if job.cancelled:
             self._finish(job, "cancelled")
-            return
-        ids = openvino.Tensor(np.array([job.ids], dtype=np.int64))
-        job.handle = self.pipeline.add_request(job.turn, ids, _config(job, self._chat))
-        self._running[job.turn] = job
+            return True
+        need = len(job.ids) + job.limit
+        job.lease = self._blocks.begin(job.ids, need)
+        if job.lease is None:
+            room = self._blocks.count * BLOCK
+            if need <= room:
+                return False
+            why = f"the prompt and its answer need {need} tokens, and there is memory for {room}; close other programs."
+            self._finish(job, "error", why)
+            return True
+        if job.lease.copy:
+            self._pages.copy(*job.lease.copy)
+        job.past = job.cached = job.lease.past
+        if job.decoding.temperature > 0:
+            from sharpen.models._decode import randomness
 
-    def _look(self, job: Job) -> None:
-        """Take what the pipeline made for one job."""
-        from openvino_genai import GenerationStatus
+            job.random = randomness(job.ids, job.decoding)
+        self._running.append(job)
+        return True
 
-        new = False
-        while job.handle.can_read():
-            for output in job.handle.read().values():
-                job.tokens += output.generated_ids
-                new = True
-        if new and job.first is None:
-            job.first = time.perf_counter()
-            self._release_followers(job)
-        if job.cancelled:
-            self._finish(job, "cancelled")
-        elif new:
+    def _next(self) -> tuple[list[Job], list[Part]]:
+        """What the next pass reads: a token of each answer, then prompts in the order in which they came."""
+        jobs = [j for j in self._running if j.read]
+        parts = [Part(j.tokens[-1:], len(j.ids) + len(j.tokens) - 1, _blocks(j)) for j in jobs]
+        left = max(PASS - len(parts), BLOCK)
+        for job in self._running:
+            if not job.read and left > 0:
+                ids = job.ids[job.past : job.past + left]
+                parts.append(Part(ids, job.past, _blocks(job), job.past + len(ids) == len(job.ids)))
+                jobs.append(job)
+                left -= len(ids)
+        return jobs, parts
+
+    def _hand_out(self, jobs: Sequence[Job], parts: Sequence[Part], logits: Any, norms: Any) -> None:
+        rows = iter(zip(logits, norms, logits.argmax(-1).tolist(), strict=True))
+        for job, part in zip(jobs, parts, strict=True):
+            if not job.read:
+                job.past += len(part.ids)
+            if not part.picked:
+                continue
+            values, norm, token = next(rows)
+            if not job.read:
+                job.first = time.perf_counter()
+                self._blocks.read(_lease(job), job.ids)
+                self._release_followers(job)
+            if job.random is not None:
+                import torch
+
+                from sharpen.models._decode import sample
+
+                token = sample(torch.from_numpy(values), job.decoding, job.random)
+            job.tokens.append(token)
+            job.logprobs.append(float(values[token] - norm))
             self._speak(job)
-        elif job.handle.get_status() == GenerationStatus.IGNORED:
-            self._finish(job, "error", "the prompt does not fit the memory that is left for it; close other programs.")
 
     def _speak(self, job: Job) -> None:
         """End the answer when it is over; else stream what is certain of it."""
@@ -242,10 +267,9 @@ class Loop:
                 job.said = certain
 
     def _finish(self, job: Job, finish: str, error: str | None = None) -> None:
-        if job.handle is not None and (not job.tokens or job.tokens[-1] not in self._chat.ends):
-            job.handle.cancel()  # without effect on one that is over
-            self._left = True
-        self._running.pop(job.turn, None)
+        if job.lease:
+            self._running.remove(job)
+            self._blocks.end(job.lease)
         kept = job.tokens[:-1] if job.tokens and job.tokens[-1] in self._chat.ends else job.tokens
         text = self._chat.decode(kept)
         places = [text.find(s) for s in job.decoding.stop if s in text]
@@ -253,7 +277,9 @@ class Loop:
         completion = Completion(
             text,
             tuple(kept),
+            tuple(job.logprobs[: len(kept)]),
             prompt_tokens=len(job.ids),
+            cached_tokens=job.cached,
             completion_tokens=len(job.tokens),
             first_seconds=job.first - job.started if job.first else None,
             seconds=time.perf_counter() - job.started,
@@ -277,17 +303,10 @@ def _may_begin(text: str, stop: Sequence[str]) -> int:
     return max((k for s in stop for k in range(1, len(s)) if text.endswith(s[:k])), default=0)
 
 
-def _config(job: Job, chat: Chat) -> Any:
-    from openvino_genai import GenerationConfig
+def _lease(job: Job) -> Lease:
+    assert job.lease is not None  # a job that runs has one
+    return job.lease
 
-    decoding = job.decoding
-    config = GenerationConfig(
-        max_new_tokens=job.limit, stop_token_ids=set(chat.ends), eos_token_id=chat.ends[0], apply_chat_template=False
-    )
-    if decoding.temperature > 0:
-        config.do_sample = True
-        config.temperature = decoding.temperature
-        config.top_p = decoding.top_p
-        # a prompt's own random numbers: what is drawn does not depend on its neighbours
-        config.rng_seed = zlib.crc32(repr((decoding.seed, job.ids)).encode())
-    return config
+
+def _blocks(job: Job) -> list[int]:
+    return _lease(job).blocks

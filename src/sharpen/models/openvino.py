@@ -2,9 +2,9 @@
 
 The weights are written as GGUF from the exact fp32 weights (adapters merged first), every arm alike, and turned into
 OpenVINO's own form once; both are kept by content in the cache of models. Prompts go in as token ids, so they are read
-as they were in training. Requests are answered in one continuous batch with a cache of prompt beginnings; one pipeline
-per set of adapters, so that caches never mix. The engine does not say how many tokens of a prompt came from its cache:
-``cached_tokens`` is 0. Likelihoods are computed by transformers in fp32, on weights of which this engine's are rounded.
+as they were in training. Requests are answered in one continuous batch, in which nothing that prompts share is read
+again; every set of adapters has an engine of its own, so that what was read never mixes. Likelihoods of given choices
+are computed by transformers in fp32, on weights of which this engine's are rounded.
 
 Carries the families llama, mistral (without a sliding window), qwen2 and qwen3, with plain rotary positions.
 """
@@ -23,14 +23,14 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.models._chat import Chat
 from sharpen.models._local import Local, read_object
-from sharpen.models._openvino_engine import BLOCK, Engine, Job, chained
+from sharpen.models._openvino_engine import Engine, Job, chained
 from sharpen.models._openvino_files import HINTS, compiled, form, off, refused
+from sharpen.models._openvino_pages import BLOCK, Pages
 from sharpen.models._quiet import switch_off
 from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank, Rendered
 
 NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
 
-PASS = 2048  # tokens of prompts and answers in one pass: with fewer all takes longer, with more whoever waits
 SHARE = 0.3  # of the memory that is free, for keys and values
 MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together
 
@@ -56,16 +56,14 @@ class OpenVINOModel:
         self.chat = Chat(tokenizer, end_ids(local, tokenizer))
         self.context = int(config["max_position_embeddings"])
         hints = " ".join(f"{k}={v}" for k, v in HINTS[precision].items())
-        engine = f"openvino-genai-{version('openvino-genai')}"
+        engine = f"openvino-{version('openvino')}"
         weights = form(local, self.adapters, precision)
         scores = f"scores-transformers-{version('transformers')}-torch-{version('torch')}-float32"
         self.identity = f"{weights} {engine} {precision} {hints} {scores} template-{self.chat.digest}"
         blocks = _blocks(config)
         self._scorer: Any = None
         self._opening = threading.Lock()
-        self._engine = Engine(
-            lambda: _pipeline(compiled(local, adapters, precision), precision, blocks), self.chat, blocks * BLOCK
-        )
+        self._engine = Engine(lambda: Pages(compiled(local, adapters, precision), HINTS[precision], blocks), self.chat)
         weakref.finalize(self, self._engine.close)
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Rendered:
@@ -130,23 +128,6 @@ class OpenVINOModel:
 
     def _too_long(self, n: int) -> str:
         return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."
-
-
-def _pipeline(folder: Path, precision: str, blocks: int) -> Any:
-    """Open a pipeline over OpenVINO's form of a model."""
-    import openvino_genai
-
-    schedule = openvino_genai.SchedulerConfig()
-    schedule.cache_size = 0
-    schedule.num_kv_blocks = blocks
-    schedule.enable_prefix_caching = True
-    schedule.max_num_batched_tokens = PASS
-    try:
-        return openvino_genai.ContinuousBatchingPipeline(str(folder), schedule, "CPU", HINTS[precision])
-    except RuntimeError as e:
-        said = (str(e).strip().splitlines() or ["it does not say why"])[-1]
-        do = "Delete this folder, it is made anew; or use the transformers engine."
-        raise UserError(f"OpenVINO cannot open what it wrote: {said}", str(folder), do) from None
 
 
 def _blocks(config: Mapping[str, Any]) -> int:
