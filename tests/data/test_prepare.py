@@ -218,7 +218,7 @@ def test_everything_that_is_wrong_is_said_at_once(base: Path, tmp_path: Path) ->
         ),
         (
             '{"Article": "c", "Question asked": "a", "Answer, expected": "b"}\n',
-            'Did you mean data.columns: {question: Question asked, answer: "Answer, expected"}?',
+            "Did you mean data.columns: {question: Question asked, answer: 'Answer, expected'}?",
         ),
         (
             '{"question": "a", "who": "b", "when": "c"}\n',

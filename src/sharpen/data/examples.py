@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sharpen.data.reading import Row, RowReader, open_reader
 from sharpen.data.shapes import KNOWN, SHAPES, Refused, example_of, shape_of
@@ -174,8 +175,8 @@ def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
     unknown = [c for c in columns if c not in KNOWN]
     hints = {half[1]: unknown[0]} if half and len(unknown) == 1 else _guessed(columns)
     if hints:
-        said = (f"{ours}: {_in_yaml(str(theirs))}" for ours, theirs in hints.items())
-        do = f"Did you mean data.columns: {{{', '.join(said)}}}?"
+        said = yaml.safe_dump(hints, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip()
+        do = f"Did you mean data.columns: {said}?"
     else:
         do = f"Say which it is: data.columns: {{{half[1] if half else 'ours'}: theirs}}."
     return Problem(f"its columns ({listed}) are no known shape: {what}.", name, do)
@@ -197,18 +198,13 @@ def _called(names: tuple[str, ...], columns: list[str]) -> tuple[str, str] | Non
     for name in names:
         if name in columns:
             return name, name
+    by_letters = {str(c).lower(): c for c in columns}
     for name in names:
-        by_letters = {str(c).lower(): c for c in columns}
         if near := get_close_matches(name, by_letters, n=1, cutoff=0.7):
             return name, by_letters[near[0]]
         if found := next((c for c in columns if name in re.split(r"[\W_]+", str(c).lower())), None):
             return name, found
     return None
-
-
-def _in_yaml(name: str) -> str:
-    """A name as it can be copied into the use-case file: in quotes where it would be read as something else."""
-    return name if re.fullmatch(r"[^\W\d][\w -]*", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _half_understood(columns: list[str]) -> tuple[str, str] | None:

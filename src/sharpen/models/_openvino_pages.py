@@ -36,14 +36,17 @@ class Pages:
     def __init__(self, folder: Path, hints: Mapping[str, Any], count: int) -> None:
         import numpy as np
         import openvino
-        from openvino._offline_transformations import paged_attention_transformation
 
         try:
+            from openvino._offline_transformations import paged_attention_transformation
+
             core = openvino.Core()
             graph = core.read_model(folder / "openvino_model.xml")
             paged_attention_transformation(graph, False, False, False, False)
             _pick(graph)
             model = core.compile_model(graph, "CPU", dict(hints))
+        except ImportError:
+            raise _unlike("has no attention over blocks where sharpen looks for it") from None
         except RuntimeError as e:
             said = (str(e).strip().splitlines() or ["it does not say why"])[-1]
             do = "Delete this folder, it is made anew; or use the transformers engine."
@@ -60,10 +63,7 @@ class Pages:
                 self._request.set_tensor(name, openvino.Tensor(blocks, shared_memory=True))
                 self._kept.append(blocks)
             elif name not in INPUTS:
-                raise UserError(
-                    f"this version of OpenVINO asks for {name!r}, which sharpen does not know.",
-                    do="Install the version that constraints.txt names, or use the transformers engine.",
-                )
+                raise _unlike(f"asks for {name!r}, which sharpen does not know")
 
     def copy(self, source: int, target: int) -> None:
         """Copy a block's keys and values of all layers."""
@@ -111,6 +111,11 @@ INPUTS = frozenset(
 )
 
 
+def _unlike(what: str) -> UserError:
+    do = "Install the version that constraints.txt names, or use the transformers engine."
+    return UserError(f"this version of OpenVINO {what}.", do=do)
+
+
 def _pick(graph: Any) -> None:
     """Add an input that names the tokens whose next one is wanted, and an output with the norms of their logits."""
     import numpy as np
@@ -138,7 +143,9 @@ def _entries(graph: Any, head: Any) -> list[Any]:
     Empty where the graph looks otherwise; then only the last product is computed for few tokens.
     """
     ordered = graph.get_ordered_ops()
-    last = max(i for i, n in enumerate(ordered) if n.get_type_name() == "PagedAttentionExtension")
+    last = max((i for i, n in enumerate(ordered) if n.get_type_name() == "PagedAttentionExtension"), default=None)
+    if last is None:
+        raise RuntimeError("the graph has no attention over blocks")
     after = {ordered[last].get_friendly_name()}
     project = None
     for node in ordered[last + 1 :]:
