@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -199,9 +199,11 @@ def _called(names: tuple[str, ...], columns: list[str]) -> tuple[str, str] | Non
         if name in columns:
             return name, name
     by_letters = {str(c).lower(): c for c in columns}
+    near = [(n, c) for n in names for c in get_close_matches(n, by_letters, n=1, cutoff=0.7)]
+    if near:
+        ours, theirs = max(near, key=lambda pair: SequenceMatcher(None, *pair).ratio())
+        return ours, by_letters[theirs]
     for name in names:
-        if near := get_close_matches(name, by_letters, n=1, cutoff=0.7):
-            return name, by_letters[near[0]]
         if found := next((c for c in columns if name in re.split(r"[\W_]+", str(c).lower())), None):
             return name, found
     return None
