@@ -21,6 +21,7 @@ SPEEDS = Speeds(
     answer=10,
     answer_alone=5,
     answer_tokens=6,
+    shot_tokens=5,
     label_tokens=50,
     embed=10,
     train=20,

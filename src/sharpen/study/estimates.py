@@ -1,7 +1,7 @@
 """What each arm will take, from measured speeds and the use case's own prompts, and what a budget leaves of it.
 
 Prompts are not guessed at: each arm's program is drafted as its technique would make it, training questions are
-rendered through it with stand-ins for the passages it would find, and their tokens are counted as the engine and the
+rendered through it with the passages that their words find, and their tokens are counted as the engine and the
 training loop would compute them, common beginnings once.
 """
 
@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from sharpen.config import Arm, arm_name, parse_sum
-from sharpen.retrieval import chunk
+from sharpen.retrieval import Index, chunk
 from sharpen.runtime import compose
 from sharpen.study.engine import ASKED
 from sharpen.study.latency import QUESTIONS
@@ -22,7 +22,7 @@ from sharpen.study.speeds import Speeds
 from sharpen.techniques import Bench, Counts
 from sharpen.tuning import TrainOptions, Work, workload
 from sharpen.tuning.trees import common
-from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered, Span
+from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered
 
 SLOWER = 4  # times that fp32 takes of what the fast engine takes
 MEASURED_PASS = 2048.0  # tokens of a pass while training's memory was measured
@@ -63,9 +63,11 @@ class Sketch:
     passages: Sequence[Passage] = ()
     target: float = 0.0
     known: dict[Any, Any] = field(default_factory=dict)
+    found: dict[str, tuple[Passage, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.passages = chunk(self.bench.documents) if self.bench.documents else []
+        self.words = Index(self.passages)
         self.shown = [e for e in self.bench.train if e.targets][:MOST]
         self.spares = sorted(self.shown, key=lambda e: hash_of(e.id))
         ends = [len(self._ids(m)) - len(self._ids(m[:-1])) for m in self._messages_of_targets()]
@@ -122,14 +124,16 @@ class Sketch:
         return Demo(example.question, example.targets[0], self._passages(example, k))
 
     def _passages(self, example: Example, k: int) -> tuple[Passage, ...]:
-        """The passage that holds the answer, where it is known, and its neighbours."""
+        """The passages that the words of the question find."""
         if not k or not self.passages:
             return ()
-        first = hash_of(example.id)
-        if example.gold:
-            gold = example.gold[0]
-            first = next((i for i, p in enumerate(self.passages) if _holds(p.span, gold)), first)
-        return tuple(self.passages[(first + j) % len(self.passages)] for j in range(min(k, len(self.passages))))
+        found = self.found.get(example.id, ())
+        if len(found) < min(k, len(self.passages)):
+            everyone = {e.id: e for e in (*self.shown, *self.bench.dev[:MOST], example)}
+            passages = self.words.search([e.question for e in everyone.values()], k, "bm25")
+            self.found.update(zip(everyone, passages, strict=True))
+            found = self.found[example.id]
+        return found[:k]
 
     def _ids(self, messages: Sequence[Message]) -> tuple[Any, ...]:
         ids = self.model.render(messages).ids
@@ -140,10 +144,6 @@ class Sketch:
     def _messages_of_targets(self) -> list[list[Message]]:
         some = self.shown[:: max(1, len(self.shown) // 64)]
         return [[Message("user", "?"), Message("assistant", e.targets[0])] for e in some]
-
-
-def _holds(span: Span, gold: Span) -> bool:
-    return span.source == gold.source and span.start <= gold.start < span.end
 
 
 def hash_of(text: str) -> int:
@@ -160,6 +160,7 @@ class Estimator:
     counts: Counts
     seen: set[tuple[str, ...]] = field(default_factory=set)
     seeds: int = 1
+    openings: int = 1  # of the untuned model that are not counted yet
     oracles: float = 0.0  # seconds of the leader's, which is taken to be the last arm that retrieves
 
     @property
@@ -215,7 +216,7 @@ class Estimator:
         if step in ("few_shot", "nearest_shots"):
             near = step == "nearest_shots"
             ks = _numbers(options.get("k", (3, 5) if near else (3, 1, 5)))
-            said = min(draft.said, 2 * sketch.target + 4)
+            said = draft.said if draft.trained else s.shot_tokens
             if near:
                 drafts = self.chosen([replace(draft, said=said, near=k) for k in sorted(ks)])
                 return self.search(drafts), drafts[0], ""
@@ -262,6 +263,9 @@ class Estimator:
             seconds += s.tuned_load_seconds
             more = self.seeds - 1  # built again, and asked the test again
             seconds += more * (seconds + self.ask(draft, sketch.test))
+            seconds += 2 * s.load_seconds  # opened again for dev, after the next training, and for the test
+        else:
+            seconds, self.openings = seconds + self.openings * s.load_seconds, 0
         bench = sketch.bench
         asked = self.ask(draft, (0 if draft.answered else len(bench.dev)) + sketch.test)
         if draft.k:
@@ -287,7 +291,9 @@ def estimate(
     speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], counts: Counts, seeds: int = 1
 ) -> tuple[list[dict[str, Any]], float]:
     """Seconds and memory of every arm, and seconds of the whole study; trained arms are built ``seeds`` times."""
-    estimator = Estimator(speeds, sketch, counts, seeds=seeds)
+    # The untuned model is opened once, and where there are tuned ones again for dev and for the test, after them.
+    tuned = any(step == "lora" for a in arms for step, _ in parse_sum(a.does))
+    estimator = Estimator(speeds, sketch, counts, seeds=seeds, openings=3 if tuned else 1)
     rows = [estimator.arm(a) for a in arms]
     return rows, sum(r["seconds"] for r in rows) + estimator.oracles + estimator.beside()
 

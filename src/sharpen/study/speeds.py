@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,17 @@ from sharpen.study.environment import machine
 from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
-from sharpen.types import Decoding, Generate, Message, Model, Progress, Rank, Rendered, digest
+from sharpen.types import Decoding, Demo, Example, Generate, Message, Model, Progress, Rank, Rendered, System, digest
 
 WORDS = 180  # of the made prompts: about what a question with a passage has
 FEW = 12  # words of a question alone
 PROMPTS = 12
+MANY = 32  # short prompts whose answers are clocked: as many as keep the engine busy
+TIMES = 3  # it is clocked, for the median: any one time may be another process's
+OWN = 32  # of the use case's questions, from all over the training split
+SHOWN = 3  # worked examples
 WEEK = 7 * 24 * 3600  # seconds
-VERSION = 5  # of how it is measured
+VERSION = 6  # of how it is measured
 SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few words
 
 
@@ -34,11 +38,12 @@ SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few wo
 class Speeds:
     """Tokens a second when many questions are answered at once, and while training; memory in gigabytes (1e9 bytes).
 
-    ``answer_alone``: generated tokens a second where one question is asked at a time; ``tuned_load_seconds``: until a
-    tuned model can be asked; a step of training costs ``train_step`` seconds beside its tokens, a training
-    ``train_start`` seconds beside its steps;
+    ``load_seconds``: until a model is open and has answered once; ``tuned_load_seconds``: until a tuned one has;
+    ``answer_alone``: generated tokens a second where one question is asked at a time;
+    ``train_step``: seconds of a training step beside its tokens; ``train_start``: of a training beside its steps;
     ``measuring_seconds``: what measuring all this took;
-    ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens;
+    ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens, and
+    ``shot_tokens`` with some worked examples;
     ``label_tokens``: a second, of prompt and labels together, where answers are chosen among labels.
     """
 
@@ -48,6 +53,7 @@ class Speeds:
     answer: float
     answer_alone: float
     answer_tokens: float
+    shot_tokens: float
     label_tokens: float
     embed: float
     train: float
@@ -80,8 +86,9 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     identity, start = engines.identity(ref), time.perf_counter()
     kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress)
     answering = kept.of("answering", [identity], lambda: _answering(ref, engines))
-    shape = [identity, setting.task.name, bench.max_new_tokens, bench.labels, [e.id for e in bench.train[:8]]]
-    replies = kept.of("replies", shape, lambda: _replies(ref, bench, engines))
+    own = _spread(bench.train, PROMPTS if is_hosted(ref) else OWN)
+    shape = [identity, setting.task.name, bench.max_new_tokens, bench.labels, [e.id for e in own]]
+    replies = kept.of("replies", shape, lambda: _replies(ref, bench, own, engines))
     embed = {"passages": 0.0}
     if retrieves:
         embed = kept.of("embedding", [setting.use_case.embeddings], lambda: {"passages": _embedding(engines)})
@@ -95,6 +102,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
         answer=answering["answer"],
         answer_alone=answering["alone"],
         answer_tokens=replies["said"],
+        shot_tokens=replies["shown"],
         label_tokens=replies["labels"],
         embed=embed["passages"],
         train=tuned.tokens,
@@ -108,7 +116,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
 
 MEASURED = {
     "answering": ("load", "prompt", "answer", "alone", "memory"),
-    "replies": ("said", "labels"),
+    "replies": ("said", "shown", "labels"),
     "embedding": ("passages",),
     "training": tuple(f.name for f in fields(Tuning)),
 }
@@ -138,76 +146,88 @@ def _answering(ref: str, engines: Engines) -> dict[str, float]:
     start = time.perf_counter()
     engines.release()
     model = engines.model(ref)
+    if "generate" in model.can:
+        _clock(model, 0, 1, 1, FEW)
     load = time.perf_counter() - start
-    prompt, answer, alone = _generating(model)
+    prompt, answer, alone = _generating(model) if "generate" in model.can else (0.0, 0.0, 0.0)
     return {"load": load, "prompt": prompt, "answer": answer, "alone": alone, "memory": resident_gb() or 0.0}
 
 
-def _replies(ref: str, bench: Bench, engines: Engines) -> dict[str, float]:
+def _spread(examples: Sequence[Example], n: int) -> list[Example]:
+    """About ``n`` from all over: neighbours are often about one thing."""
+    return list(examples[:: max(1, len(examples) // n)])[:n]
+
+
+def _replies(ref: str, bench: Bench, own: Sequence[Example], engines: Engines) -> dict[str, float]:
     """How long the untuned model's own answers are, and how fast it ranks this use case's labels."""
-    model = engines.model(ref)
-    own = [a for _, a in batch(bench.first(ref), bench.train[:8], engines)]
-    said = sum(c.completion_tokens for a in own for c in a.completions) / max(1, len(own))
-    return {"said": said, "labels": _ranking(model, bench) if bench.labels and "score" in model.can else 0.0}
+    model, first = engines.model(ref), bench.first(ref)
+    if bench.labels and "score" in model.can:
+        return {"said": 0.0, "shown": 0.0, "labels": _ranking(model, bench)}
+    demos = tuple(Demo(e.question, e.targets[0]) for e in bench.train if e.targets)[:SHOWN]
+
+    def said(program: System) -> float:
+        answers = [a for _, a in batch(program, [e.blind() for e in own], engines) if not a.error]
+        return sum(c.completion_tokens for a in answers for c in a.completions) / max(1, len(answers))
+
+    return {"said": said(first), "shown": said(replace(first, demos=demos)), "labels": 0.0}
+
+
+COMMON = (
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "that",
+    "for",
+    "it",
+    "as",
+    "was",
+    "with",
+    "on",
+    "by",
+    "at",
+    "be",
+    "this",
+)
 
 
 def text(n: int, words: int = WORDS) -> str:
     """A made text that begins unlike any other, so that no cache knows it."""
-    common = [
-        "the",
-        "of",
-        "and",
-        "to",
-        "in",
-        "is",
-        "that",
-        "for",
-        "it",
-        "as",
-        "was",
-        "with",
-        "on",
-        "by",
-        "at",
-        "be",
-        "this",
-        "are",
-        "from",
-        "or",
-        "an",
-        "have",
-        "not",
-        "they",
-        "which",
-        "one",
-    ]
-    return " ".join([f"number{n}", *(common[(n * 7 + i * i) % len(common)] for i in range(words))])
+    return " ".join([f"number{n}", *(COMMON[(n * 7 + i * i) % len(COMMON)] for i in range(words))])
+
+
+def _clock(model: Model, first: int, new: int, n: int, words: int) -> tuple[float, int, int]:
+    """Seconds, prompt tokens and generated tokens of ``n`` made prompts that were not asked before."""
+    messages = [(Message("user", text(first + i, words)),) for i in range(n)]
+    requests = [Generate(model.ref, (), m, Decoding(new)) for m in messages]
+    start = time.perf_counter()
+    done = [c for _, c in model.generate(requests)]
+    wrong = next((c.error for c in done if c.error), None)
+    if wrong:  # nothing is kept: the next try measures again
+        raise UserError(f"does not answer: {wrong}", model.ref, "Mend that, then run the same command again.")
+    return time.perf_counter() - start, sum(c.prompt_tokens for c in done), sum(c.completion_tokens for c in done)
 
 
 def _generating(model: Model) -> tuple[float, float, float]:
-    """Prompt and generated tokens a second of ``PROMPTS`` prompts at once, and generated tokens a second of one."""
-    if "generate" not in model.can:
-        return 0.0, 0.0, 0.0
+    """Prompt and generated tokens a second of many prompts at once, and generated tokens a second of one.
 
-    words = _words_that_fit(model)
+    What is generated costs the difference between a long answer and one of a token; with short prompts, where that is
+    not the small difference of two long times.
+    """
+    hosted = is_hosted(model.ref)
+    many, times, words = (PROMPTS, 1, FEW) if hosted else (MANY, TIMES, FEW)
 
-    def run(first: int, new: int, n: int = PROMPTS) -> tuple[float, int, int]:
-        messages = [(Message("user", text(first + i, words)),) for i in range(n)]
-        requests = [Generate(model.ref, (), m, Decoding(new)) for m in messages]
-        start = time.perf_counter()
-        done = [c for _, c in model.generate(requests)]
-        wrong = next((c.error for c in done if c.error), None)
-        if wrong:  # nothing is kept: the next try measures again
-            raise UserError(f"does not answer: {wrong}", model.ref, "Mend that, then run the same command again.")
-        return time.perf_counter() - start, sum(c.prompt_tokens for c in done), sum(c.completion_tokens for c in done)
+    def rate(first: int, n: int) -> float:
+        short, _, one = _clock(model, first, 1, n, words)
+        long, _, all_of_it = _clock(model, first + 500, 24, n, words)
+        return max(all_of_it - one, 1) / max(long - short, short * 0.02, 1e-6)
 
-    run(0, 1)  # the first call compiles and warms up
-    short, prompt, one = run(1000, 1)
-    long, _, many = run(2000, 24)
-    first, _, a = run(3000, 1, 1)
-    rest, _, b = run(3001, 24, 1)
-    alone = max(b - a, 1) / max(rest - first, first * 0.02, 1e-6)
-    return prompt / max(short, 1e-6), max(many - one, 1) / max(long - short, short * 0.02, 1e-6), alone
+    seconds, prompt, _ = _clock(model, 1000, 1, PROMPTS, _words_that_fit(model))
+    answer = statistics.median(rate(2000 + 1000 * i, many) for i in range(times))
+    alone = statistics.median(rate(6000 + 1000 * i, 1) for i in range(times))
+    return prompt / max(seconds, 1e-6), answer, alone
 
 
 def _words_that_fit(model: Model) -> int:
@@ -255,7 +275,7 @@ def _training(setting: Setting, engines: Engines) -> Tuning:
     def rows(steps: int, words: int) -> list[Rendered]:
         return [engines.model(ref).render([Message("user", text(5000 + i, words)), reply]) for i in range(steps * size)]
 
-    few, many = rows(3, FEW), rows(2, _words_that_fit(engines.model(ref)))
+    few, many = rows(5, FEW), rows(3, _words_that_fit(engines.model(ref)))
     engines.release()
     start = time.perf_counter()
     module = placed(load_module(pull(ref))[0])
