@@ -104,3 +104,18 @@ def test_what_was_used_last_stays_longest() -> None:
         past[token] = lease.past
         blocks.end(lease)
     assert past == {4: 32, 3: 32, 1: 0, 2: 0}
+
+
+def test_what_follows_is_let_go_before_what_it_follows() -> None:
+    blocks, shared = Blocks(4), (0,) * 32
+    for token in (1, 2):
+        lease = blocks.begin((*shared, token), 33)
+        assert lease is not None
+        blocks.read(lease, (*shared, token))
+        blocks.end(lease)
+    large = blocks.begin((9,) * 96, 96)
+    assert large is not None
+    blocks.end(large)
+    again = blocks.begin((*shared, 3), 33)
+    assert again is not None
+    assert again.past == 32

@@ -170,10 +170,10 @@ def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
     """Say what is understood of the columns and what is missing, and guess which column has it."""
     listed = ", ".join(str(c)[:60] for c in there[:30])
     half = _half_understood(columns)
-    expected = "; ".join(dict.fromkeys(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in SHAPES))
-    what = f"{half[0]!r} is understood, but no column is {half[1]!r}" if half else f"sharpen knows {expected}"
     unknown = [c for c in columns if c not in KNOWN]
-    hints = {half[1]: unknown[0]} if half and len(unknown) == 1 else _guessed(columns)
+    shapes, hints = (SHAPES, {half[1]: unknown[0]}) if half and len(unknown) == 1 else _guessed(columns)
+    expected = "; ".join(dict.fromkeys(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in shapes))
+    what = f"{half[0]!r} is understood, but no column is {half[1]!r}" if half else f"sharpen knows {expected}"
     if hints:
         said = yaml.safe_dump(hints, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip()
         do = f"Did you mean data.columns: {said}?"
@@ -182,15 +182,15 @@ def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
     return Problem(f"its columns ({listed}) are no known shape: {what}.", name, do)
 
 
-def _guessed(columns: list[str]) -> dict[str, str]:
-    """Our name to theirs: what would complete the first shape of which both halves are nearly there, or else one."""
+def _guessed(columns: list[str]) -> tuple[tuple[Any, ...], dict[str, str]]:
+    """The first shape of which both halves are nearly there, and our names to theirs; or all shapes, and one half's."""
     halves: dict[str, str] = {}
-    for _, asking, answering, _s in SHAPES:
-        ask, answer = _called(asking, columns), _called(answering, columns)
+    for shape in SHAPES:
+        ask, answer = _called(shape[1], columns), _called(shape[2], columns)
         if ask and answer and ask[1] != answer[1]:
-            return {ours: theirs for ours, theirs in (ask, answer) if ours != theirs}
+            return (shape,), {ours: theirs for ours, theirs in (ask, answer) if ours != theirs}
         halves = halves or {ours: theirs for ours, theirs in (half for half in (ask, answer) if half) if ours != theirs}
-    return halves
+    return SHAPES, halves
 
 
 def _called(names: tuple[str, ...], columns: list[str]) -> tuple[str, str] | None:

@@ -20,6 +20,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from sharpen.models._chat import Chat
 from sharpen.models._forest import Block, Forest, Segment
 from sharpen.models._prefix import Ids, Node, grow, leaves
+from sharpen.models._stop import cut
 from sharpen.types import Completion, Decoding
 
 GROUP = 4  # rows that must share a beginning for it to stay in one place
@@ -335,10 +336,11 @@ def _choose(chat: Chat, rows: Sequence[Row], logits: Tensor) -> None:
 
 def sample(logits: Tensor, decoding: Decoding, random: Any) -> int:
     """Draw a token at ``temperature`` from the smallest set of tokens that holds ``top_p`` of the probability."""
-    chances = (logits.float().cpu() / decoding.temperature).softmax(-1)
+    exact = logits.double().cpu()
+    chances = ((exact - exact.max()) / decoding.temperature).softmax(-1)  # however small the temperature is
     if decoding.top_p < 1:
         sizes, order = chances.sort(descending=True)
-        sizes[sizes.cumsum(-1) - sizes >= decoding.top_p] = 0
+        sizes[1:][(sizes.cumsum(-1) - sizes)[1:] >= decoding.top_p] = 0  # the likeliest one always stays
         return int(order[torch.multinomial(sizes, 1, generator=random)])
     return int(torch.multinomial(chances, 1, generator=random))
 
@@ -370,9 +372,3 @@ def ended(chat: Chat, tokens: list[int], decoding: Decoding, limit: int, row: Ro
         now - row.started,
         finish,
     )
-
-
-def cut(text: str, stop: Sequence[str]) -> tuple[str, str]:
-    """Cut a text before the first stop string in it; the second value is ``stop`` when there was one."""
-    places = [text.find(s) for s in stop if s and s in text]
-    return (text[: min(places)], "stop") if places else (text, "")

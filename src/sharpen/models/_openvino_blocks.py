@@ -78,6 +78,8 @@ class Blocks:
         """Make the blocks findable whose tokens ``ids`` have been read."""
         at = lease.nodes[-1] if lease.nodes else self._root
         self._clock += 1
+        for node in lease.nodes:  # no later than what is read after them, or they would be let go before it
+            node.used = self._clock
         for n in range(len(lease.nodes), -(-len(ids) // BLOCK)):
             part = tuple(ids[n * BLOCK : (n + 1) * BLOCK])
             if part in at.children:  # another row has read the same meanwhile

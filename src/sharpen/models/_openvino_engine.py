@@ -1,14 +1,15 @@
 """One thread that owns an OpenVINO model: requests of all callers are answered together, as they come.
 
 A pass reads one token of every answer under way and as much of waiting prompts as it has room for. Keys and values of
-what has been read are found again by prompts that begin alike. So prompts are put in order, and one that shares more
-with an earlier prompt waits until that one has been read.
+what has been read are found again by prompts that begin alike. So the prompts of a call are put in order, and one that
+shares more with an earlier one waits until that one has been read. Calls take turns, request by request.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import queue
 import threading
 import time
@@ -20,7 +21,10 @@ from sharpen.models._chat import Chat
 from sharpen.models._openvino_blocks import Blocks, Lease
 from sharpen.models._openvino_pages import BLOCK, Pages, Part
 from sharpen.models._prefix import common_prefix
+from sharpen.models._stop import cut, may_begin
 from sharpen.types import Completion, Decoding
+
+LOG = logging.getLogger(__name__)
 
 PASS = 2048  # tokens of prompts and answers in one pass: with fewer all takes longer, with more whoever waits
 AT_ONCE = 64  # requests under way at a time: more are no faster on CPU and hold memory
@@ -45,7 +49,7 @@ class Job:
     after: Job | None = None  # shares a beginning that this one computes
     followers: list[Job] = field(default_factory=list)
     cancelled: bool = False
-    turn: int = 0
+    turn: tuple[int, int] = (0, 0)
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     said: int = 0  # characters already streamed
@@ -56,7 +60,6 @@ class Job:
     started: float = 0.0
     first: float | None = None
     read: bool = False  # its whole prompt has been
-    done: bool = False
 
 
 def chained(jobs: Sequence[Job]) -> list[Job]:
@@ -98,33 +101,40 @@ class Engine:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="openvino", daemon=True)
                 self._thread.start()
-        self._inbox.put(jobs)
+            elif not self._thread.is_alive():  # threads do not survive a fork
+                raise RuntimeError("this model was opened in another process; open it anew in this one")
+            self._inbox.put(jobs)
 
     def close(self) -> None:
         """End the thread and let the model's memory go; jobs on their way end as cancelled."""
         with self._starting:
             self._closed = True
+            self._inbox.put(None)
             thread = self._thread
-        self._inbox.put(None)
         if thread and thread is not threading.current_thread():
             thread.join()
 
     def _run(self) -> None:
+        error = self._work()
+        while error and (jobs := self._inbox.get()) is not None:
+            for job in jobs:
+                job.told.put((job, error, None))
+
+    def _work(self) -> Exception | None:
+        """Answer until the model is closed (None) or breaks: whoever waits is told, and it is not used again."""
+        loop, closed = None, False
         try:
             loop = Loop(self._open(), self._chat)
-        except Exception as e:
-            self._refuse(e)
-            return
-        while True:
-            try:
-                if not self._taken(loop):
-                    loop.cancel_all()
-                    return
+            while not (closed := not self._taken(loop)):
                 loop.turn()
-            except Exception as e:  # whoever waits is told; the model is not used again
-                loop.fail(e)
-                self._refuse(e)
-                return
+            loop.cancel_all()
+        except Exception as e:
+            LOG.debug("the engine stopped", exc_info=e)
+            error = fresh(e)
+            if loop:
+                loop.fail(error)
+            return None if closed else error
+        return None
 
     def _taken(self, loop: Loop) -> bool:
         """Take what lies in the inbox, waiting for it when there is nothing else to do; False: close."""
@@ -137,10 +147,12 @@ class Engine:
                 return False
             loop.take(jobs)
 
-    def _refuse(self, error: Exception) -> None:
-        while (jobs := self._inbox.get()) is not None:
-            for job in jobs:
-                job.told.put((job, error, None))
+
+def fresh(error: Exception) -> Exception:
+    """The same error without its traceback, whose frames would keep the model in memory."""
+    made: Exception = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    return made
 
 
 class Loop:
@@ -150,10 +162,11 @@ class Loop:
         self._pages = pages
         self._chat = chat
         self._blocks = Blocks(pages.count)
-        self._ready: list[tuple[int, Job]] = []
+        self._jobs: dict[Job, None] = {}  # that have not been told their end, in the order in which they came
+        self._ready: list[tuple[tuple[int, int], Job]] = []
         self._running: list[Job] = []
-        self._waiting: set[Job] = set()
-        self._turns = itertools.count()
+        self._round = 0  # of the request that was admitted last
+        self._numbers = itertools.count()
 
     @property
     def busy(self) -> bool:
@@ -161,36 +174,34 @@ class Loop:
         return bool(self._ready or self._running)
 
     def take(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs; those that share a beginning with one not read yet wait for it."""
-        for job in jobs:
-            job.turn = next(self._turns)
+        """Queue a call's jobs; those that share a beginning with one not read yet wait for it."""
+        for place, job in enumerate(jobs, self._round + 1):
+            self._jobs[job] = None
+            job.turn = (place, next(self._numbers))
             job.started = time.perf_counter()
-            if job.after is None or job.after.read or job.after.done:
+            if job.after is None:
                 heapq.heappush(self._ready, (job.turn, job))
             else:
                 job.after.followers.append(job)
-                self._waiting.add(job)
 
     def turn(self) -> None:
         """Admit what is ready, make one pass, hand out what it made."""
         for job in [j for j in self._running if j.cancelled]:
             self._finish(job, "cancelled")
         while self._ready and len(self._running) < AT_ONCE and self._admitted(self._ready[0][1]):
-            heapq.heappop(self._ready)
+            (self._round, _), _ = heapq.heappop(self._ready)
         jobs, parts = self._next()
         if parts:
             self._hand_out(jobs, parts, *self._pages.run(parts))
 
     def cancel_all(self) -> None:
         """End everything that is on its way as cancelled."""
-        for job in [*self._running, *(j for _, j in self._ready), *self._waiting]:
-            if not job.done:
-                self._finish(job, "cancelled")
+        for job in list(self._jobs):
+            self._finish(job, "cancelled")
 
     def fail(self, error: Exception) -> None:
         """Tell everyone that the engine broke."""
-        for job in [*self._running, *(j for _, j in self._ready), *self._waiting]:
-            job.done = True
+        for job in self._jobs:
             job.told.put((job, error, None))
 
     def _admitted(self, job: Job) -> bool:
@@ -241,27 +252,32 @@ class Loop:
             if not job.read:
                 job.first = time.perf_counter()
                 self._blocks.read(_lease(job), job.ids)
+                job.read = True
                 self._release_followers(job)
-            if job.random is not None:
-                import torch
+            try:
+                self._say(job, values, norm, token)
+            except Exception as e:  # of this request alone; the others go on
+                self._finish(job, "error", f"the answer cannot be drawn: {e}")
 
-                from sharpen.models._decode import sample
+    def _say(self, job: Job, values: Any, norm: Any, token: int) -> None:
+        """Add a token, and end the answer when it is over; else stream what is certain of it."""
+        if job.random is not None:
+            import torch
 
-                token = sample(torch.from_numpy(values), job.decoding, job.random)
-            job.tokens.append(token)
-            job.logprobs.append(float(values[token] - norm))
-            self._speak(job)
+            from sharpen.models._decode import sample
 
-    def _speak(self, job: Job) -> None:
-        """End the answer when it is over; else stream what is certain of it."""
-        over = job.tokens[-1] in self._chat.ends
-        text = self._chat.decode(job.tokens[:-1] if over else job.tokens) if job.streams or job.decoding.stop else ""
-        if over or any(s in text for s in job.decoding.stop):
+            token = sample(torch.from_numpy(values), job.decoding, job.random)
+        job.tokens.append(token)
+        job.logprobs.append(float(values[token] - norm))
+        over, stop = token in self._chat.ends, job.decoding.stop
+        text = self._chat.decode(job.tokens[:-1] if over else job.tokens) if job.streams or stop else ""
+        if over or cut(text, stop)[1]:
             self._finish(job, "stop")
         elif len(job.tokens) >= job.limit:
             self._finish(job, "length")
         elif job.streams:
-            certain = len(text.rstrip(BROKEN)) - _may_begin(text, job.decoding.stop)
+            whole = text.rstrip(BROKEN)
+            certain = len(whole) - may_begin(whole, stop)
             if certain > job.said:
                 job.told.put((job, text[job.said : certain], None))
                 job.said = certain
@@ -270,10 +286,10 @@ class Loop:
         if job.lease:
             self._running.remove(job)
             self._blocks.end(job.lease)
+            job.lease = None
+        self._release_followers(job)
         kept = job.tokens[:-1] if job.tokens and job.tokens[-1] in self._chat.ends else job.tokens
-        text = self._chat.decode(kept)
-        places = [text.find(s) for s in job.decoding.stop if s in text]
-        text = text[: min(places)] if places else text
+        text = cut(self._chat.decode(kept), job.decoding.stop)[0]
         completion = Completion(
             text,
             tuple(kept),
@@ -286,21 +302,19 @@ class Loop:
             finish=finish,
             error=error,
         )
-        job.done = True
-        self._release_followers(job)
+        del self._jobs[job]
         job.told.put((job, text[job.said :], completion))
 
     def _release_followers(self, job: Job) -> None:
-        job.read = True
-        for follower in job.followers:
-            self._waiting.discard(follower)
+        """Let go whoever waits for a prompt; where it was never read, the first of them reads it for the others."""
+        first, rest = job.followers[:1], job.followers[1:]
+        if not job.read:
+            for follower in first:
+                follower.followers += rest
+            rest = []
+        for follower in first + rest:
             heapq.heappush(self._ready, (follower.turn, follower))
-        job.followers.clear()
-
-
-def _may_begin(text: str, stop: Sequence[str]) -> int:
-    """How many characters at the end of ``text`` may be the beginning of a stop string."""
-    return max((k for s in stop for k in range(1, len(s)) if text.endswith(s[:k])), default=0)
+        job.followers = []
 
 
 def _lease(job: Job) -> Lease:

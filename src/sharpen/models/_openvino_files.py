@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -70,6 +71,9 @@ def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
         if final.is_dir():
             os.utime(final)
             return final
+        for old in final.parent.glob(f".{name}.*"):  # of a process that was killed
+            if old.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{name}."))
         try:
             _make(local, adapters, precision, temporary)
@@ -135,7 +139,9 @@ def _check_whole(folder: Path) -> None:
 
 def _let_go(folder: Path) -> None:
     """Delete the merged forms beyond :data:`KEPT` that were not used for an hour, oldest first."""
-    made = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in made[KEPT:]:
-        if time.time() - old.stat().st_mtime > HOUR:
-            shutil.rmtree(old, ignore_errors=True)
+    made = [p for p in folder.iterdir() if not p.name.startswith(".")]  # others are being written
+    with contextlib.suppress(OSError):  # another process lets go as well
+        made.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in made[KEPT:]:
+            if time.time() - old.stat().st_mtime > HOUR:
+                shutil.rmtree(old, ignore_errors=True)

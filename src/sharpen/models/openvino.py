@@ -23,7 +23,7 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.models._chat import Chat
 from sharpen.models._local import Local, read_object
-from sharpen.models._openvino_engine import Engine, Job, chained
+from sharpen.models._openvino_engine import Engine, Job, chained, fresh
 from sharpen.models._openvino_files import HINTS, compiled, form, off, refused
 from sharpen.models._openvino_pages import BLOCK, Pages
 from sharpen.models._quiet import switch_off
@@ -32,7 +32,7 @@ from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, 
 NEEDS = {"openvino_genai": "cpu", "transformers": "local", "torch": "local", "gguf": "local", "safetensors": "local"}
 
 SHARE = 0.3  # of the memory that is free, for keys and values
-MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together
+MOST_TOKENS = 1 << 16  # of all prompts and answers in the cache together; more where one alone may be longer
 
 
 class OpenVINOModel:
@@ -51,7 +51,7 @@ class OpenVINOModel:
             raise UserError(why, str(local.folder), "Use the transformers engine.")
         tokenizer = open_tokenizer(local)
         self.local, self.ref, self.precision = local, local.ref, precision
-        self.adapters = tuple(Path(a) for a in adapters)
+        self.adapters = adapters = tuple(Path(a) for a in adapters)
         self.tokenizer = tokenizer
         self.chat = Chat(tokenizer, end_ids(local, tokenizer))
         self.context = int(config["max_position_embeddings"])
@@ -105,28 +105,30 @@ class OpenVINOModel:
             Job(i, ids, decoding, max(1, min(decoding.max_new_tokens, self.context - len(ids))), told, streams)
             for i, (ids, decoding) in enumerate(prompts)
         ]
-        fit = [j for j in jobs if len(j.ids) < self.context]
+        wrong = {j: self._unreadable(len(j.ids)) for j in jobs}
+        fit = [j for j in jobs if not wrong[j]]
         left = len(fit)
         try:
-            self._engine.submit(chained(fit))
-            for job in jobs:
-                if len(job.ids) >= self.context:
-                    yield (
-                        job,
-                        "",
-                        Completion("", (), (), len(job.ids), finish="error", error=self._too_long(len(job.ids))),
-                    )
+            if fit:
+                self._engine.submit(chained(fit))
+            for job, why in wrong.items():
+                if why:
+                    yield job, "", Completion("", (), (), len(job.ids), finish="error", error=why)
             while left:
                 job, text, completion = told.get()
                 if isinstance(text, Exception):
-                    raise text
+                    raise fresh(text)
                 left -= completion is not None
                 yield job, text, completion
         finally:
             for job in fit:
                 job.cancelled = True
 
-    def _too_long(self, n: int) -> str:
+    def _unreadable(self, n: int) -> str:
+        if not n:
+            return "this model's template leaves nothing of the conversation."
+        if n < self.context:
+            return ""
         return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."
 
 
@@ -136,7 +138,8 @@ def _blocks(config: Mapping[str, Any]) -> int:
 
     heads = config.get("num_key_value_heads") or config["num_attention_heads"]
     token: int = 8 * config["num_hidden_layers"] * heads * head_size(config)  # both in fp32, the widest
-    tokens = max(2048, min(MOST_TOKENS, int(_free() * SHARE) // token))
+    most = max(MOST_TOKENS, int(config["max_position_embeddings"]) + BLOCK)
+    tokens = max(2048, min(most, int(_free() * SHARE) // token))
     return tokens // BLOCK
 
 
