@@ -7,10 +7,15 @@ b. simultaneous 95% intervals: how often do all pairs' intervals hold the truth,
    93 to 97% from 14 clusters up, at least 92% at 8; wider is allowed.
 c. an arm said to be as good as the best: how often is it ``worth`` or more below it? In at most 5% of studies; beside
    it stands how many studies said so at all, and the share of those. Where none did, nothing was measured.
-d. racing: how often is an arm dropped that leads all others by ``worth``? At most 2%.
+d. racing: how often is an arm dropped that leads all others by ``worth``, and one that is as good as all others? At
+   most 2% each. Macro-F1, which is no mean, is not raced.
 e. power: with a true gain of the stated minimum detectable difference, how often "better"? At least 75%. Where the
    leader would come too close to a perfect score, it has .97 and the others as much less as is stated for them. This
    bounds power from below only: far above 75% the stated difference is larger than it needs to be.
+
+Beside these stand, and no demand is made of them: how often the smallest adjusted p was below 0.05 where no arm was
+better (a verdict asks for p and interval), how often the arms' own intervals hold their truth, how often "better" named
+another arm than the leader, and the difference that a plan states from dev.
 
 A point's line is appended to ``results/honesty-points.jsonl`` as soon as it is done; the same command goes on where it
 stopped (points of another version of the code are not used). The table and ``results/honesty.json`` are made from it.
@@ -22,6 +27,7 @@ The exit status is 1 where a demand is not met.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
@@ -59,7 +65,7 @@ KINDS = {  # name: kind, level of the baseline, how far arms differ in "spread"
 }
 CORRELATIONS = (0.0, 0.1, 0.4)
 ARMS = (2, 6, 12)
-FLIPS = 2_000  # beyond 16 clusters; studies take 20,000; a p of 0.05 then moves by 0.005 at most
+FLIPS = 2_000  # beyond 16 clusters; studies take 20,000; a p of 0.05 then has a standard error of 0.005
 CEILING = 0.99
 HIGH = 0.97  # what the leader has where the baseline and the stated difference would be more than the ceiling
 ROUNDS, TRIES, LAST = 4, 40, 600  # rounds of so many studies in which the difference stated below ``HIGH`` is found
@@ -93,7 +99,7 @@ def code_hash() -> str:
     """Hash of all that a result depends on."""
     rooms = [Path(str(room.__file__)).parent for room in (sharpen.evaluation, sharpen.metrics)]
     files = [f for room in rooms for f in sorted(room.glob("*.py"))] + [Path(str(simulate.__file__))]
-    found = hashlib.sha256()
+    found = hashlib.sha256(np.__version__.encode())
     for path in [Path(__file__), *(f for f in files if f.stem not in ("ledger", "opening", "__init__"))]:
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
@@ -114,13 +120,16 @@ def measure(point: Point, studies: int) -> dict[str, Any]:
 
 
 def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
-    better = covered = 0
+    better = covered = alone = low_p = dropped = 0
     least, widths, planned = [], [], []
     for i in range(studies):
         study = draw(world, effects_of("null", point.arms, 0, rng), rng)
         result = study.compared(rule)
         better += result.verdict == "better"
         covered += study.covered(result)
+        alone += study.covered_alone(result)
+        low_p += min(a.p_adjusted for a in result.arms if a.p_adjusted is not None) <= rule.alpha
+        dropped += "a1" in study.raced().dropped
         least.append(result.minimum_detectable_difference)
         widths.append(np.median([p.ci_high - p.ci_low for p in result.pairs]))
         if i < 20:  # what the plan says from a dev set of this shape
@@ -131,6 +140,9 @@ def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
     return {
         "null_better": better,
         "null_covered": covered,
+        "null_low_p": low_p,
+        "null_arms_covered": round(alone / point.arms, 1),
+        "race_lost_null": dropped,
         "null_width": round(float(np.median(widths)), 4),
         "mdd": None if stated is None else round(stated, 4),
         "mdd_planned": round(float(np.median(before)), 4) if len(before) > 10 else None,
@@ -153,8 +165,6 @@ def _lead(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
     wrong = claims = lost = dropped = 0
     saved = 0.0
     for _ in range(studies):
-        if world.base + rule.worth > CEILING:
-            break
         study = draw(world, effects_of("lead", point.arms, rule.worth, rng), rng)
         result = study.compared(rule)
         wrong += study.worse_than_claimed(result)
@@ -173,12 +183,19 @@ def _power(
     if gain is not None and world.base + gain > CEILING:
         world, gain = _below_high(point, world, rule, rng, gain)
     if gain is None:  # studies here state no difference at all, so there is none to hold them to
-        return {"power_better": None, "power_gain": None, "power_base": None}
-    better = sum(
-        draw(world, effects_of("lead", point.arms, gain, rng), rng).compared(rule).verdict == "better"
-        for _ in range(studies)
-    )
-    return {"power_better": better, "power_gain": round(gain, 4), "power_base": round(world.base, 4)}
+        return {"power_better": None, "power_other": None, "power_gain": None, "power_base": None}
+    better = other = 0
+    for _ in range(studies):
+        study = draw(world, effects_of("lead", point.arms, gain, rng), rng)
+        result = study.compared(rule)
+        better += result.verdict == "better"
+        other += result.verdict == "better" and result.winner != f"a{int(np.argmax(study.truth))}"
+    return {
+        "power_better": better,
+        "power_other": other,
+        "power_gain": round(gain, 4),
+        "power_base": round(world.base, 4),
+    }
 
 
 def _below_high(
@@ -199,9 +216,9 @@ def _below_high(
 
 
 def _stated(differences: list[float | None]) -> float | None:
-    """The median of the differences that studies stated; None where half of them or more stated none."""
-    known = [x for x in differences if x is not None]
-    return float(np.median(known)) if len(known) > len(differences) / 2 else None
+    """The median of the differences that studies stated; one that states none could show only a larger one."""
+    middle = float(np.median([np.inf if x is None else x for x in differences]))
+    return middle if np.isfinite(middle) else None
 
 
 def judge(row: dict[str, Any]) -> dict[str, bool | None]:
@@ -212,7 +229,7 @@ def judge(row: dict[str, Any]) -> dict[str, bool | None]:
         "a": row["null_better"] <= 0.066 * n,
         "b": min(row["null_covered"], row["spread_covered"]) >= least * n,
         "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n if claims(row) else None,
-        "d": row["race_lost"] <= 0.02 * n,
+        "d": None if row["name"] == "macro-F1" else max(row["race_lost"], row["race_lost_null"]) <= 0.02 * n,
         "e": None if row["power_better"] is None else row["power_better"] >= 0.75 * n,
     }
 
@@ -226,15 +243,18 @@ def done(code: str) -> dict[str, dict[str, Any]]:
     """Points of this code that were measured before."""
     if not POINTS.exists():
         return {}
-    rows = [json.loads(line) for line in POINTS.read_text().splitlines() if line]
+    rows = []
+    for line in POINTS.read_text().splitlines():
+        with contextlib.suppress(json.JSONDecodeError):  # the last line of a killed run may be half of one
+            rows.append(json.loads(line))
     return {r["key"]: r for r in rows if r["code"] == code}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The results as text, one line a point, shares in percent."""
     head = (
-        f"{'point':57} {'a':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'claims':>6} {'wrong':>6} {'d':>5} {'e':>6} "
-        f"{'mdd':>6} {'saved':>6}  fails"
+        f"{'point':57} {'a':>5} {'low p':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'claims':>6} {'wrong':>6} "
+        f"{'d':>5} {'e':>6} {'other':>5} {'mdd':>6} {'plan':>6} {'arms':>5} {'saved':>6}  fails"
     )
     lines = [head]
     for r in rows:
@@ -242,12 +262,15 @@ def table(rows: list[dict[str, Any]]) -> str:
         power = "-" if r["power_better"] is None else f"{r['power_better'] / n:.1f}"
         said = claims(r)
         wrong = "-" if not said else f"{100 * (r['spread_wrong'] + r['lead_wrong']) / said:.1f}"
-        mdd = "-" if r["mdd"] is None else f"{r['mdd']:.3f}"
+        other = "-" if r["power_other"] is None else f"{r['power_other'] / n:.1f}"
+        mdd, planned = ("-" if r[k] is None else f"{r[k]:.3f}" for k in ("mdd", "mdd_planned"))
+        lost = max(r["race_lost"], r["race_lost_null"])
         fails = "".join(k for k, ok in judge(r).items() if ok is False)
         lines.append(
-            f"{r['key']:57} {r['null_better'] / n:5.1f} {r['null_covered'] / n:6.1f} {r['spread_covered'] / n:8.1f} "
-            f"{max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {said:6} {wrong:>6} {r['race_lost'] / n:5.1f} "
-            f"{power:>6} {mdd:>6} {100 * r['race_saved']:6.1f}  {fails}"
+            f"{r['key']:57} {r['null_better'] / n:5.1f} {r['null_low_p'] / n:5.1f} {r['null_covered'] / n:6.1f} "
+            f"{r['spread_covered'] / n:8.1f} {max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {said:6} {wrong:>6} "
+            f"{lost / n:5.1f} {power:>6} {other:>5} {mdd:>6} {planned:>6} {r['null_arms_covered'] / n:5.1f} "
+            f"{100 * r['race_saved']:6.1f}  {fails}"
         )
     return "\n".join(lines)
 
@@ -303,7 +326,8 @@ def main() -> int:
     options.add_argument("--only", default="", help="points whose name holds this text")
     args = options.parse_args()
     code = code_hash() + f"-{args.studies}"
-    left = [p for p in grid() if args.only in p.key and p.key not in done(code)]
+    known = done(code)
+    left = [p for p in grid() if args.only in p.key and p.key not in known]
     ends = time.monotonic() + args.seconds
     with ProcessPoolExecutor(args.processes) as pool, POINTS.open("a") as out:
         running: dict[Any, Point] = {}
@@ -315,7 +339,7 @@ def main() -> int:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 point = running.pop(future)
-                out.write(json.dumps({"key": point.key, "code": code, **future.result()}) + "\n")
+                out.write("\n" + json.dumps({"key": point.key, "code": code, **future.result()}))
                 out.flush()
     print(f"{len(left)} points left", file=sys.stderr)
     return int(any(c["not_met"] for c in write(code, args.studies).values()))

@@ -72,12 +72,15 @@ def test_every_committed_result_can_be_told(capsys: pytest.CaptureFixture) -> No
 
 
 POINT = {"studies": 300, "clusters": 14, "null_better": 9, "null_covered": 285, "spread_covered": 280, "race_lost": 0}
+POINT |= {"name": "F1", "race_lost_null": 0}
 POINT |= {"spread_wrong": 0, "lead_wrong": 0, "spread_claims": 0, "lead_claims": 0, "power_better": None}
 
 
 def test_a_point_without_claims_or_power_is_not_measured() -> None:
     assert honesty.judge(POINT) == {"a": True, "b": True, "c": None, "d": True, "e": None}
     assert honesty.judge({**POINT, "lead_claims": 9, "lead_wrong": 16, "power_better": 225})["c"] is False
+    assert honesty.judge({**POINT, "race_lost_null": 7})["d"] is False
+    assert honesty.judge({**POINT, "name": "macro-F1"})["d"] is None, "what is no mean is not raced"
     counts = honesty.summarise([POINT, {**POINT, "null_better": 20}])
     assert counts["a"] == {"met": 1, "not_met": 1, "not_measured": 178}
     assert counts["c"]["not_measured"] == 180

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sharpen.errors import UserError
-from sharpen.store import STALE_SECONDS, Store, hash_file, hash_folder, replacing, write_text
+from sharpen.store import STALE_SECONDS, Store, hash_file, hash_folder, locked, replacing, write_text
 
 
 def put(text: str, name: str = "a.txt"):
@@ -242,3 +242,22 @@ def test_an_artefact_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert store.path(ref).is_dir()
     assert list(store.refs()) == [ref]
     assert store.loose([ref]) == []
+
+
+def test_who_finds_a_lock_held_says_so_and_waits(tmp_path: Path) -> None:
+    waits, got = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with locked(tmp_path / "work" / "x", waits.set):
+            got.set()
+
+    with locked(tmp_path / "work" / "x"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(20)
+        assert not got.is_set()
+    thread.join(20)
+    assert got.is_set()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "file" / "x"):
+        pass

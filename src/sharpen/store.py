@@ -201,3 +201,37 @@ class Store:
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
         return gone
+
+
+@contextmanager
+def locked(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock on ``path`` among processes; the lock ends with the process, however that ends.
+
+    Args:
+        path: need not exist; the lock is a hidden file beside it.
+        waits: called once where another process holds it.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        f = (path.parent / f".{path.name}.lock").open("w")
+    except OSError as e:
+        raise UserError(
+            f"cannot be written: {e.strerror}.", str(path.parent), "Mend that, or choose another place."
+        ) from e
+    with f:
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            import msvcrt
+
+            msvcrt.locking(f.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+        else:
+            try:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
+                fcntl.flock(f, fcntl.LOCK_EX)
+        yield

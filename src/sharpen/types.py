@@ -331,7 +331,10 @@ class Model(Protocol):
         ...
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
-        """Yield ``(position, likelihoods)`` of given replies, end-of-turn token not included."""
+        """Yield ``(position, likelihoods)`` of given replies.
+
+        The end-of-turn token is not included, except where another of the choices goes on after this one.
+        """
         ...
 
 

@@ -11,9 +11,11 @@ import pytest
 from evaluation_shapes import Mean, RootMeanSquare, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from sharpen.errors import UserError
 from sharpen.evaluation import Facts, Rule, compare
+from sharpen.evaluation.pairs import jackknife_error
 from sharpen.evaluation.sums import tabulate
 from sharpen.metrics import open_metric
 from sharpen.types import Answer, Example, Message, Score
@@ -273,3 +275,34 @@ def test_speed() -> None:
         compare(scores, clusters=clusters, metric=Mean(), baseline="a0")
         taken.append(time.perf_counter() - began)
     assert min(taken) < 1.0, "0.1 s on a quiet machine; the limit allows for a busy one"
+
+
+def test_the_unit_of_weights_changes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    arms = {a: scored((rng.random(200) < p).astype(float)) for a, p in (("base", 0.4), ("a", 0.6))}
+    clusters = [f"c{i // 10}" for i in range(200)]
+    plain = compare(arms, clusters=clusters, metric=Mean(), baseline="base")
+    for unit in (0.001, 1000.0):
+        same = compare(arms, clusters=clusters, metric=Mean(), baseline="base", weights=[unit] * 200)
+        assert same.minimum_detectable_difference == pytest.approx(plain.minimum_detectable_difference)
+        assert same.arm("a").delta_ci_low == pytest.approx(plain.arm("a").delta_ci_low)
+        assert same.verdict_text == plain.verdict_text
+
+
+def test_one_arms_interval_is_wilsons_where_questions_stand_alone() -> None:
+    """With the flips' quantile for the normal one; nothing is lost to a difference that a single mean has not."""
+    arms = {"base": scored([1.0] * 364 + [0.0] * 36)}
+    row = compare(arms, clusters=[f"c{i}" for i in range(400)], metric=Mean(), baseline="base").arm("base")
+    low, high = proportion(364, 400)
+    assert (row.ci_low, row.ci_high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+
+
+def proportion(k: int, n: int) -> tuple[float, float]:
+    found = binomtest(k, n).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def test_an_error_that_is_no_number_is_no_certainty() -> None:
+    error = jackknife_error(np.array([[np.nan, 1.0, 2.0], [1.0, -1.0, 0.0]]), np.ones(3))
+    assert np.isinf(error[0])
+    assert np.isfinite(error[1])

@@ -11,6 +11,7 @@ from scipy import stats
 
 from sharpen.evaluation import Rule, compare
 from sharpen.evaluation.flips import Flips, largest, quantile, signs, smallest_p, studentised
+from sharpen.types import Score
 
 
 def all_of(drawn: Flips) -> np.ndarray:
@@ -168,3 +169,25 @@ def test_brute_force_of_the_whole_procedure() -> None:
     for i in (1, 2):
         p = np.mean(np.array(top) >= t(sums[i] - sums[0]) - 1e-9)
         assert result.arm(f"a{i}").p_adjusted == pytest.approx(p)
+
+
+@pytest.mark.parametrize("g", [12, 14, 16])
+def test_a_part_of_all_flips_moves_every_cluster_by_itself(g: int) -> None:
+    """Every so many of all flips never moved some clusters: their signs are the digits of the flip's number."""
+    some = signs(g, 0, 0).some(1000).part(0, 1000)
+    assert len(some) == 1000
+    assert (some[0] == 1).all()
+    moved = some[:, :-1].T  # the last cluster never is: a flip and its mirror image are one
+    assert (moved == -1).any(axis=1).all()
+    assert np.abs(np.corrcoef(moved) - np.eye(g - 1)).max() < 0.15
+
+
+def test_what_all_arms_have_in_common_hides_no_small_difference() -> None:
+    """In single precision: one question of 100,000 differs, so all flips tie and p is 1; it was 0.0001."""
+    right = np.random.default_rng(0).random(100_000) < 0.97
+    clusters = [f"c{i // 2500}" for i in range(len(right))]
+    for one in (77, 60_001, 99_999):
+        other = right.copy()
+        other[one] = ~other[one]
+        arms = {"base": [Score(float(x)) for x in right], "a": [Score(float(x)) for x in other]}
+        assert compare(arms, clusters=clusters, metric=Mean(), baseline="base").arm("a").p_adjusted == 1.0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from evaluation_shapes import Mean, scored
+from evaluation_shapes import Mean, RootMeanSquare, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ from sharpen.types import Score
 
 def test_capital_by_hand() -> None:
     """Two clusters of 2 questions, b ahead of a by 2 then 1 of at most 2: capital is the mean over bets."""
-    run = Race(("base", "a"), "base", largest=2)
+    run = Race(("base", "a"), "base", 2, Mean())
     run.update({"base": scored([1, 1, 1, 0]), "a": scored([0, 0, 0, 0])}, ["x", "x", "y", "y"])
     capital = math.log(np.mean([(1 + b) * (1 + b / 2) for b in BETS]))
     i, j = 0, 1
@@ -35,7 +35,7 @@ def test_a_heavy_question_counts_for_as_many_light_ones() -> None:
     assert set(_run(answers, clusters, weights=[100.0 if h else 1.0 for h in heavy]).dropped) <= {"rest"}
     # A weight is so many copies in one cluster.
     once, twice = ({"base": scored([1, 0] * k), "a": scored([0, 1] * k)} for k in (1, 3))
-    weighted, copied = Race(("base", "a"), "base", largest=3), Race(("base", "a"), "base", largest=3)
+    weighted, copied = Race(("base", "a"), "base", 3, Mean()), Race(("base", "a"), "base", 3, Mean())
     weighted.update(once, ["x", "y"], [3, 3])
     copied.update(twice, ["x", "y"] * 3)
     np.testing.assert_allclose(weighted._log, copied._log)
@@ -124,9 +124,28 @@ def test_batches_hold_every_question_once_and_whole_clusters(sizes: list[int], r
 
 def test_bad_input() -> None:
     with pytest.raises(UserError, match="not in the race"):
-        Race(("a",), "base", 3)
-    run = Race(("base", "a"), "base", largest=1)
+        Race(("a",), "base", 3, Mean())
+    run = Race(("base", "a"), "base", 1, Mean())
     with pytest.raises(UserError, match="needs 2 scores of each of: a"):
         run.update({"base": scored([1, 0])}, ["x", "y"])
     with pytest.raises(UserError, match="more than the 1 declared"):
         run.update({"base": scored([1, 0]), "a": scored([1, 0])}, ["x", "x"])
+
+
+def test_what_is_no_bounded_mean_is_not_raced() -> None:
+    """The mean of one arm is lower, its value is higher; a score beyond the bounds says that these are none."""
+    clusters = [f"c{i}" for i in range(400)]
+    often = np.random.default_rng(0).random(400) < 0.45
+    squares = {"base": scored([0.6] * 400), "a": scored(often.astype(float))}
+    huge = {"base": scored([0.9] * 400), "a": scored(np.where(often, 100.0, 0.0))}
+    for answers, metric in ((squares, RootMeanSquare()), (huge, Mean())):
+        run = race(
+            lambda arm, positions, known=answers: [known[arm][i] for i in positions],
+            list(answers),
+            clusters=clusters,
+            metric=metric,
+            baseline="base",
+        )
+        assert not run.possible
+        assert not run.dropped
+    assert "a" in _run(squares, clusters).dropped

@@ -38,8 +38,10 @@ def test_the_cheapest_of_those_shown_is_chosen() -> None:
     costs = {"a": {"cost": 9.0}, "b": {"cost": 1.0}, "base": {"cost": 0.1}}
     v = decide(standings(close, 0.01, **costs), TERMS, 0.1)
     assert (v.kind, v.winner) == ("better", "b")
+    assert "the cheapest arm" in v.text
     v = decide(standings(close, 0.01), TERMS, 0.1)
     assert v.winner == "a", "costs unknown: the better of the two"
+    assert "cheapest" not in v.text
 
 
 def test_a_real_gain_below_worth_keeps_a_cheap_baseline_but_not_a_dear_one() -> None:
@@ -115,3 +117,13 @@ def test_no_verdict_contradicts_its_intervals() -> None:
             assert max(by["base"].below.values()) >= TERMS.worth
         if v.as_good_as_best:
             assert all(x < TERMS.worth for x in by[v.winner].below.values())
+
+
+def test_why_nothing_is_decided_is_true() -> None:
+    close = decide(standings({"base": 0.2, "a": 0.3}, 0.2), TERMS, 0.05)
+    assert "It is close" in close.text, "the difference that this test can show is smaller than the one seen"
+    dear = {name: {"able": False} for name in ("base", "a")}
+    nobody = decide(standings({"base": 0.2, "a": 0.3}, 0.2, **dear), TERMS, 0.3)
+    assert nobody.text.startswith("Not decided: no arm keeps the constraints.")
+    worse = decide(standings({"base": 0.3, "a": 0.2}, 0.2, base={"able": False}), TERMS, 0.3)
+    assert "more questions (" not in worse.text, "a baseline that breaks a constraint is never shown to be enough"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sharpen.errors import UserError
-from sharpen.metrics import open_metric, value_of, worst
+from sharpen.metrics import bounds_of, open_metric, value_of, worst
 from sharpen.types import Answer, Example, Message, Score
 
 CLASSES = ["card_arrival", "Lost card", "fees", "limits", "rare"]
@@ -79,8 +79,11 @@ def test_accuracy_folds_case_and_space_only() -> None:
 
 
 def test_what_an_unjudged_answer_counts_for() -> None:
-    assert worst(open_metric("exact_match")) == 0
-    assert worst(open_metric("seconds")) == float("inf")
+    assert worst(bounds_of(open_metric("exact_match")), True, [0.5]) == 0
+    assert worst(bounds_of(open_metric("seconds")), False, [2.0, 4.0]) == 4
+    assert worst(bounds_of(object()), True, [20.0, 50.0]) == 0
+    assert worst(bounds_of(object()), True, [-3.0, 50.0]) == -3
+    assert worst(bounds_of(object()), False, []) == 0
 
 
 def test_mean_leaves_out_what_was_not_judged() -> None:
@@ -143,13 +146,13 @@ def test_the_value_counts_what_could_not_be_judged_as_wrong(name: str) -> None:
     )
 
 
-def test_there_is_no_value_where_nothing_was_judged_or_the_worst_has_no_end() -> None:
+def test_there_is_no_value_where_nothing_was_judged_and_the_worst_seen_where_the_worst_has_no_end() -> None:
     metric = open_metric("exact_match")
     assert value_of(metric, []) is None
     assert value_of(metric, [Score(None, "it broke")] * 3) is None
     assert value_of(metric, [Score(1.0)], [0.0]) is None
     slow = open_metric("seconds")
-    assert value_of(slow, [Score(2.0), Score(None), Score(4.0)]) == 3.0
+    assert value_of(slow, [Score(2.0), Score(None), Score(4.0)]) == pytest.approx(10 / 3)
 
 
 def test_a_metric_may_be_a_file_of_ones_own(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from tiny_model import write
 
 from sharpen.errors import UserError
 from sharpen.models import open_model, pull
-from sharpen.models.transformers import load_module, placed
+from sharpen.models.transformers import load_module, placed, transformers
 from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank
 
 torch = pytest.importorskip("torch")
@@ -59,11 +61,18 @@ def one_by_one(model: Any, module: Any, request: Generate) -> list[int]:
     return new[:-1] if new and new[-1] in model.chat.ends else new
 
 
+def replies(model: Any, choices: Sequence[str]) -> list[tuple[int, ...]]:
+    """Without the end of the turn, but for those that another choice goes on from."""
+    bare = [model.chat.reply(c) for c in choices]
+    end = model.render((Message("user", "?"), Message("assistant", "a"))).ids[-1]
+    longer = [any(len(o) > len(b) and o[: len(b)] == b for o in bare) for b in bare]
+    return [(*b, end) if more else b for b, more in zip(bare, longer, strict=True)]
+
+
 def by_hand(model: Any, module: Any, request: Rank) -> list[float]:
     """Log-likelihoods by one forward pass a choice."""
     prompt, sums = model.render(request.messages).ids, []
-    for choice in request.choices:
-        reply = model.chat.reply(choice)
+    for reply in replies(model, request.choices):
         with torch.inference_mode():
             logits = module(torch.tensor([[*prompt, *reply]])).logits[0].double().log_softmax(-1)
         sums.append(sum(float(logits[len(prompt) - 1 + i, t]) for i, t in enumerate(reply)))
@@ -188,7 +197,9 @@ def test_likelihoods_are_those_of_one_pass_a_choice(tiny: Any, plain: Any, seed:
     found = dict(tiny.score(wanted))
     for i, request in enumerate(wanted):
         assert found[i].logprobs == pytest.approx(by_hand(tiny, plain, request), abs=1e-3)
-        assert found[i].tokens == tuple(len(tiny.chat.reply(c)) for c in request.choices)
+        assert found[i].tokens == tuple(map(len, replies(tiny, request.choices)))
+        each = dict(zip(request.choices, found[i].logprobs, strict=True))
+        assert sum(math.exp(x) for x in each.values()) <= 1, "what goes on is not what ends"
 
 
 @pytest.mark.parametrize(("wide", "read"), [(2, 30), (6, 10_000)])
@@ -375,3 +386,33 @@ def test_laying_out_weights_changes_no_answer(tiny_folder: Path) -> None:
     ids = torch.randint(0, 300, (2, 17), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(packed(ids).logits, plain(ids).logits, atol=1e-4, rtol=1e-4)
+
+
+def test_slots_never_take_more_memory_than_they_may(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither at first, nor where a wide row comes later; a shared beginning stays in one place and counts once."""
+    rows: list[tuple[int, int]] = []
+    room = _decode.Slots._room
+
+    def noted(slots: Any, n: int, length: int) -> None:
+        room(slots, n, length)
+        rows.append((slots.store.shape[2], slots.store.shape[4]))
+
+    monkeypatch.setattr(_decode.Slots, "_room", noted)
+    monkeypatch.setitem(_decode.MEMORY, "cpu", 64 * 6 * tiny.forest.kv_bytes)
+    short = [Generate("", (), (Message("user", w),), Decoding(max_new_tokens=30)) for w in WORDS[:12]]
+    expected = {i: c.tokens for i, c in tiny.generate(short)}
+    assert max(n for n, _ in rows) <= 6
+    rows.clear()
+    beginning = Message("system", " ".join(WORDS * 3))
+    shared = [Generate("", (), (beginning, *r.messages), Decoding(max_new_tokens=8)) for r in short]
+    found = dict(tiny.generate(shared))
+    assert max(n for n, _ in rows) > 4, "what they share is not counted for each"
+    monkeypatch.undo()
+    assert {i: c.tokens for i, c in tiny.generate(short)} == expected
+    assert {i: c.tokens for i, c in tiny.generate(shared)} == {i: c.tokens for i, c in found.items()}
+
+
+def test_who_takes_answers_is_not_in_inference_mode(tiny_folder: Path) -> None:
+    model = transformers(pull(str(tiny_folder)), packed=False)
+    for _ in model.generate(requests(0)[:3]):
+        assert not torch.is_inference_mode_enabled()

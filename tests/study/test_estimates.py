@@ -20,6 +20,7 @@ SPEEDS = Speeds(
     prompt=100,
     answer=10,
     answer_alone=5,
+    answer_context=0.0001,
     answer_tokens=6,
     shot_tokens=5,
     label_tokens=50,

@@ -33,13 +33,13 @@ def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def routing(folder: Path, home: Path) -> Path:
-    """A study of three classes, chosen among by likelihood; the second time it is only read."""
+    """A study of three classes, one of which goes on from another; the second time it is only read."""
     from tiny_model import write
 
     if (folder / "usecase.yaml").exists():
         return sharpen.run(folder).path
     write(folder / "model")
-    words = {"card arrival": "card arrive", "exchange rate": "rate of exchange", "top up": "add money"}
+    words = {"card": "lost card", "card arrival": "card arrive", "exchange rate": "rate of exchange"}
     rows = [
         {"text": f"{i} {asked} please {i * 7}", "label": label} for i in range(20) for label, asked in words.items()
     ]
@@ -56,7 +56,7 @@ def test_the_script_chooses_as_the_arm_did(routing: Path, tmp_path: Path) -> Non
     """Greedy text of the same prompt is another program: this arm's score rests on its rule of choice."""
     sharpen.export(routing, tmp_path / "out", "hf", "few_shot(k=3)")
     how = json.loads((tmp_path / "out" / "prompt.json").read_text())
-    assert how["choices"] == ["card arrival", "exchange rate", "top up"]
+    assert how["choices"] == ["card", "card arrival", "exchange rate"]
     assert len(how["demos"]) == 3
     for question in ASKED:
         done = subprocess.run(

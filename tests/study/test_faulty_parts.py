@@ -17,7 +17,7 @@ from sharpen import parts
 from sharpen.config import parse_sum
 from sharpen.data import Prepared, examine
 from sharpen.errors import PluginError, UserError
-from sharpen.metrics import Checked, open_metric, value_of, with_labels, worst
+from sharpen.metrics import Checked, bounds_of, open_metric, value_of, with_labels
 from sharpen.study.setting import resolve
 from sharpen.techniques import open_technique
 from sharpen.types import Answer, Example, Message, Score, silent
@@ -288,7 +288,7 @@ def test_a_copy_of_our_metric_is_told_the_classes_and_counts_as_ours_does(tmp_pa
     assert isinstance(own, Checked)
     assert own.labels == ("a", "b", "c")
     assert with_labels(own, ("d",)) is own
-    assert (own.name, own.higher_is_better, own.bounds, worst(own)) == ("macro_f1", True, (0.0, 1.0), 0.0)
+    assert (own.name, own.higher_is_better, bounds_of(own)) == ("macro_f1", True, (0.0, 1.0))
     examples = [Example(str(i), (Message("user", "?"),), labels=(c,)) for i, c in enumerate("aabbcc")]
     answers = [Answer(t) for t in "abbbxc"]
     assert own.score(examples, answers) == ours.score(examples, answers)

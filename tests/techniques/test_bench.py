@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sharpen.techniques import Bench, Counts
+from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.techniques.bench import worse_than
 from sharpen.testing import tiny_bench
 from sharpen.types import Answer, Decoding, Example, Prompt, System
@@ -186,3 +186,23 @@ def test_without_a_template_that_names_the_classes_the_first_one_is_taken() -> N
     bench.task = replace(bench.task, instructions=("{goal} Reply with the class only.",))
     bench.model(System("fake:")).can = frozenset({"generate"})
     assert bench.first("fake:").prompt.instruction == "Tell visitors about our rooms. Reply with the class only."
+
+
+def test_who_leads_goes_on_however_dear() -> None:
+    """On a third of dev the dearest leads within noise; on all of it, it is far ahead."""
+    dev = many(90)
+    right = {"a": (12, 20), "b": (12, 20), "c": (13, 60)}
+
+    class Halves(Scripted):
+        def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
+            n = right[program.prompt.instruction][len(examples) == len(dev)]
+            return [Answer(e.targets[0] if i < n else "wrong") for i, e in enumerate(examples)]
+
+    bench = Halves(**{f: getattr(scripted(dev=dev), f) for f in Bench.__dataclass_fields__})
+    assert bench.best(candidates("a", "b", "c"), "x", cheapest_first=True).prompt.instruction == "c"
+
+
+def test_the_programs_own_instruction_is_the_program() -> None:
+    bench = tiny_bench()
+    program = bench.first("fake:")
+    assert open_technique("instruct", {"instructions": program.prompt.instruction})(program, bench) == program

@@ -108,3 +108,11 @@ def test_without_documents_it_is_not_the_baseline_under_another_name() -> None:
     made = tiny_bench(documents=False)
     with pytest.raises(NotAvailable, match="there are none"):
         retrieve(made)
+
+
+def test_a_search_by_words_embeds_nothing() -> None:
+    made = bench(RIGHT, RIGHT)
+    engines = Engines(made.store, lambda ref, adapters: open_model(ref, adapters=adapters))
+    found = retrieve(replace(made, engines=engines), how="bm25", k=1).retriever
+    assert found is not None
+    assert found.how == "bm25"

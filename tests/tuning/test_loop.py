@@ -13,7 +13,7 @@ import pytest
 from tiny_llama import passages, tiny
 
 from sharpen.errors import UserError
-from sharpen.tuning import Trained, TrainOptions, train, workload
+from sharpen.tuning import Trained, TrainOptions, Untrainable, train, workload
 from sharpen.tuning.loop import schedule
 from sharpen.types import Rendered
 
@@ -287,3 +287,11 @@ def test_bf16_trains_close_to_float32(rows: list[Rendered], tmp_path: Path) -> N
     rough = train(tiny(), rows, rows, replace(options, bf16=True), tmp_path / "b")
     assert rough.dev_loss == pytest.approx(exact.dev_loss, rel=0.1)
     assert {v.dtype for v in weights(rough).values()} == {torch.float32}
+
+
+def test_a_validation_loss_that_is_no_number_is_said(
+    rows: list[Rendered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sharpen.tuning.loop._Run.dev_loss", lambda run: float("nan") if run.curve else 1.0)
+    with pytest.raises(Untrainable, match=r"validation loss is no longer a number after step 2\."):
+        train(tiny(), rows, rows[:2], replace(QUICK, eval_steps=2, max_steps=4), tmp_path)

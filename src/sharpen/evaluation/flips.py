@@ -35,8 +35,11 @@ class Flips:
         return self._unpacked(self._bits[start:stop]) if self._whole is None else self._whole[start:stop]
 
     def some(self, n: int) -> Flips:
-        """About ``n`` of these flips, evenly taken, the first among them."""
-        return Flips(self._bits[:: max(1, len(self) // n)], self.n_clusters)
+        """``n`` of these flips, the first and drawn ones; evenly taken, some clusters would never be flipped."""
+        if len(self) <= n:
+            return self
+        others = 1 + np.random.default_rng(0).choice(len(self) - 1, n - 1, replace=False)
+        return Flips(self._bits[np.concatenate([[0], others])], self.n_clusters)
 
     def _unpacked(self, bits: NDArray[np.uint8]) -> Signs:
         found: Signs = np.unpackbits(bits, axis=1, count=self.n_clusters).astype(self.dtype)
@@ -92,9 +95,11 @@ def largest(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return (the largest |t| over ``pairs`` under each flip, |t| of each pair unflipped).
 
-    All arms take the same flip, so a pair's flipped sum is the difference of two arms' flipped sums.
+    All arms take the same flip, so a pair's flipped sum is the difference of two arms' flipped sums. What all arms have
+    in common is taken away first: single precision would lose small differences in it.
     """
     first, second = pairs
+    sums = sums - np.median(sums, axis=0)
     scaled = sums / (np.abs(sums).max(initial=0.0) or 1.0)
     own = ((scaled[first] - scaled[second]) ** 2).sum(1)
     plain, weighted = scaled.astype(flips.dtype), (scaled * sizes).astype(flips.dtype)

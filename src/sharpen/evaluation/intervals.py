@@ -27,13 +27,14 @@ class Evidence:
     """What bounds are made of; one entry a difference.
 
     ``estimate``; ``error`` its standard error; ``gained`` and ``lost`` summed weights of questions where the score is
-    higher or lower, as shares of the range; ``clusters`` how many differ.
+    higher or lower, as shares of the range (``lost`` is None where the estimate is a mean and no difference);
+    ``clusters`` how many differ.
     """
 
     estimate: Array
     error: Array
     gained: Array
-    lost: Array
+    lost: Array | None
     clusters: NDArray[np.intp]
 
 
@@ -78,8 +79,14 @@ def _reach(evidence: Evidence, critical: Array, width: float, n: float, signs: A
 
 
 def _variance(evidence: Evidence, n: float, difference: Array) -> Array:
-    """Variance of one question's difference if the true difference were ``difference`` (Tango 1998, equation 8)."""
+    """Variance of one question's difference if the true difference were ``difference`` (Tango 1998, equation 8).
+
+    Of a mean: that of one question's score (Wilson 1927).
+    """
     b, c = evidence.gained, evidence.lost
+    if c is None:
+        alone: Array = np.clip(difference * (1 - difference), 0.0, None)
+        return alone
     linear = (2 * n - b + c) * difference - b - c
     free = -c * difference * (1 - difference)
     share = (np.sqrt(np.maximum(linear**2 - 8 * n * free, 0.0)) - linear) / (4 * n)

@@ -22,8 +22,8 @@ class Pairs:
     """Pairs ``(first, second)`` of arm numbers, first < second; the baseline's pairs are marked.
 
     ``difference`` is first minus second; ``low`` and ``high`` hold for all pairs at once; ``p`` is adjusted over the
-    baseline's pairs (1 for others); ``fixed`` and ``lost`` count questions where first is higher or lower; ``clusters``
-    those where the two differ at all; ``arm_low`` and ``arm_high`` bound each arm's mean, one at a time.
+    baseline's pairs (1 for others); ``gained`` and ``lost`` count questions where first is higher or lower; ``arm_low``
+    and ``arm_high`` bound each arm's mean, one at a time.
     """
 
     first: NDArray[np.intp]
@@ -35,11 +35,9 @@ class Pairs:
     p: Array
     gained: NDArray[np.intp]
     lost: NDArray[np.intp]
-    clusters: NDArray[np.intp]
     arm_low: Array
     arm_high: Array
     critical: float
-    enough: int
 
     def find(self, a: int, b: int) -> tuple[int, float]:
         """Return the pair's number and 1 if it is kept as (a, b), -1 if as (b, a)."""
@@ -50,8 +48,9 @@ class Pairs:
 def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> Pairs:
     """Run the flips and read everything from them.
 
-    p: differences are flipped as they are, which is exact where arms are alike; the largest |t| of the baseline's pairs
-    is the reference. Intervals: cluster residuals are flipped, and the largest |t| of all pairs is the reference.
+    p: differences are flipped as they are, which is exact for two arms that are alike and a metric that is a mean, and
+    nearly so otherwise; the largest |t| of the baseline's pairs is the reference.
+    Intervals: cluster residuals are flipped, and the largest |t| of all pairs is the reference.
     """
     g, total = len(table.sizes), float(table.sizes.sum())
     first, second = np.triu_indices(len(table.arms), 1)
@@ -66,10 +65,7 @@ def all_pairs(table: Table, base: int, alpha: float, flips: int, seed: int) -> P
     low, high = bounds(evidence, critical, (-span, span), total, unseen(table, alpha), enough)
     arm_low, arm_high = _arms(table, residuals, drawn, alpha)
     p = _adjusted(table, drawn, first, second, base)
-    return Pairs(
-        first, second, difference, evidence.error, low, high, p, gained, lost, evidence.clusters, arm_low, arm_high,
-        critical, enough,
-    )  # fmt: skip
+    return Pairs(first, second, difference, evidence.error, low, high, p, gained, lost, arm_low, arm_high, critical)
 
 
 def enough_clusters(n_pairs: int, alpha: float, g: int) -> int:
@@ -104,7 +100,8 @@ def jackknife_error(residuals: Array, sizes: Array) -> Array:
     if g < 2:
         return np.zeros(len(residuals))
     error = np.sqrt(((residuals / (1 - sizes / total)) ** 2).sum(1) * (g - 1) / g) / total
-    return np.where(error > 1e-12, error, 0.0)
+    # Not a number: without some cluster the metric has no value. Then nothing is certain.
+    return np.where(np.isnan(error), np.inf, np.where(error > 1e-12, error, 0.0))
 
 
 def _critical(top: NDArray[Any], g: int, alpha: float) -> float:
@@ -148,7 +145,7 @@ def _arms(table: Table, residuals: Array, drawn: Flips, alpha: float) -> tuple[A
     mass = (table.values - lowest) @ table.weights / table.spread
     bounded = np.isfinite(table.limits).all()
     limits = (0.0, ceiling - lowest) if bounded else (-np.inf, np.inf)
-    each = Evidence(table.means - lowest, jackknife_error(residuals, table.sizes), mass, np.zeros(len(mass)), some)
+    each = Evidence(table.means - lowest, jackknife_error(residuals, table.sizes), mass, None, some)
     critical = np.array([_critical(row, g, alpha) for row in alone])
     low, high = bounds(each, critical, limits, total, unseen(table, alpha), enough_clusters(1, alpha, g))
     return low + lowest, high + lowest

@@ -10,7 +10,7 @@ looks.
 
 Never dropped: the baseline, and any arm for what another arm's score says (an arm is judged by its own answers only,
 not by those of the techniques it is made of). With few clusters little is dropped; that is what few clusters can tell.
-Metrics that are not a mean, or have no bounds, are not raced.
+Metrics that are not a mean, or have no bounds, or go beyond them, are not raced.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from sharpen.errors import UserError
 from sharpen.evaluation.flips import Array
+from sharpen.evaluation.sums import Judge, values_filled
 from sharpen.types import Score
 
+ROUNDS = 4  # engines work best on large batches, and few clusters tell little more often
 ALPHA = 0.02  # how often, at most, the best arm may be dropped
 BETS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.98)  # shares of the capital that a whole lost cluster would take
 
@@ -57,21 +59,21 @@ class Race:
         arms: the names of all built arms, the baseline among them.
         baseline: the arm that is never dropped.
         largest: questions (or summed weights) in the largest cluster of dev.
-        bounds: least and greatest possible score of the metric.
-        higher_is_better: as in the metric.
+        metric: its ``bounds`` and ``higher_is_better``, and whether its ``aggregate`` is the mean.
         alpha: how often, at most, an arm that is not below any other may be dropped.
     """
 
     arms: tuple[str, ...]
     baseline: str
     largest: float
-    bounds: tuple[float, float] = (0.0, 1.0)
-    higher_is_better: bool = True
+    metric: Judge
     alpha: float = ALPHA
     dropped: dict[str, Dropped] = field(default_factory=dict)
     n_questions: int = 0
     n_clusters: int = 0
     saved: int = 0
+    possible: bool = field(init=False)  # whether the metric can be raced, as far as is seen
+    bounds: tuple[float, float] = field(init=False)
     _log: Array = field(init=False, repr=False)
     _sums: Array = field(init=False, repr=False)
     _weight: Array = field(init=False, repr=False)
@@ -79,6 +81,9 @@ class Race:
     def __post_init__(self) -> None:
         if self.baseline not in self.arms:
             raise UserError(f"the baseline {self.baseline!r} is not in the race.", do=f"Arms: {', '.join(self.arms)}.")
+        self.bounds = getattr(self.metric, "bounds", (-np.inf, np.inf))
+        stats = getattr(self.metric, "aggregate_stats", None)
+        self.possible = bool(np.isfinite(self.bounds).all()) and self.largest > 0 and stats is None
         k = len(self.arms)
         self._log = np.zeros((len(BETS), k, k))  # [bet, a, b]: log capital on "a is ahead of b"
         self._sums, self._weight = np.zeros((k, k)), np.zeros((k, k))
@@ -87,11 +92,6 @@ class Race:
     def running(self) -> tuple[str, ...]:
         """The arms that are still asked."""
         return tuple(a for a in self.arms if a not in self.dropped)
-
-    @property
-    def possible(self) -> bool:
-        """Whether the metric can be raced at all."""
-        return bool(np.isfinite(self.bounds).all()) and self.largest > 0
 
     def update(
         self, scores: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights: Sequence[float] | None = None
@@ -113,10 +113,11 @@ class Race:
         self.saved += len(clusters) * len(self.dropped)
         labels, cluster_of = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
         self.n_clusters += len(labels)
+        w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
+        self.possible = self.possible and all(self._is_bounded_mean(scores[a], w) for a in self.running)
         if not self.possible:
             return ()
         running = [self.arms.index(a) for a in self.running]
-        w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
         right = [w * self._oriented(scores[self.arms[i]]) for i in running]
         sums: Array = np.stack([np.bincount(cluster_of, weights=x, minlength=len(labels)) for x in right])
         sizes: Array = np.bincount(cluster_of, weights=w, minlength=len(labels)).astype(np.float64)
@@ -125,12 +126,21 @@ class Race:
         self._bet(np.array(running, dtype=np.intp), sums, sizes)
         return self._leave()
 
+    def _values(self, scores: Sequence[Score]) -> Array:
+        worst = self.bounds[0] if self.metric.higher_is_better else self.bounds[1]
+        return np.array([worst if s.value is None else s.value for s in scores], dtype=float)
+
+    def _is_bounded_mean(self, scores: Sequence[Score], weights: Array) -> bool:
+        """Whether scores keep the bounds, and the metric's own value of them is their mean."""
+        values = self._values(scores)
+        within = self.bounds[0] <= values.min(initial=np.inf) and values.max(initial=-np.inf) <= self.bounds[1]
+        value = self.metric.aggregate(values_filled(scores, values), weights.tolist())
+        return within and bool(np.isclose(value, np.average(values, weights=weights), rtol=1e-9, atol=1e-12))
+
     def _oriented(self, scores: Sequence[Score]) -> Array:
         """Scores from 0 (worst) to 1 (best)."""
-        low, high = self.bounds
-        worst = low if self.higher_is_better else high
-        x = (np.array([worst if s.value is None else s.value for s in scores], dtype=float) - low) / (high - low)
-        return np.clip(x if self.higher_is_better else 1 - x, 0.0, 1.0)
+        x: Array = (self._values(scores) - self.bounds[0]) / (self.bounds[1] - self.bounds[0])
+        return x if self.metric.higher_is_better else 1 - x
 
     def _bet(self, running: NDArray[np.intp], sums: Array, sizes: Array) -> None:
         grid = np.ix_(running, running)
@@ -156,7 +166,7 @@ class Race:
         return tuple(gone)
 
 
-def batches(clusters: Sequence[str], rounds: int = 10, seed: int = 0) -> list[list[int]]:
+def batches(clusters: Sequence[str], rounds: int = ROUNDS, seed: int = 0) -> list[list[int]]:
     """Cut dev into batches of whole clusters with about as many questions each.
 
     Returns:
@@ -181,9 +191,9 @@ def race(
     arms: Sequence[str],
     *,
     clusters: Sequence[str],
-    metric: object,
+    metric: Judge,
     baseline: str,
-    rounds: int = 10,
+    rounds: int = ROUNDS,
     seed: int = 0,
     weights: Sequence[float] | None = None,
 ) -> Race:
@@ -193,7 +203,7 @@ def race(
         ask: answers and judges questions: ``ask(arm, positions)`` gives one score a position.
         arms: the built arms, the baseline among them.
         clusters: the cluster of each dev question.
-        metric: its ``bounds`` and ``higher_is_better``; where it is not a bounded mean all arms stay.
+        metric: what the scores are of; where it is not a bounded mean all arms stay.
         baseline: the arm that is never dropped.
         rounds: batches at most.
         seed: of the order of clusters.
@@ -201,12 +211,7 @@ def race(
     """
     w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
     sizes = np.bincount(np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)[1], weights=w)
-    bounds = getattr(metric, "bounds", (-np.inf, np.inf))
-    if getattr(metric, "aggregate_stats", None) is not None:
-        bounds = (-np.inf, np.inf)
-    running = Race(
-        tuple(arms), baseline, float(sizes.max(initial=0)), bounds, bool(getattr(metric, "higher_is_better", True))
-    )
+    running = Race(tuple(arms), baseline, float(sizes.max(initial=0)), metric)
     for positions in batches(clusters, rounds, seed):
         part = [str(clusters[i]) for i in positions]
         running.update({a: list(ask(a, positions)) for a in running.running}, part, w[positions].tolist())

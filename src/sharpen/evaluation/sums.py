@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sharpen.errors import Problem, UserError
 from sharpen.evaluation.flips import Array
+from sharpen.metrics import worst
 from sharpen.types import Score
 
 Numbers: TypeAlias = NDArray[np.intp]
@@ -83,10 +84,11 @@ def tabulate(
     labels, cluster_of = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
     cluster_of = cluster_of.astype(np.intp)
     w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
+    w *= len(w) / w.sum()  # in questions, whatever the unit of weights is
     raw = np.array([[np.nan if s.value is None else s.value for s in arms[a]] for a in names], dtype=float)
     judged = ~np.isnan(raw)
     limits = _limits(metric, raw[judged])
-    wrong = _worst(raw[judged], limits, metric.higher_is_better)
+    wrong = worst(limits, metric.higher_is_better, raw[judged])
     values = np.where(judged, raw, wrong)
     filled = {a: values_filled(arms[a], values[i]) for i, a in enumerate(names)}
     sizes: Array = np.bincount(cluster_of, weights=w, minlength=len(labels)).astype(np.float64)
@@ -127,16 +129,6 @@ def _limits(metric: Judge, values: Array) -> tuple[float, float]:
     return (float(min(low, values.min())), float(max(high, values.max()))) if values.size else (float(low), float(high))
 
 
-def _worst(values: Array, limits: tuple[float, float], higher_is_better: bool) -> float:
-    """What an answer that could not be judged counts as: the worst possible, or the worst seen where none is."""
-    bound = limits[0] if higher_is_better else limits[1]
-    if np.isfinite(bound):
-        return bound
-    if values.size == 0:
-        return 0.0
-    return float(min(0.0, values.min())) if higher_is_better else float(values.max())
-
-
 def _cluster_sums(
     filled: Mapping[str, list[Score]], values: Array, cluster_of: Numbers, w: Array, sizes: Array, metric: Judge
 ) -> tuple[Array, Array, bool]:
@@ -172,10 +164,10 @@ def _deleted(
     each = w.tolist()
     from_sums: Any = getattr(metric, "aggregate_stats", None)
     if from_sums is not None and all(s.stats for scores in filled.values() for s in scores):
-        stats = np.array([[s.stats for s in scores] for scores in filled.values()], dtype=float) * w[:, None]
         order = np.argsort(cluster_of, kind="stable")
         starts = np.searchsorted(cluster_of[order], np.arange(n_clusters))
-        per_cluster = np.add.reduceat(stats[:, order], starts, axis=1)
+        each_arm = (np.array([s.stats for s in scores], dtype=float) * w[:, None] for scores in filled.values())
+        per_cluster = np.stack([np.add.reduceat(stats[order], starts, axis=0) for stats in each_arm])
         total = per_cluster.sum(1)
         return np.asarray(from_sums(total)), np.asarray(from_sums(total[:, None] - per_cluster))
     whole = np.array([metric.aggregate(scores, each) for scores in filled.values()], dtype=np.float64)

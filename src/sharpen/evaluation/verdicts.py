@@ -74,8 +74,8 @@ def decide(arms: Sequence[Standing], terms: Terms, reach: float | None) -> Verdi
     terms = replace(terms, others="arm" if len(able) == len(arms) else "arm that keeps the constraints")
     if better:
         verdict = _choose(better, base, able, terms, leader.name)
-    elif able == [base]:
-        text = f"Not decided: no arm but {base.name} keeps the constraints."
+    elif not [a for a in able if a is not base]:
+        text = f"Not decided: no arm{f' but {base.name}' if able else ''} keeps the constraints."
         verdict = Verdict("not_decided", None, text, leader.name)
     elif base.able and all(base.below[a.name] < terms.worth for a in able if a is not base):
         verdict = Verdict("keep_baseline", base.name, _keep_text(base, able, terms), leader.name, True)
@@ -95,7 +95,7 @@ def _barred(arm: Standing, terms: Terms) -> str:
 
 def _is_better(arm: Standing, terms: Terms) -> bool:
     """p and interval are two readings of the same flips; where they disagree the more cautious decides."""
-    return arm.name != terms.baseline and arm.p < terms.alpha and arm.gain > 0 and arm.above_baseline > 0
+    return arm.name != terms.baseline and arm.p <= terms.alpha and arm.gain > 0 and arm.above_baseline > 0
 
 
 def _choose(better: Sequence[Standing], base: Standing, able: Sequence[Standing], terms: Terms, leader: str) -> Verdict:
@@ -107,7 +107,8 @@ def _choose(better: Sequence[Standing], base: Standing, able: Sequence[Standing]
         if best is base:
             return Verdict("keep_baseline", base.name, _small_text(better, base, terms), leader, True)
         why = f"it is shown to be less than {terms.worth:g} below every other {terms.others}"
-        more = f", and it is the cheapest arm of which that is shown ({len(shown)})" if len(shown) > 1 else ""
+        cheapest = len(shown) > 1 and all(_cost(best) < _cost(a) for a in shown if a is not best)
+        more = f", and it is the cheapest arm of which that is shown ({len(shown)})" if cheapest else ""
         return Verdict(
             "better", best.name, f"{best.name} is better than {base.name} {_gain(best)}; {why}{more}.", leader, True
         )
@@ -161,6 +162,8 @@ def _open_text(leader: Standing, base: Standing, able: Sequence[Standing], terms
     if more is None:
         why = "Questions from more sources would help: in too few of these do the arms differ."
         return f"Not decided. {_leads(leader, base)} {why}"
+    if not more:
+        return f"Not decided. {_leads(leader, base)} It is close: a larger test would probably decide."
     clusters = max(1, ceil(more * terms.n_clusters / terms.n))
     return (
         f"Not decided. {_leads(leader, base)} About {_round(more)} more questions "
@@ -175,14 +178,17 @@ def _leads(leader: Standing, base: Standing) -> str:
 
 
 def _more(leader: Standing, base: Standing, able: Sequence[Standing], terms: Terms, reach: float | None) -> int | None:
-    """Questions to add to show that the gain seen is above 0, or that it is below ``worth``, whichever takes fewer."""
-    if reach is None:
+    """Questions to add to show that the gain seen is above 0, or that it is below ``worth``, whichever takes fewer.
+
+    0: this many could have shown it. None: no number is enough, or none is known.
+    """
+    top = max(a.gain for a in able if a is not base)
+    # Only a baseline that may be kept is shown to be good enough.
+    distances = [d for d in (top, terms.worth - top if base.able else 0.0) if d > 0]
+    if reach is None or not distances:
         return None
-    others = [a for a in able if a is not base]
-    top = max((a.gain for a in others), default=0.0)
-    distances = [d for d in (top, terms.worth - top) if d > 0]
     factor = (reach / max(distances)) ** 2
-    return ceil(round(terms.n * float(factor - 1), 6)) if factor > 1 else None
+    return max(0, ceil(round(terms.n * float(factor - 1), 6)))
 
 
 def _round(n: int) -> int:

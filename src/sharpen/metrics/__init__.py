@@ -11,10 +11,20 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.metrics.checking import Checked, with_labels
-from sharpen.metrics.judging import Judge, mean_aggregate, value_of, worst
+from sharpen.metrics.judging import Judge, bounds_of, mean_aggregate, value_of, worst
 from sharpen.metrics.parsing import parse
 
-__all__ = ["Checked", "Judge", "mean_aggregate", "open_metric", "parse", "value_of", "with_labels", "worst"]
+__all__ = [
+    "Checked",
+    "Judge",
+    "bounds_of",
+    "mean_aggregate",
+    "open_metric",
+    "parse",
+    "value_of",
+    "with_labels",
+    "worst",
+]
 
 
 def open_metric(name: str, base: Path | None = None, **options: Any) -> Judge | Checked:

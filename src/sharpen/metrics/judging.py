@@ -78,16 +78,25 @@ def value_of(metric: Metric, scores: Sequence[Score], weights: Sequence[float] |
 
     None where nothing was judged, or the value is not a finite number.
     """
-    if all(s.value is None for s in scores):
+    judged = [s.value for s in scores if s.value is not None]
+    if not judged:
         return None
-    wrong = worst(metric)
-    if math.isfinite(wrong):
-        scores = [replace(s, value=wrong) if s.value is None else s for s in scores]
-    value = metric.aggregate(scores, weights)
+    wrong = worst(bounds_of(metric), metric.higher_is_better, judged)
+    value = metric.aggregate([replace(s, value=wrong) if s.value is None else s for s in scores], weights)
     return value if math.isfinite(value) else None
 
 
-def worst(metric: Metric) -> float:
-    """Return the value that an answer which could not be judged counts for in a decision."""
-    low, high = getattr(metric, "bounds", (0.0, 1.0))
-    return float(low if metric.higher_is_better else high)
+def bounds_of(metric: object) -> tuple[float, float]:
+    """Return the least and the greatest possible value of a metric; infinite where it does not say."""
+    low, high = getattr(metric, "bounds", (-math.inf, math.inf))
+    return float(low), float(high)
+
+
+def worst(bounds: tuple[float, float], higher_is_better: bool, seen: Sequence[float] | np.ndarray) -> float:
+    """Return what an answer that could not be judged counts as: the worst possible, or the worst seen where none is."""
+    bound = bounds[0] if higher_is_better else bounds[1]
+    if math.isfinite(bound):
+        return bound
+    if not len(seen):
+        return 0.0
+    return min(0.0, float(min(seen))) if higher_is_better else float(max(seen))

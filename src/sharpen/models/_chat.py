@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from sharpen.errors import UserError
@@ -87,6 +88,16 @@ class Chat:
         """Token ids of a reply after a prompt, without the end-of-turn token."""
         ids = self._reply(content)[1]
         return ids[:-1]
+
+    def replies(self, contents: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """Token ids of replies among which one is to be chosen.
+
+        One that another begins with keeps its end-of-turn token: it would be likelier than the other whatever the model
+        thinks, if it were not said that nothing follows it.
+        """
+        bare = [self.reply(c) for c in contents]
+        begun = {a for a, b in pairwise(sorted(set(bare))) if b[: len(a)] == a}
+        return tuple(self._reply(c)[1] if ids in begun else ids for c, ids in zip(contents, bare, strict=True))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Turn generated ids into text without special tokens."""

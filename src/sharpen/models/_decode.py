@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from sharpen.models._stop import cut
 from sharpen.types import Completion, Decoding
 
 GROUP = 4  # rows that must share a beginning for it to stay in one place
+STEP = 64  # tokens by which slots become longer
 READ = {"cpu": 512, "cuda": 8192}  # prompt tokens in a pass
 SLOTS = {"cpu": 32, "cuda": 256}  # rows at once
 MEMORY = {"cpu": 2 << 30, "cuda": 8 << 30}  # bytes of slots
@@ -37,7 +38,8 @@ class Row:
     prompt: Ids
     decoding: Decoding
     limit: int
-    shared: Segment | None = None
+    skips: int = 0  # tokens of its beginning that stay in one place, which others share
+    shared: Segment | None = None  # these, once they were read
     own: int = 0  # tokens in the slot
     cached: int = 0
     tokens: list[int] = field(default_factory=list)
@@ -50,7 +52,7 @@ class Row:
     @property
     def need(self) -> int:
         """Places that its slot must have."""
-        return len(self.prompt) - (self.shared.length if self.shared else 0) + self.limit
+        return len(self.prompt) - self.skips + self.limit
 
 
 class Slots:
@@ -59,6 +61,7 @@ class Slots:
     def __init__(self, forest: Forest) -> None:
         self.forest = forest
         self.rows: list[Row] = []
+        self.most = SLOTS[forest.kind]
         self.store = self._empty(0, 0)
 
     def _empty(self, rows: int, length: int) -> Tensor:
@@ -74,8 +77,7 @@ class Slots:
             self.rows.append(row)
         self.rows[spare] = row
         self._room(len(self.rows), row.need)
-        skip = row.shared.length if row.shared else 0
-        between = start - skip
+        skip, between = row.skips, start - row.skips
         slot = self.store[:, :, spare]
         if between and parent is not None:
             for layer in range(self.forest.layers):
@@ -90,7 +92,7 @@ class Slots:
         have_rows, have = self.store.shape[2], self.store.shape[4]
         if rows <= have_rows and length <= have:
             return
-        bigger = self._empty(max(rows, min(2 * have_rows, SLOTS[self.forest.kind])), max(-(-length // 64) * 64, have))
+        bigger = self._empty(max(rows, min(2 * have_rows, self.most)), max(-(-length // STEP) * STEP, have))
         bigger[:, :, :have_rows, :, :have] = self.store
         self.store = bigger
 
@@ -160,25 +162,20 @@ def decode(
     forest: Forest, chat: Chat, prompts: Sequence[Ids], decodings: Sequence[Decoding], context: int
 ) -> Iterator[tuple[int, Completion]]:
     """Yield ``(position, completion)`` as rows finish."""
-    kind = forest.kind
-    queue = leaves(grow(prompts))
+    queue = deque((node, _row(node, prompts, decodings, context)) for node in leaves(grow(prompts)))
     slots = Slots(forest)
-    most = SLOTS[kind]
-    waiting = len(prompts)
-    while waiting or slots.rows:
-        free = most - sum(not r.done for r in slots.rows)
-        if waiting and (free >= most // 4 or free == most):
-            batch = _admitted(queue, free, READ[kind])
-            waiting -= len(batch)
-            rows = [_row(node, prompts, decodings, context) for node in batch]
-            widest = max(r.need for r in [*rows, *slots.rows])
-            most = max(4, min(SLOTS[kind], MEMORY[kind] // (widest * forest.kv_bytes)))
-            _read(forest, chat, slots, batch, rows)
-            yield from ((r.index, r.done) for r in rows if r.done)
-            if not waiting:
-                slots.compact()
-            continue
-        if not waiting:
+    while queue or slots.rows:
+        free = slots.most - sum(not r.done for r in slots.rows)
+        if queue and (free >= slots.most // 4 or free == slots.most):
+            batch = _admitted(queue, slots)
+            if batch:
+                rows = [row for _, row in batch]
+                _read(forest, chat, slots, [node for node, _ in batch], rows)
+                yield from ((r.index, r.done) for r in rows if r.done)
+                if not queue:
+                    slots.compact()
+                continue
+        if not queue:
             slots.compact()
         if not slots.rows:
             break
@@ -194,31 +191,38 @@ def decode(
         yield from ((r.index, r.done) for r in alive if r.done)
 
 
-def _admitted(queue: Iterator[Node], free: int, budget: int) -> list[Node]:
-    """Take the next prompts: as many as there are slots, and tokens to read in one pass."""
-    batch: list[Node] = []
+def _admitted(queue: deque[tuple[Node, Row]], slots: Slots) -> list[tuple[Node, Row]]:
+    """Take the next prompts: as many as there is memory for slots of this width, and tokens to read in one pass."""
+    forest, batch = slots.forest, list[tuple[Node, Row]]()
     counted: set[Node] = set()
-    size = 0
-    for node in islice(queue, free):
-        batch.append(node)
+    living = [r for r in slots.rows if not r.done]
+    widest, size = max((r.need for r in living), default=0), 0
+    while queue and size < READ[forest.kind]:
+        node, row = queue[0]
+        widest = max(widest, row.need)
+        slot = -(-widest // STEP) * STEP * forest.kv_bytes
+        most = max(4, min(SLOTS[forest.kind], MEMORY[forest.kind] // slot))
+        if len(living) + len(batch) >= most:
+            break
+        slots.most = most
+        batch.append(queue.popleft())
+        row.started = time.perf_counter()
+        row.random = randomness(row.prompt, row.decoding)
         size += len(node.ids)
         up = node.parent
         while up is not None and up.segment is None and up not in counted:
             counted.add(up)
             size += len(up.ids)
             up = up.parent
-        if size >= budget:
-            break
     return batch
 
 
 def _row(node: Node, prompts: Sequence[Ids], decodings: Sequence[Decoding], context: int) -> Row:
     assert node.row is not None  # leaves have a row
     prompt, decoding = prompts[node.row], decodings[node.row]
-    row = Row(node.row, prompt, decoding, max(1, min(decoding.max_new_tokens, context - len(prompt))))
-    row.started = time.perf_counter()
-    row.random = randomness(prompt, decoding)
-    return row
+    kept = _kept(node)
+    limit = max(1, min(decoding.max_new_tokens, context - len(prompt)))
+    return Row(node.row, prompt, decoding, limit, kept.stop if kept else 0)
 
 
 def randomness(prompt: Ids, decoding: Decoding) -> Any:
@@ -249,7 +253,8 @@ def _read(forest: Forest, chat: Chat, slots: Slots, batch: list[Node], rows: lis
     wanted = [offsets[id(at[r.index][0])] + at[r.index][1] for r in rows]
     logits = forest.read(blocks, wanted)
     for node, row, segment in zip(batch, rows, own, strict=True):
-        row.shared = _kept(node)
+        kept = _kept(node)
+        row.shared = kept.segment if kept else None
         slots.put(row, segment, node.start, node.parent.segment if node.parent else None)
     _choose(chat, rows, logits)
     for node in batch:
@@ -299,12 +304,12 @@ def _side_by_side(blocks: list[Block], at: dict[int, tuple[Block, int]], most: i
     return joined
 
 
-def _kept(node: Node) -> Segment | None:
+def _kept(node: Node) -> Node | None:
     """The longest beginning that enough rows share for it to stay in one place."""
     up = node.parent
     while up is not None and up.leaves < GROUP:
         up = up.parent
-    return up.segment if up is not None else None
+    return up
 
 
 def let_go(node: Node) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 
 from sharpen.errors import UserError
-from sharpen.models._local import Local, cache, describe, install, locked, read_card
-from sharpen.store import write_text
+from sharpen.models._local import Local, cache, describe, install, read_card
+from sharpen.store import locked, write_text
 from sharpen.types import Progress
 
 NAME = re.compile(r"^([\w.-]+/[\w.-]+|[\w.-]+)(?:@([\w./-]+))?$")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.store import hash_file, write_text
+from sharpen.store import hash_file, locked, write_text
 
 CARD = "sharpen-model.json"  # what was fetched from where, with the hash of every file
 WEIGHTS = (".safetensors",)
@@ -288,19 +288,3 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
     made = read_card(final)
     assert made  # written above
     return made
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock on ``path`` among processes; the lock ends with the process, however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f".{path.name}.lock").open("w") as f:
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            import msvcrt
-
-            msvcrt.locking(f.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-        else:
-            fcntl.flock(f, fcntl.LOCK_EX)
-        yield

@@ -18,8 +18,8 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.models._gguf import head_size, rope, unwritable, write_gguf
-from sharpen.models._local import Local, cache, locked
-from sharpen.store import hash_folder
+from sharpen.models._local import Local, cache
+from sharpen.store import hash_folder, locked
 
 WRITER = 1  # raise when the written form changes
 HINTS: dict[str, dict[str, Any]] = {

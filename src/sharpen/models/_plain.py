@@ -38,8 +38,8 @@ def _decoded(
         row.random = randomness(row.prompt, row.decoding)
     ids, mask = _padded([prompts[i] for i in batch], module.device)
     cache = None
-    with torch.inference_mode():
-        while not all(r.done for r in rows):
+    while not all(r.done for r in rows):
+        with torch.inference_mode():  # not around what is yielded: the mode is the thread's, not the generator's
             positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
             out = module(
                 input_ids=ids,
@@ -56,17 +56,17 @@ def _decoded(
                 if row.random is not None and not row.done:
                     picked[n] = sample(logits[n], row.decoding, row.random)
             chances = (logits.gather(1, picked[:, None])[:, 0] - logits.logsumexp(-1)).tolist()
-            for row, token, chance in zip(rows, picked.tolist(), chances, strict=True):
-                if row.done:
-                    continue
-                row.first = row.first or time.perf_counter()
-                row.tokens.append(token)
-                row.logprobs.append(chance)
-                row.done = ended(chat, row.tokens, row.decoding, row.limit, row)
-                if row.done:
-                    yield row.index, row.done
             ids = picked[:, None]
             mask = torch.cat((mask, mask.new_ones(len(rows), 1)), 1)
+        for row, token, chance in zip(rows, picked.tolist(), chances, strict=True):
+            if row.done:
+                continue
+            row.first = row.first or time.perf_counter()
+            row.tokens.append(token)
+            row.logprobs.append(chance)
+            row.done = ended(chat, row.tokens, row.decoding, row.limit, row)
+            if row.done:
+                yield row.index, row.done
 
 
 def rank(module: Any, prompts: Sequence[Ids], choices: Sequence[tuple[Ids, ...]]) -> Iterator[tuple[int, Likelihoods]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from sharpen.types import Likelihoods
 
 READ = {"cpu": 768, "cuda": 8192}  # tokens in a pass
 WIDE = 512  # tokens of choices in one block; more are read in several
-LOGITS = 1 << 28  # bytes of logits in a pass
+LOGITS = {"cpu": 1 << 28, "cuda": 1 << 31}  # bytes of logits in a pass
 SUMMED = {"cpu": 4, "cuda": 1 << 20}  # rows of logits summed at once: on CPU what fits a cache, eight times as fast
 
 
@@ -35,17 +36,17 @@ def rank(
     forest: Forest, prompts: Sequence[Ids], choices: Sequence[tuple[Ids, ...]]
 ) -> Iterator[tuple[int, Likelihoods]]:
     """Yield ``(position, likelihoods)``: sums of log-probabilities in nats."""
-    budget = min(READ[forest.kind], max(64, LOGITS // (4 * forest.vocabulary)))
     started = time.perf_counter()
     batch: list[Node] = []
-    size = 0
+    size = logits = 0
     for node in leaves(grow(prompts)):
         assert node.row is not None  # leaves have a row
         batch.append(node)
-        size += len(node.ids) + min(sum(map(len, choices[node.row])), WIDE)
-        if size >= budget:
+        more = min(sum(map(len, choices[node.row])), WIDE)
+        size, logits = size + len(node.ids) + more, logits + more + 1
+        if size >= READ[forest.kind] or logits >= _most_logits(forest):
             yield from _answered(forest, batch, prompts, choices, started)
-            batch, size, started = [], 0, time.perf_counter()
+            batch, size, logits, started = [], 0, 0, time.perf_counter()
     if batch:
         yield from _answered(forest, batch, prompts, choices, started)
 
@@ -95,6 +96,11 @@ def _asked(node: Node, choices: Sequence[tuple[Ids, ...]], blocks: list[Block]) 
     return asks
 
 
+def _most_logits(forest: Forest) -> int:
+    """Predictions in a pass."""
+    return max(64, LOGITS[forest.kind] // (4 * forest.vocabulary))
+
+
 def _seen(lead: int, tree: Trie) -> Tensor | None:
     """Who sees whom: the question's tokens those before them, a choice's token the question and its ancestors."""
     if not tree.ids:
@@ -103,23 +109,33 @@ def _seen(lead: int, tree: Trie) -> Tensor | None:
     seen = torch.zeros(n, n, dtype=torch.bool)
     seen[:lead, :lead] = torch.ones(lead, lead, dtype=torch.bool).tril()
     seen[lead:, :lead] = True
-    for i, parent in enumerate(tree.parents):
+    seen[lead:, lead:] = _ancestors(tree.parents)
+    return seen
+
+
+@lru_cache(maxsize=64)
+def _ancestors(parents: tuple[int, ...]) -> Tensor:
+    """Which of a trie's tokens each of them sees: those on its way from the root, and itself."""
+    seen = torch.eye(len(parents), dtype=torch.bool)
+    for i, parent in enumerate(parents):
         if parent >= 0:
-            seen[lead + i] = seen[lead + parent]
-        seen[lead + i, lead + i] = True
+            seen[i] |= seen[parent]
     return seen
 
 
 def _passes(blocks: list[Block], asks: list[Ask], forest: Forest) -> Iterator[tuple[list[Block], list[Ask]]]:
-    """Blocks in order, cut where a pass has enough tokens."""
-    budget = max(1024, 2 * READ[forest.kind])
+    """Blocks in order, cut where a pass has enough tokens or predictions."""
+    budget, most = max(1024, 2 * READ[forest.kind]), _most_logits(forest)
     by_block = {id(a.block): a for a in asks}
     group: list[Block] = []
+    size = logits = 0
     for block in blocks:
-        if group and sum(len(b.ids) for b in group) + len(block.ids) > budget:
+        wanted = 1 + len(by_block[id(block)].trie.ids) if id(block) in by_block else 0
+        if group and (size + len(block.ids) > budget or logits + wanted > most):
             yield group, [by_block[id(b)] for b in group if id(b) in by_block]
-            group = []
+            group, size, logits = [], 0, 0
         group.append(block)
+        size, logits = size + len(block.ids), logits + wanted
     yield group, [by_block[id(b)] for b in group if id(b) in by_block]
 
 

@@ -155,13 +155,13 @@ class TransformersModel:
             yield fit[i], completion
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
-        """Yield the log-likelihood of each choice as the reply, end-of-turn token not included."""
+        """Yield the log-likelihood of each choice as the reply; see :meth:`Chat.replies`."""
         from sharpen.models import _plain, _rank
 
         prompts, refused = self.chat.prompts(r.messages for r in requests)
         for i, why in refused.items():
             yield i, Likelihoods((), (), error=why)
-        choices = {i: tuple(self.chat.reply(c) for c in requests[i].choices) for i in prompts}
+        choices = {i: self.chat.replies(requests[i].choices) for i in prompts}
         longest = {i: len(p) + max(map(len, choices[i]), default=0) for i, p in prompts.items()}
         fit = [i for i, n in longest.items() if n <= self.context]
         for i in sorted(prompts.keys() - set(fit)):

@@ -12,7 +12,7 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name, parse_sum
-from sharpen.store import hash_file, read_cached, write_text
+from sharpen.store import hash_file, locked, read_cached, write_text
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of
@@ -94,15 +94,22 @@ class Builder:
     def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:
         name = digest([*map(plain, key), self.data_key, self.bench.seed])
         path = self.bench.store.root / "built" / f"{name}.json"
-        record = read_cached(path, _built)
-        if record and all(self.bench.store.whole(ref) for ref in refs(record[0])):
-            return record
+        work = self.bench.store.root / "work" / name
+        with locked(work, lambda: self.bench.progress("wait for another study that builds the same", 0, None)):
+            record = read_cached(path, _built)
+            if record and all(self.bench.store.whole(ref) for ref in refs(record[0])):
+                return record
+            return self._improved(improve, seed, path, work)
+
+    def _improved(
+        self, improve: Any, seed: int, path: Path, work: Path
+    ) -> tuple[System, float, list[Mapping[str, Any]]]:
         notes: list[Mapping[str, Any]] = []
         bench = replace(
             self.bench,
             seed=self.bench.seed + 1000 * seed,
             note=lambda kind, facts: notes.append(_noted(kind, facts)),
-            work=self.bench.store.root / "work" / name,
+            work=work,
         )
         known = self.bench.answers.reused if self.bench.answers else 0
         start = time.perf_counter()
@@ -116,7 +123,7 @@ class Builder:
         made = {"program": plain(program), "seconds": seconds, "notes": notes}
         write_text(path, json.dumps(made, ensure_ascii=False))
         # Not before: a kill in between would lose a training.
-        shutil.rmtree(self.bench.store.root / "work" / name, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
         return program, seconds, notes
 
 

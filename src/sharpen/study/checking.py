@@ -9,6 +9,7 @@ from typing import Any
 from sharpen import evaluation
 from sharpen.config import UseCase
 from sharpen.data import Dataset
+from sharpen.metrics import bounds_of
 from sharpen.study import preflight
 from sharpen.study.engine import choose_engine
 from sharpen.study.setting import Setting, resolve
@@ -52,4 +53,8 @@ def check(
 def proof(setting: Setting, data: Dataset) -> list[str]:
     """What a test of these clusters can show, in sentences; where that is nothing, what would help."""
     uc = setting.use_case
-    return list(evaluation.plan(data.seal.cluster_sizes, max(2, len(setting.arms)), None, uc.worth, uc.alpha).says)
+    return list(
+        evaluation.plan(
+            data.seal.cluster_sizes, max(2, len(setting.arms)), None, uc.worth, uc.alpha, bounds_of(setting.metrics[0])
+        ).says
+    )

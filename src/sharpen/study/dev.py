@@ -15,8 +15,6 @@ from sharpen.study.setting import Setting, baseline_of
 from sharpen.techniques import Bench
 from sharpen.types import Score
 
-ROUNDS = 4  # engines work best on large batches, and few clusters tell little more often
-
 
 @dataclass
 class DevRace:
@@ -64,7 +62,6 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
             clusters=clusters,
             metric=metric,
             baseline=baseline,
-            rounds=ROUNDS,
             seed=bench.seed,
             weights=weights,
         )

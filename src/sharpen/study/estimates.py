@@ -173,7 +173,8 @@ class Estimator:
         s, load = self.speeds, self.sketch.load(draft)
         if self.ranks:
             return n * (load.computed + self.sketch.labels) / s.label_tokens
-        return n * load.computed / max(s.prompt, 1e-6) + n * draft.said / max(s.answer, 1e-6)
+        each = 1 / max(s.answer, 1e-6) + s.answer_context * load.whole
+        return n * load.computed / max(s.prompt, 1e-6) + n * draft.said * each
 
     def search(self, drafts: Sequence[Draft]) -> float:
         """Seconds of choosing among candidates on dev by halving."""

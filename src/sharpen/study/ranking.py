@@ -2,7 +2,8 @@
 
 Length: sums or means over tokens. Prior: how much of a label's mean score over dev is taken away (0, half or all; the
 labels of dev are not used for that), which corrects a model's liking for a label whatever the question. Zhou et al.
-2023, "Batch Calibration".
+2023, "Batch Calibration". While a rule is judged, a question's own scores are left out of its priors: with few
+questions they would be most of them.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ def settle(program: System, bench: Bench) -> System:
         return program
     sums = np.array([a.completions[0].logprobs for a in judged])
     lengths = np.maximum(np.array([a.completions[0].tokens for a in judged]), 1)
-    best: tuple[tuple[float, ...], System, list[Answer]] | None = None
+    best: tuple[tuple[float, ...], System] | None = None
     for per_token in (False, True):
         scores = sums / lengths if per_token else sums
         priors = scores.mean(axis=0)
-        for weight in WEIGHTS:
+        others = (scores.sum(axis=0) - scores) / max(len(judged) - 1, 1)
+        for weight in WEIGHTS if len(judged) > 1 else (0.0,):
             decoding = replace(
                 program.decoding,
                 per_token=per_token,
@@ -41,16 +43,20 @@ def settle(program: System, bench: Bench) -> System:
                 prior_weight=weight,
             )
             candidate = replace(program, decoding=decoding)
-            redone = [_again(a, decoding) for a in answers]
+            own = iter(others)
+            redone = [
+                _again(a, replace(decoding, priors=tuple(next(own))) if a.label_scores else decoding) for a in answers
+            ]
             tried = bench.judge(candidate, bench.dev, redone)
             facts = {"per_token": per_token, "prior_weight": weight, "n": tried.n}
             bench.note("tried", {"what": "label rule", **facts, "values": [v for v in tried.values if np.isfinite(v)]})
             if best is None or tried.values > best[0]:
-                best = (tried.values, candidate, redone)
+                best = (tried.values, candidate)
     assert best is not None
     if bench.answers:
         identity = bench.engines.identity(program.model)
-        rows = [(key_of(best[1], e, identity), a) for e, a in zip(bench.dev, best[2], strict=True)]
+        redone = [_again(a, best[1].decoding) for a in answers]
+        rows = [(key_of(best[1], e, identity), a) for e, a in zip(bench.dev, redone, strict=True)]
         bench.answers.put(rows)
     return best[1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 from sharpen.config import arm_name
 from sharpen.data import Dataset
 from sharpen.evaluation import Comparison, Facts, Rule, compare
-from sharpen.metrics import open_metric, worst
+from sharpen.metrics import bounds_of, open_metric, worst
 from sharpen.study.building import Built
 from sharpen.study.costs import broken_constraints, cost_of
 from sharpen.study.dev import DevRace
@@ -84,9 +83,8 @@ class Results:
     def wrong(self) -> float:
         """What an unjudged answer counts as: the worst possible score, or the worst seen where there is none."""
         metric = self.setting.metrics[0]
-        seen = [0.0, *(s.value for scores in self.judged.values() for s in scores if s.value is not None)]
-        least = worst(metric)
-        return least if math.isfinite(least) else min(seen) if metric.higher_is_better else max(seen)
+        seen = [s.value for scores in self.judged.values() for s in scores if s.value is not None]
+        return worst(bounds_of(metric), metric.higher_is_better, seen)
 
     @property
     def leader(self) -> str:

@@ -24,13 +24,14 @@ from sharpen.types import Decoding, Demo, Example, Generate, Message, Model, Pro
 
 WORDS = 180  # of the made prompts: about what a question with a passage has
 FEW = 12  # words of a question alone
+FAR = 720  # words before it, as worked examples with passages have
 PROMPTS = 12
 MANY = 32  # short prompts whose answers are clocked: as many as keep the engine busy
 TIMES = 3  # it is clocked, for the median: any one time may be another process's
 OWN = 32  # of the use case's questions, from all over the training split
 SHOWN = 3  # worked examples
 WEEK = 7 * 24 * 3600  # seconds
-VERSION = 6  # of how it is measured
+VERSION = 7  # of how it is measured
 SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few words
 
 
@@ -40,6 +41,7 @@ class Speeds:
 
     ``load_seconds``: until a model is open and has answered once; ``tuned_load_seconds``: until a tuned one has;
     ``answer_alone``: generated tokens a second where one question is asked at a time;
+    ``answer_context``: seconds that a generated token takes longer for each token before it;
     ``train_step``: seconds of a training step beside its tokens; ``train_start``: of a training beside its steps;
     ``measuring_seconds``: what measuring all this took;
     ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens, and
@@ -52,6 +54,7 @@ class Speeds:
     prompt: float
     answer: float
     answer_alone: float
+    answer_context: float
     answer_tokens: float
     shot_tokens: float
     label_tokens: float
@@ -101,6 +104,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
         prompt=answering["prompt"],
         answer=answering["answer"],
         answer_alone=answering["alone"],
+        answer_context=answering["context"],
         answer_tokens=replies["said"],
         shot_tokens=replies["shown"],
         label_tokens=replies["labels"],
@@ -115,7 +119,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
 
 
 MEASURED = {
-    "answering": ("load", "prompt", "answer", "alone", "memory"),
+    "answering": ("load", "prompt", "answer", "alone", "context", "memory"),
     "replies": ("said", "shown", "labels"),
     "embedding": ("passages",),
     "training": tuple(f.name for f in fields(Tuning)),
@@ -149,8 +153,10 @@ def _answering(ref: str, engines: Engines) -> dict[str, float]:
     if "generate" in model.can:
         _clock(model, 0, 1, 1, FEW)
     load = time.perf_counter() - start
-    prompt, answer, alone = _generating(model) if "generate" in model.can else (0.0, 0.0, 0.0)
-    return {"load": load, "prompt": prompt, "answer": answer, "alone": alone, "memory": resident_gb() or 0.0}
+    rates = (
+        _generating(model) if "generate" in model.can else dict.fromkeys(("prompt", "answer", "alone", "context"), 0.0)
+    )
+    return {"load": load, **rates, "memory": resident_gb() or 0.0}
 
 
 def _spread(examples: Sequence[Example], n: int) -> list[Example]:
@@ -198,9 +204,9 @@ def text(n: int, words: int = WORDS) -> str:
     return " ".join([f"number{n}", *(COMMON[(n * 7 + i * i) % len(COMMON)] for i in range(words))])
 
 
-def _clock(model: Model, first: int, new: int, n: int, words: int) -> tuple[float, int, int]:
+def _clock(model: Model, first: int, new: int, n: int, words: int, before: str = "") -> tuple[float, int, int]:
     """Seconds, prompt tokens and generated tokens of ``n`` made prompts that were not asked before."""
-    messages = [(Message("user", text(first + i, words)),) for i in range(n)]
+    messages = [(Message("user", before + text(first + i, words)),) for i in range(n)]
     requests = [Generate(model.ref, (), m, Decoding(new)) for m in messages]
     start = time.perf_counter()
     done = [c for _, c in model.generate(requests)]
@@ -210,29 +216,37 @@ def _clock(model: Model, first: int, new: int, n: int, words: int) -> tuple[floa
     return time.perf_counter() - start, sum(c.prompt_tokens for c in done), sum(c.completion_tokens for c in done)
 
 
-def _generating(model: Model) -> tuple[float, float, float]:
-    """Prompt and generated tokens a second of many prompts at once, and generated tokens a second of one.
+def _generating(model: Model) -> dict[str, float]:
+    """Prompt and generated tokens a second of many prompts at once, generated tokens a second of one, and what context
+    costs a generated token.
 
     What is generated costs the difference between a long answer and one of a token; with short prompts, where that is
     not the small difference of two long times.
     """
     hosted = is_hosted(model.ref)
-    many, times, words = (PROMPTS, 1, FEW) if hosted else (MANY, TIMES, FEW)
+    many, times = (PROMPTS, 1) if hosted else (MANY, TIMES)
 
-    def rate(first: int, n: int) -> float:
-        short, _, one = _clock(model, first, 1, n, words)
-        long, _, all_of_it = _clock(model, first + 500, 24, n, words)
-        return max(all_of_it - one, 1) / max(long - short, short * 0.02, 1e-6)
+    def rate(first: int, n: int, before: str = "") -> tuple[float, float]:
+        """Generated tokens a second, and tokens of a prompt."""
+        short, _, one = _clock(model, first, 1, n, FEW, before)
+        long, prompt, all_of_it = _clock(model, first + 500, 24, n, FEW, before)
+        return max(all_of_it - one, 1) / max(long - short, short * 0.02, 1e-6), prompt / n
 
-    seconds, prompt, _ = _clock(model, 1000, 1, PROMPTS, _words_that_fit(model))
-    answer = statistics.median(rate(2000 + 1000 * i, many) for i in range(times))
-    alone = statistics.median(rate(6000 + 1000 * i, 1) for i in range(times))
-    return prompt / max(seconds, 1e-6), answer, alone
+    seconds, read, _ = _clock(model, 1000, 1, PROMPTS, _words_that_fit(model))
+    rates = [rate(2000 + 1000 * i, many) for i in range(times)]
+    answer, near = statistics.median(r for r, _ in rates), rates[0][1]
+    alone = statistics.median(rate(6000 + 1000 * i, 1)[0] for i in range(times))
+    context = 0.0
+    if not hosted:
+        before = text(9000, _words_that_fit(model, FAR)) + " "
+        _clock(model, 9001, 1, 1, FEW, before)  # who remembers what was read has read it
+        slower, far = rate(10000, many, before)
+        context = max(0.0, 1 / slower - 1 / answer) / max(far - near, 1)
+    return {"prompt": read / max(seconds, 1e-6), "answer": answer, "alone": alone, "context": context}
 
 
-def _words_that_fit(model: Model) -> int:
-    """``WORDS``, or fewer where the model reads no more than some hundred tokens."""
-    words = WORDS
+def _words_that_fit(model: Model, words: int = WORDS) -> int:
+    """So many words, or fewer where the model reads no more than some hundred tokens."""
     while words > 2 * FEW and max(len(model.render([Message("user", text(i, words))]).ids) for i in SOME) > (
         0.9 * model.context - 40
     ):

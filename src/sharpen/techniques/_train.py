@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def tune(
     removes it; without one, nothing is left and nothing can be gone on with.
 
     Raises:
-        NotAvailable: bf16 is asked for, and the hardware has none.
+        NotAvailable: bf16 is asked for, and the hardware has none; no row can be learned, or the loss diverged.
     """
     if bench.work is None:
         with tempfile.TemporaryDirectory(prefix="sharpen-") as scratch:
@@ -49,17 +49,22 @@ def tune(
     model = bench.model(program)
     rows = [model.render(m) for m in train]
     dev_rows = [model.render(m) for m in dev]
+    # What is longer than what the model reads could be learned and not be asked.
+    settings = replace(settings, max_length=min(settings.max_length, getattr(model, "context", settings.max_length)))
     del model
     bench.engines.release()  # training needs the memory
     module, tokenizer = load_module(pull(program.model))
-    trained = tuning.train(
-        placed(module), rows, dev_rows, settings, bench.work, bench.progress, lambda ids: tokenizer.decode(ids)
-    )
+    try:
+        trained = tuning.train(
+            placed(module), rows, dev_rows, settings, bench.work, bench.progress, lambda ids: tokenizer.decode(ids)
+        )
+    except tuning.Untrainable as e:  # this arm's misfortune; the others are studied
+        raise NotAvailable(e.problems) from None
     del module
     facts = trained.plain()
-    bench.note("trained", {**facts, "options": _plain(settings)})
+    bench.note("trained", {**facts, "options": asdict(settings)})
 
-    about = json.dumps({"options": _plain(settings), "supervised_tokens": trained.supervised_tokens})
+    about = json.dumps({"options": asdict(settings), "supervised_tokens": trained.supervised_tokens})
 
     def keep(made: Path) -> Ref:
         def fill(kept: Path) -> None:
@@ -91,11 +96,9 @@ def multiplies_bf16() -> bool:
 
 def train_options(bench: Bench, options: dict[str, Any]) -> Any:
     """The loop's options: the technique's own, scaled by what the budget became."""
-    import dataclasses
-
     settings = check_options({"seed": bench.seed, **options})
     if bench.counts.epochs != 1.0:
-        settings = dataclasses.replace(settings, num_train_epochs=settings.num_train_epochs * bench.counts.epochs)
+        settings = replace(settings, num_train_epochs=settings.num_train_epochs * bench.counts.epochs)
     return settings
 
 
@@ -105,20 +108,12 @@ def check_options(options: dict[str, Any]) -> Any:
     Raises:
         UserError: an option is not known, or its value is not possible.
     """
-    import dataclasses
-
     from sharpen.tuning import TrainOptions
 
-    known = [f.name for f in dataclasses.fields(TrainOptions)]
+    known = [f.name for f in fields(TrainOptions)]
     strange = [k for k in options if k not in known]
     if strange:
         near = get_close_matches(strange[0], known, n=1) or [k for k in known if strange[0] in k][:1]
         hint = f"Did you mean {near[0]}?" if near else f"It has: gold_share, {', '.join(known)}."
         raise UserError(f"lora has no option {', '.join(strange)}.", do=hint)
     return TrainOptions(**options)
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(settings)

@@ -154,13 +154,17 @@ class Bench:
                 facts = {"what": what, "candidate": labels[i], "n": tried[i].n, "round": number}
                 values = {n: v for n, v in zip(names, tried[i].values, strict=True) if math.isfinite(v)}
                 self.note("tried", {**facts, "values": values})
+            leader = order[0]
             if cheapest_first:
                 weights = [e.weight for e in part]
                 worse = {i for i in order if worse_than(tried[i], tried[order[0]], self.metrics, weights)}
                 order = [*sorted(set(order) - worse), *(i for i in order if i in worse)]
-            # Who goes on keeps the given order: a tie on all of dev is not broken by a part of it.
-            keep = order if number == len(rounds) - 1 else sorted(order[: max(2, (len(order) + 1) // 2)])
-            candidates = [candidates[i] for i in keep]
+            if number < len(rounds) - 1:
+                # Who leads goes on, however dear. Who goes on keeps the given order: a tie on all of dev is not broken
+                # by a part of it.
+                half = max(2, (len(order) + 1) // 2)
+                order = sorted([leader, *(i for i in order if i != leader)][:half])
+            candidates = [candidates[i] for i in order]
         self.note("chose", {"what": what, "candidate": candidates[0][0]})
         return candidates[0][1]
 

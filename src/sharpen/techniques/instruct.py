@@ -30,13 +30,11 @@ def instruct(instructions: str | Sequence[str] = ()) -> Technique:
             task.context_instructions if program.retriever and task.context_instructions else task.instructions
         )
         texts = dict.fromkeys([program.prompt.instruction, *(bench.fill(t) for t in templates)])
-        candidates = [
-            (
-                f"{n}: {text[:60]}",
-                replace(program, prompt=replace(program.prompt, instruction=text, name=f"instruct {n}")),
-            )
-            for n, text in enumerate(texts)
-        ]
+        own_first, *others = texts  # the program's own is the program, whose answers may be known
+        candidates = [(f"0: {own_first[:60]}", program)]
+        for n, text in enumerate(others, 1):
+            prompt = replace(program.prompt, instruction=text, name=f"instruct {n}")
+            candidates.append((f"{n}: {text[:60]}", replace(program, prompt=prompt)))
         return bench.best(candidates, "instruction")
 
     return improve

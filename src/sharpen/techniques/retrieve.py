@@ -41,7 +41,7 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
             do = "Name them under data: documents, or give each row its context."
             raise NotAvailable("retrieve needs documents, and there are none.", do=do)
         bench.progress("index documents", 0, None)
-        ref = build(bench.documents, bench.store, bench.engines.embed, sizes)
+        ref = build(bench.documents, bench.store, None if how == "bm25" else bench.engines.embed, sizes)
         index = bench.engines.index(ref)
         way = _way(index, bench, max(ks)) if how == "auto" else how
         task = bench.task

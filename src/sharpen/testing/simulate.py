@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sharpen.evaluation.comparison import Comparison, Rule, compare
 from sharpen.evaluation.flips import Array
-from sharpen.evaluation.racing import Race, race
+from sharpen.evaluation.racing import ROUNDS, Race, race
 from sharpen.metrics import Checked, Judge, open_metric
 from sharpen.types import Score
 
@@ -67,7 +67,7 @@ class Study:
         """Compare, as a study does."""
         return compare(self.arms, clusters=self.clusters, metric=self.world.metric, baseline="a0", rule=rule or Rule())
 
-    def raced(self, rounds: int = 10) -> Race:
+    def raced(self, rounds: int = ROUNDS) -> Race:
         """Race, as a study does on dev."""
 
         def ask(arm: str, positions: Sequence[int]) -> list[Score]:
@@ -84,6 +84,13 @@ class Study:
             (p.ci_low is None or p.ci_low <= value[p.first] - value[p.second] + 1e-9)
             and (p.ci_high is None or p.ci_high >= value[p.first] - value[p.second] - 1e-9)
             for p in comparison.pairs
+        )
+
+    def covered_alone(self, comparison: Comparison) -> int:
+        """How many arms' own intervals hold their true value."""
+        return sum(
+            (a.ci_low is None or a.ci_low <= true + 1e-9) and (a.ci_high is None or a.ci_high >= true - 1e-9)
+            for a, true in zip(comparison.arms, self.truth, strict=True)
         )
 
     def worse_than_claimed(self, comparison: Comparison) -> bool:

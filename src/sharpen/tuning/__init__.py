@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sharpen.tuning.options import Point, Trained, TrainOptions
 from sharpen.tuning.plan import Work, workload
+from sharpen.tuning.rows import Untrainable
 
 if TYPE_CHECKING:
     from sharpen.tuning.loop import train
 
-__all__ = ["Point", "TrainOptions", "Trained", "Work", "train", "workload"]
+__all__ = ["Point", "TrainOptions", "Trained", "Untrainable", "Work", "train", "workload"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -33,6 +33,24 @@ class Layout:
     edges: Tensor
     wanted: Tensor
     counts: Tensor
+    masks: dict[Any, Tensor] = field(default_factory=dict)
+
+    def mask(self, number: int, groups: int, dtype: torch.dtype, window: int | None) -> Tensor:
+        """What is added to a block's scores, one tensor for all layers: each of them keeps it for its gradients.
+
+        Query heads of one key head (``groups``) stand below each other.
+        """
+        key = number, groups, dtype, window
+        if key not in self.masks:
+            start, stop, before, seen = self.blocks[number]
+            if window is not None:
+                depth = self.positions[0]
+                own = depth[start:stop]
+                keys = own if before is None else torch.cat((depth[before], own))
+                seen = seen & (own[:, None] - keys[None] < window)
+            added = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, float("-inf"))
+            self.masks[key] = added.repeat(groups, 1)[None, None]
+        return self.masks[key]
 
 
 def lay_out(tree: Tree, device: torch.device) -> Layout:
@@ -72,25 +90,18 @@ def attention(
     strange = [name for name in UNKNOWN if more.get(name) is not None]
     if strange:
         raise NotImplementedError(f"attention with {strange[0]}")
-    sliding_window = more.get("sliding_window")
     if sharpen_tree is None:
         raise RuntimeError("this model does not hand its keyword arguments to its attention")
     heads, groups = query.shape[1], query.shape[1] // key.shape[1]
     parts = []
-    for start, stop, before, seen in sharpen_tree.blocks:
+    for number, (start, stop, before, _) in enumerate(sharpen_tree.blocks):
         q, k, v = query[:, :, start:stop], key[:, :, start:stop], value[:, :, start:stop]
         if before is not None:
             k, v = (torch.cat((t.index_select(2, before), own), 2) for t, own in ((key, k), (value, v)))
-        if sliding_window is not None:
-            depth = sharpen_tree.positions[0]
-            own = depth[start:stop]
-            keys = own if before is None else torch.cat((depth[before], own))
-            seen = seen & (own[:, None] - keys[None] < sliding_window)
         if groups > 1:  # query heads of one key head stand below each other, so keys are not copied for each
-            q, seen = q.reshape(1, heads // groups, -1, q.shape[-1]), seen.repeat(groups, 1)
-        out = scaled_dot_product_attention(
-            q, k, v, attn_mask=seen[None, None], scale=scaling, dropout_p=more.get("dropout", 0.0)
-        )
+            q = q.reshape(1, heads // groups, -1, q.shape[-1])
+        added = sharpen_tree.mask(number, groups, q.dtype, more.get("sliding_window"))
+        out = scaled_dot_product_attention(q, k, v, attn_mask=added, scale=scaling, dropout_p=more.get("dropout", 0.0))
         parts.append(out.reshape(1, heads, stop - start, -1).transpose(1, 2))
     return (parts[0] if len(parts) == 1 else torch.cat(parts, 1)), None
 

@@ -16,20 +16,19 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sharpen.errors import UserError
 from sharpen.store import read_cached, write_text
 from sharpen.tuning import lora
 from sharpen.tuning.forward import agrees, row_loss, tree_attention, tree_loss
 from sharpen.tuning.options import Point, Trained, TrainOptions
 from sharpen.tuning.plan import steps
-from sharpen.tuning.rows import Decode, demand, readable, shown
+from sharpen.tuning.rows import Decode, Untrainable, demand, readable, shown
 from sharpen.tuning.state import Checkpoints, put_folder, writing
 from sharpen.tuning.trees import Row, grow, passes
 from sharpen.types import Progress, Rendered, digest, silent
@@ -59,8 +58,8 @@ def train(
         decode: token ids to text, for the example that is shown before the first step.
 
     Raises:
-        UserError: nothing is supervised, the loss is no longer a number, a write failed, or the folder is another
-            training's.
+        Untrainable: nothing is supervised, or the loss is no longer a number.
+        UserError: a write failed, or the folder is another training's.
     """
     kept, dropped = readable(rows, options.max_length)
     demand(kept, dropped)
@@ -153,7 +152,9 @@ class _Run:
             due = step % o.eval_steps == 0 if o.eval_steps else step in ends
             if self.dev and (due or step == len(self.plan)):
                 loss = self._timed(self.dev_loss)
-                point = Point(**{**asdict(point), "dev_loss": loss})
+                if not math.isfinite(loss):
+                    raise _diverged(f"the validation loss is no longer a number after step {step}.")
+                point = replace(point, dev_loss=loss)
                 self._judge(step, loss)
             self.curve.append(point)
             progress("training", step, len(self.plan))
@@ -176,11 +177,7 @@ class _Run:
             loss = self.loss(rows, backward=True)
         norm = float(grad.norm())
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise UserError(
-                f"the loss is no longer a number at step {number + 1} (learning rate {rate:.2g}).",
-                "training",
-                "Lower learning_rate, or raise warmup_ratio.",
-            )
+            raise _diverged(f"the loss is no longer a number at step {number + 1} (learning rate {rate:.2g}).")
         if o.max_grad_norm and norm > o.max_grad_norm:
             grad.mul_(o.max_grad_norm / norm)
         optimizer.step()
@@ -279,6 +276,10 @@ class _Run:
             return act()
         finally:
             self.facts["seconds"] += time.perf_counter() - started
+
+
+def _diverged(what: str) -> Untrainable:
+    return Untrainable(what, "training", "Lower learning_rate, or raise warmup_ratio.")
 
 
 def schedule(step: int, steps: int, options: TrainOptions) -> float:

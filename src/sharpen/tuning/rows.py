@@ -12,6 +12,10 @@ from sharpen.types import Rendered
 Decode = Callable[[Sequence[int]], str]
 
 
+class Untrainable(UserError):
+    """Nothing can be learned with these rows and options: no row is left, or the loss is no longer a number."""
+
+
 def readable(rows: Sequence[Rendered], max_length: int) -> tuple[list[Row], dict[str, int]]:
     """Return the rows that can be trained on, and reason -> number of the others.
 
@@ -41,12 +45,12 @@ def demand(rows: Sequence[Row], dropped: dict[str, int]) -> None:
     """Stop before the first step when there is nothing to learn.
 
     Raises:
-        UserError: no row is left; the sentence says why.
+        Untrainable: no row is left; the sentence says why.
     """
     if rows:
         return
     why = "; ".join(f"{count} rows: {reason}" for reason, count in dropped.items()) or "there are no training rows"
-    raise UserError(
+    raise Untrainable(
         f"no token is supervised, so training would learn nothing ({why}).",
         "training rows",
         "Give examples with answers, or raise max_length.",

@@ -52,6 +52,14 @@ def load(base: str | None) -> tuple[Any, Any]:
     return PeftModel.from_pretrained(model, HERE).eval(), AutoTokenizer.from_pretrained(base)
 
 
+def end_of_turn(tokenizer: Any) -> int:
+    """The token with which the model ends a reply."""
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x"}]
+    whole = tokenizer.apply_chat_template(turns, tokenize=False)
+    after = tokenizer(whole[whole.rindex("x") + 1 :], add_special_tokens=False).input_ids
+    return int(next((t for t in after if t in tokenizer.all_special_ids), tokenizer.eos_token_id))
+
+
 def scores(how: dict[str, Any], model: Any, tokenizer: Any, prompt: Any) -> dict[str, float]:
     """Log-likelihood of each class as the reply, by the rule that was chosen on dev; the highest is the answer."""
     import torch
@@ -59,8 +67,11 @@ def scores(how: dict[str, Any], model: Any, tokenizer: Any, prompt: Any) -> dict
     with torch.no_grad():
         begun = model(prompt[:, :-1], use_cache=True).past_key_values
         found = {}
+        bare = [tokenizer(choice, add_special_tokens=False).input_ids for choice in how["choices"]]
         for i, choice in enumerate(how["choices"]):
-            ids = tokenizer(choice, add_special_tokens=False, return_tensors="pt").input_ids
+            longer = any(len(b) > len(bare[i]) and b[: len(bare[i])] == bare[i] for b in bare)
+            # Where another class goes on after this one, it is said that nothing follows.
+            ids = torch.tensor([bare[i] + ([end_of_turn(tokenizer)] if longer else [])])
             read = torch.cat([prompt[:, -1:], ids[:, :-1]], 1)
             logits = model(read, past_key_values=copy.deepcopy(begun), use_cache=True).logits[0].float()
             total = float(logits.log_softmax(-1).gather(1, ids[0][:, None]).sum())

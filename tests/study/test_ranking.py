@@ -1,0 +1,50 @@
+"""The rule that turns likelihoods of labels into a label, chosen on dev."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from sharpen.study.ranking import settle
+from sharpen.techniques import Bench
+from sharpen.testing import tiny_bench
+from sharpen.types import Answer, Completion, Decoding, Example, Message, System
+
+LABELS = ("a", "b")
+
+
+@dataclass
+class Said(Bench):
+    """A bench whose model's sums are given, in the order of dev."""
+
+    def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
+        return [said(self.sums[i]) for i, _ in enumerate(examples)]
+
+
+def said(sums: Sequence[float]) -> Answer:
+    completion = Completion("", logprobs=tuple(sums), tokens=(1, 1))
+    text = LABELS[sums[1] > sums[0]]
+    return Answer(text, text, label_scores=dict(zip(LABELS, sums, strict=True)), completions=(completion,))
+
+
+def settled(rows: Sequence[tuple[str, tuple[float, float]]]) -> Decoding:
+    dev = tuple(Example(f"q{i}", (Message("user", "?"),), labels=(t,), targets=(t,)) for i, (t, _) in enumerate(rows))
+    bench = replace(tiny_bench("classification"), dev=dev, labels=LABELS, answers=None)
+    made: Any = Said(**{f: getattr(bench, f) for f in bench.__dataclass_fields__})
+    made.sums = [sums for _, sums in rows]
+    return settle(System("fake:", decoding=Decoding(choices=LABELS)), made).decoding
+
+
+def test_a_liking_for_a_label_is_taken_away() -> None:
+    rows = [("a" if i % 2 else "b", (-1.0, -1.9 if i % 2 else -1.4)) for i in range(20)]
+    found = settled(rows)
+    assert found.prior_weight > 0
+    assert found.priors == pytest.approx((-1.0, -1.65))
+
+
+def test_one_question_is_no_prior_of_itself() -> None:
+    """Its scores without its own mean are what rounding leaves, and named the right label here."""
+    assert settled([("b", (-1.0000004, -2.0000001))]).prior_weight == 0
