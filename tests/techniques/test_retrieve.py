@@ -91,9 +91,8 @@ def test_recall_is_the_share_of_known_gold_passages_among_the_first() -> None:
     made = bench((0, 1, 2, 0, 0, 0), RIGHT)
     index = made.engines.index(build(made.documents, made.store, made.engines.embed))
     examples = [*made.train, *made.dev, replace(made.train[0], gold=())]
-    assert recall(index, examples, 1, "bm25") == (0.5, 6)
-    assert recall(index, examples, 6, "bm25") == (1.0, 6)
-    assert recall(index, examples[-1:], 1, "bm25") == (0.0, 0)
+    assert recall(index, examples, (1, 6), "bm25") == ([0.5, 1.0], 6)
+    assert recall(index, examples[-1:], (1,), "bm25") == ([0.0], 0)
 
 
 def test_how_many_passages_is_chosen_by_the_answers() -> None:

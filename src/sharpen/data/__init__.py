@@ -23,9 +23,11 @@ from sharpen.data.examples import Dropped, read_examples
 from sharpen.data.leaks import near_duplicates
 from sharpen.data.shapes import UNANSWERABLE
 from sharpen.data.splitting import cluster, split
+from sharpen.data.wording import UNSPACED, words
 
 __all__ = [
     "UNANSWERABLE",
+    "UNSPACED",
     "Dataset",
     "Dropped",
     "Prepared",
@@ -42,4 +44,5 @@ __all__ = [
     "read_documents",
     "read_examples",
     "split",
+    "words",
 ]

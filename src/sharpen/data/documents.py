@@ -61,6 +61,8 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
     closed = [d for d in (root, *root.rglob("*")) if d.is_dir() and not os.access(d, os.R_OK | os.X_OK)]
     for folder in closed:
         made.problems.append(Problem("is a folder that may not be read.", str(folder), "Mend its permissions."))
+    links = [d for d in root.rglob("*") if d.is_symlink() and d.is_dir() and not _hidden(d, root)]
+    made.notes += [f"{d.relative_to(root).as_posix()}: left out: it is a link to another folder." for d in links]
     files = files_below(root)
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))

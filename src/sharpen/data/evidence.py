@@ -61,6 +61,8 @@ class Shelf:
         self._short: dict[str, str | None] = {}
         for d in documents:
             path = PurePosixPath(d.source)
+            if not path.name:  # "/": such a one is called by its whole name
+                continue
             for key in {path.name.lower(), path.stem.lower(), str(path.with_suffix("")).lower(), d.source.lower()}:
                 self._short[key] = None if key in self._short else d.source  # None: more than one is called so
 

@@ -9,26 +9,19 @@ result is that of comparing everything with everything. It does not see paraphra
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sharpen.data.wording import words
 from sharpen.types import Example
 
-_WORD = re.compile(r"\w+")
 SHORT = 25
 """Words up to which a question counts as generic enough to be asked of two documents with two answers."""
 
 Pair = tuple[int, int, float]
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Return the words of a text as they are compared."""
-    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def shingles(tokens: tuple[str, ...]) -> frozenset[tuple[str, ...]]:

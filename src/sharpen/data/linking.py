@@ -7,6 +7,7 @@ by blank lines and in the order of their first row; a context without a source b
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -59,6 +60,9 @@ def link(drafts: Sequence[Draft], documents: Sequence[Document], from_contexts: 
         source = known.source if known else example.source
         if not source and spans:
             source = spans[0].source
+        context = draft.rest.get("context")
+        if not source and context:  # rows on one passage are not independent of each other
+            source = offsets.get((_name("", context), context), ("", 0))[0]
         linked.examples.append(replace(example, gold=tuple(dict.fromkeys(spans)), source=source))
     return linked
 
@@ -126,7 +130,7 @@ def _from_context(
         at = locate(context, document.text) if document else None
         if document is None or at is None:
             return [], ["its context does not stand in its source document"]
-        if at[1] - at[0] != len(context.strip()):  # found by its letters only: positions inside it do not carry over
+        if _flat(context.strip()) != _flat(document.text[slice(*at)]):  # positions inside it do not carry over
             return [Span(document.source, *at)], []
         place = (document.source, at[0] - (len(context) - len(context.lstrip())))
     name, start = place
@@ -137,6 +141,11 @@ def _from_context(
             spans.append(Span(name, start + inside[0], start + inside[1]))
     wanted = any(s is not None for s in starts) and example.answerable is not False
     return spans, ["its answer does not stand in its context"] if wanted and not spans else []
+
+
+def _flat(text: str) -> str:
+    """The text with each white space as a blank; nothing moves."""
+    return re.sub(r"\s", " ", text)
 
 
 def _from_evidence(words: str, source: str, shelf: Shelf) -> Span | None:

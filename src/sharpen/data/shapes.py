@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from sharpen.data.reading import plain_characters
@@ -79,8 +80,8 @@ def texts_of(value: Any, field: str) -> tuple[str, ...]:
 
 def answers_of(value: Any) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
     """Return the texts of an ``answers`` field and where each begins in the context, where that is said."""
-    if isinstance(value, str) and value.lstrip().startswith("["):  # a list in a cell of a table
-        value = _list_in_a_cell(value)
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):  # a list or an object in a cell of a table
+        value = _in_a_cell(value)
     if isinstance(value, Mapping):
         texts, starts = value.get("text"), value.get("answer_start", [])
         texts = texts if isinstance(texts, list) else [texts]
@@ -101,14 +102,22 @@ def answers_of(value: Any) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
     return tuple(t for t, _ in found), tuple(s for _, s in found)
 
 
-def _list_in_a_cell(cell: str) -> Any:
+def _in_a_cell(cell: str) -> Any:
+    """Texts as JSON or as Python writes them (pandas does); anything else is a text that begins with a bracket."""
+    import ast
     import json
 
-    try:
-        value = json.loads(cell)
-    except (ValueError, RecursionError):
-        return cell
-    return value if isinstance(value, list) and all(isinstance(v, str) for v in value) else cell
+    value: Any = None
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            value = read(cell.strip())
+            break
+    if isinstance(value, Mapping):
+        return value if "text" in value else cell
+    answers = isinstance(value, list) and all(
+        isinstance(v, str) or (isinstance(v, Mapping) and "text" in v) for v in value
+    )
+    return value if answers else cell
 
 
 def messages_of(value: Any, field: str) -> tuple[Message, ...]:
@@ -276,7 +285,7 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
         if answerable is not False:
             raise Refused(answer or ask, "is empty")
         made["targets"] = (UNANSWERABLE,)
-    if shape in (_chat, _pair, _alpaca) and row.get("label", row.get("kto_tag")) is False:
+    if shape in (_chat, _pair, _alpaca) and _is_false(row.get("label", row.get("kto_tag"))):
         raise Refused("label", "is false: it marks the reply as one that is not wanted")
     if row.get("labels") not in (None, "", []):
         made["labels"] = texts_of(row["labels"], "labels")
@@ -295,6 +304,11 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
         **made,
     )
     return example, rest
+
+
+def _is_false(value: Any) -> bool:
+    """In a table's cell it is a word."""
+    return value is False or (isinstance(value, str) and value.strip().lower() == "false")
 
 
 def _name(value: Any, field: str) -> str:
@@ -324,7 +338,9 @@ def _clean(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return plain_characters(value[:10_000])
     if value is None or isinstance(value, bool | int):
-        return value if not isinstance(value, int) or abs(value) < 2**63 else float(value) if value < 2**900 else None
+        return (
+            value if not isinstance(value, int) or abs(value) < 2**63 else float(value) if abs(value) < 2**900 else None
+        )
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if depth > 8:

@@ -59,6 +59,8 @@ def _words(data: Mapping[str, Any], rows: int) -> tuple[list[str], list[int]]:
         words[i] = word
         kinds[i] = BYTE if bytes_ and len(word) == 6 and word.startswith("<0x") else NORMAL
     for token in data.get("added_tokens", []):
+        if token["id"] >= rows:  # the model has no row for it, so it can be neither read nor said
+            continue
         words[token["id"]] = token["content"]
         kinds[token["id"]] = CONTROL if token["special"] else USER
     return words, kinds

@@ -23,6 +23,7 @@ from sharpen.models._quiet import quiet, switch_off
 NEEDS = {"torch": "local", "transformers": "local"}
 TOKENS = 8192  # padded tokens in a batch
 POOLINGS = ("cls", "mean", "lasttoken", "max")
+FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet")  # whose positions begin after that of the padding
 KNOWN = {"Transformer", "Pooling", "Normalize"}
 
 
@@ -68,7 +69,9 @@ class Embedder:
         self.module.eval().requires_grad_(False).to(self.device)
         pack(self.module)
         places = int(getattr(self.module.config, "max_position_embeddings", 512) or 512)
-        self.limit = min(int(limit or places), places)
+        if self.module.config.model_type in FROM_PADDING:
+            places -= int(self.module.config.pad_token_id or 0) + 1
+        self.limit = min(int(limit or places), places, int(self.tokenizer.model_max_length))
         self.dimensions = int(self.module.config.hidden_size)
         self.package: Any = None
 

@@ -121,7 +121,10 @@ class OpenAIModel:
         )
 
     def _lines(self, n: int) -> list[Line]:
-        key = os.environ.get("SHARPEN_OPENAI_KEY") or os.environ.get("OPENAI_API_KEY") or ""
+        key = (os.environ.get("SHARPEN_OPENAI_KEY") or os.environ.get("OPENAI_API_KEY") or "").strip()
+        if not (key.isascii() and key.isprintable()):
+            what = "the key in SHARPEN_OPENAI_KEY or OPENAI_API_KEY holds characters that no key has."
+            raise UserError(what, self.ref, "Set it anew, without quotation marks.")
         headers = {"Accept-Encoding": PACKED} | ({"Authorization": f"Bearer {key}"} if key else {})
         timeout = httpx.Timeout(self.patience.timeout, connect=min(10.0, self.patience.timeout))
         trusted = httpx.create_ssl_context()

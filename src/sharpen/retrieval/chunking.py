@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sharpen.data import UNSPACED
 from sharpen.types import Document, Passage, Span
 
 BLANK_LINES = re.compile(r"\n(?:[ \t\r]*\n)+")
 WHITE = re.compile(r"\s*")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])[」』）”]*\s*")
 HEADING = re.compile(r"#{1,6}[ \t]+(\S.{0,300})(?=\n|\Z)")
-# Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han. A letter is a word there.
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-# What sizes count. A run of letters (a key, a table of base 64) counts as one word every 40 characters.
+# What sizes count; in scripts without spaces a letter is a word. A run of letters (a key, a table of base 64) counts as
+# one word every 40 characters.
 UNIT = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]{{1,40}}")
 
 

@@ -7,21 +7,22 @@ without pickle; word statistics (bm25s, Lucene's formula, k1 1.5, b 0.75) are co
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sharpen.data import words as text_words
 from sharpen.errors import UserError
-from sharpen.retrieval.chunking import UNSPACED, Chunking, chunk
+from sharpen.retrieval.chunking import Chunking, chunk
 from sharpen.store import Store
 from sharpen.types import Document, Passage, Ref, Span
 
 Embed = Callable[..., Any]
-WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 CANDIDATES = 50  # how many of each list take part in fusion
 BATCH = 256  # queries whose scores against all passages are held at once
 
@@ -70,7 +71,7 @@ def _indexed(passage: Passage) -> str:
 
 def words(text: str) -> list[str]:
     """Lower-case words (letters, in scripts without spaces); a plural and its singular are the same word."""
-    found = WORD.findall(text.lower())
+    found = text_words(text)
     return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found]
 
 
@@ -82,9 +83,15 @@ class Index:
         self.vectors = vectors
         self._embed = embed
         self._lexical: Any = None
-        self._by_source: dict[str, list[int]] = {}
+        in_source: dict[str, list[int]] = {}
         for i, p in enumerate(self.passages):
-            self._by_source.setdefault(p.span.source, []).append(i)
+            in_source.setdefault(p.span.source, []).append(i)
+        self._by_source: dict[str, tuple[list[int], list[int], list[int]]] = {}
+        for source, places in in_source.items():
+            places.sort(key=lambda i: self.passages[i].span.start)
+            spans = [self.passages[i].span for i in places]
+            furthest = list(accumulate((s.end for s in spans), max))
+            self._by_source[source] = (places, [s.start for s in spans], furthest)
 
     @property
     def can(self) -> frozenset[str]:
@@ -118,10 +125,18 @@ class Index:
         """Return up to ``k`` passages that hold the gold spans, each the one that holds most of its span."""
         best: dict[int, None] = {}
         for span in gold:
-            held = [(self._overlap(i, span), -i) for i in self._by_source.get(span.source, [])]
+            held = [(self._overlap(i, span), -i) for i in self._near(span)]
             if held and max(held)[0] > 0:
                 best[-max(held)[1]] = None
         return tuple(self.passages[i] for i in list(best)[:k])
+
+    def _near(self, span: Span) -> Iterator[int]:
+        """The passages of the span's source that overlap it, and perhaps others."""
+        places, starts, ends = self._by_source.get(span.source, ([], [], []))
+        at = bisect_left(starts, span.end)
+        while at and ends[at - 1] > span.start:  # ends are the furthest so far
+            at -= 1
+            yield places[at]
 
     def _overlap(self, i: int, span: Span) -> int:
         mine = self.passages[i].span

@@ -54,15 +54,15 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
     return improve
 
 
-def recall(index: Index, examples: Sequence[Example], k: int, how: str) -> tuple[float, int]:
-    """Share of examples with gold spans whose gold passage is among the first ``k``, and how many such there are."""
+def recall(index: Index, examples: Sequence[Example], ks: Sequence[int], how: str) -> tuple[list[float], int]:
+    """Share of examples with gold spans whose gold passage is among the first ``k``, for each k; and how many."""
     known = [e for e in examples if e.gold]
-    found = index.search([e.question for e in known], k, how)
-    hits = sum(
-        bool({p.id for p in index.covering(e.gold, 8)} & {p.id for p in passages})
-        for e, passages in zip(known, found, strict=True)
-    )
-    return hits / (len(known) or 1), len(known)
+    found = index.search([e.question for e in known], max(ks), how)
+    places = []
+    for example, passages in zip(known, found, strict=True):
+        gold = {p.id for p in index.covering(example.gold, 8)}
+        places.append(next((n for n, p in enumerate(passages) if p.id in gold), max(ks)))
+    return [sum(place < k for place in places) / (len(known) or 1) for k in ks], len(known)
 
 
 def _way(index: Index, bench: Bench, k: int) -> str:
@@ -73,8 +73,7 @@ def _way(index: Index, bench: Bench, k: int) -> str:
         return ways[0]
     shares = {}
     for w in ways:
-        first, n = recall(index, known, 1, w)
-        among, _ = recall(index, known, k, w)
+        (first, among), n = recall(index, known, (1, k), w)
         shares[w] = (first, among)
         bench.note("recall", {"how": w, "at_1": first, f"at_{k}": among, "n": n})
     return max(ways, key=lambda w: shares[w])

@@ -54,11 +54,16 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
                 continue
             if not header:
                 header = [c.strip() for c in cells]
+                while len(header) > 1 and not header[-1]:  # as Excel writes columns that once held something
+                    header.pop()
                 twice = sorted({c for c in header if header.count(c) > 1})
                 if twice:
                     yield Problem(f"has two columns called {twice[0]!r}.", f"{name}, line {at}", "Rename one.")
                     return
-            elif len(cells) != len(header):
+                continue
+            while len(cells) > len(header) and not cells[-1].strip():
+                cells.pop()
+            if len(cells) != len(header):
                 yield Problem(
                     f"has {len(cells)} fields where the header has {len(header)}.",
                     f"{name}, line {at}",

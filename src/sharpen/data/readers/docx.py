@@ -56,12 +56,18 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
 def _blocks(word: Any) -> Iterator[tuple[str, str]]:
     """Yield the kind (heading, list, text, table) and text of each block of the body."""
     from docx.table import Table
+    from docx.text.paragraph import Paragraph
 
-    for block in word.iter_inner_content():
-        if isinstance(block, Table):
-            yield "table", "\n".join(filter(None, map(_row, block.rows)))
+    # Those of content controls as well, which python-docx passes over.
+    found = word.element.body.xpath("./w:p | ./w:tbl | .//w:sdtContent/w:p | .//w:sdtContent/w:tbl")
+    for element in found:
+        if element.xpath("ancestor::w:tbl"):  # said with its table
             continue
-        text = " ".join(block.text.split())
+        if element.tag.endswith("}tbl"):
+            yield "table", "\n".join(filter(None, map(_row, Table(element, word).rows)))
+            continue
+        block = Paragraph(element, word)
+        text = _said(element)
         style = (block.style.name if block.style is not None else "") or ""
         heading = re.match(r"(?:Heading|Überschrift|Titre|Título) (\d)", style)
         if not text:
@@ -74,7 +80,15 @@ def _blocks(word: Any) -> Iterator[tuple[str, str]]:
             yield "text", text
 
 
+def _said(paragraph: Any) -> str:
+    """The text of a paragraph with what was inserted and what stands in content controls, without what was deleted."""
+    pieces = paragraph.xpath(
+        ".//w:r/w:t[not(ancestor::w:del) and not(ancestor::w:txbxContent)] | .//w:r/w:tab | .//w:r/w:br | .//w:r/w:cr"
+    )
+    return " ".join("".join((p.text or "") if p.tag.endswith("}t") else " " for p in pieces).split())
+
+
 def _row(row: Any) -> str:
     """One line of a table; a merged cell is said once."""
-    cells = list({id(c._tc): " ".join(c.text.split()) for c in row.cells}.values())
+    cells = list({id(c._tc): " ".join(filter(None, map(_said, c._tc.xpath(".//w:p")))) for c in row.cells}.values())
     return " | ".join(cells) if any(cells) else ""

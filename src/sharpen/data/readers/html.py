@@ -1,7 +1,7 @@
 """A document from an HTML page: what a reader of the page came for, as Markdown-like lines.
 
 The page's ``<article>`` or ``<main>`` is taken where it holds most of the text; navigation, headers and footers of the
-page, asides, forms, scripts, styles, what is hidden, and lists of eight or more links and nothing else are left out.
+page, asides, buttons, scripts, styles, what is hidden, and lists of eight or more links and nothing else are left out.
 Headings become ``#`` lines, list items ``-``
 lines, table rows ``a | b`` lines; paragraphs are apart by blank lines. Content that only a script would show is not
 seen.
@@ -22,8 +22,9 @@ NEEDS = {"lxml": "documents"}
 SUFFIXES = (".html", ".htm", ".xhtml")
 
 _WORD = re.compile(r"\w+")
-_DROP = set(_WORD.findall("script style noscript template svg canvas iframe object nav aside form button select input"))
+_DROP = set(_WORD.findall("script style noscript template svg canvas iframe object nav aside select input textarea"))
 _ROLES = {"navigation", "banner", "contentinfo", "search", "complementary", "dialog"}
+_OPENS = {"h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"}
 _BLOCK = set(
     _WORD.findall(
         "address article blockquote body center dd details div dl dt fieldset figcaption figure footer header hr html "
@@ -70,8 +71,12 @@ def _decode(data: bytes) -> tuple[str, str]:
     """Decode by the page's own ``charset`` where there is no byte-order mark and it is not wrong."""
     named = _META.search(data[:4096])
     if named and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        # As browsers do: who says Latin-1 means Windows-1252, and a page whose bytes name UTF-16 is not in UTF-16.
+        said = named[1].decode("ascii").lower()
+        said = "cp1252" if said in ("iso-8859-1", "latin-1", "latin1", "us-ascii", "ascii") else said
         try:
-            return data.decode(named[1].decode("ascii")), ""
+            if not said.startswith(("utf-16", "utf-32")):
+                return data.decode(said), ""
         except (LookupError, UnicodeDecodeError):
             pass
     return decode(data)
@@ -116,6 +121,8 @@ def _hidden(element: Any) -> bool:
         return True
     if tag in ("ul", "ol") and _menu(element):
         return True
+    if tag == "button":  # one in a heading or a summary opens what stands below
+        return not any(a.tag in _OPENS for a in element.iterancestors())
     if element.get("role") in _ROLES or element.get("hidden") is not None or element.get("aria-hidden") == "true":
         return True
     if tag in ("header", "footer"):  # of the page; an article's own header may hold its heading

@@ -42,6 +42,10 @@ def _elements(text: str, name: str) -> Iterator[Row | Problem]:
         at = _skip(text, at)
         line, counted = line + text.count("\n", counted, at), at
         if text[at : at + 1] == "]":
+            after = _skip(text, at + 1)
+            if after < len(text):
+                where = f"{name}, line {line + text.count(chr(10), at, after)}"
+                yield Problem("More follows the end of the list, and was not read.", where, "Make it one list.")
             return
         try:
             value, at = _DECODER.raw_decode(text, at)

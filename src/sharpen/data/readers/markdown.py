@@ -15,6 +15,7 @@ from sharpen.types import Document
 
 SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
+_KEY = re.compile(r"^[\w-]+[ \t]*:", re.M)
 _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M)
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.M)
 
@@ -30,6 +31,8 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
             yield found
             continue
         front = _FRONT.match(found)
+        if front and not _KEY.search(front[1]):  # a rule above a text
+            front = None
         body = found[front.end() :].lstrip("\n") if front else found
         if not body.strip():
             yield Note("left out: it holds nothing below its front matter.", source)
