@@ -19,6 +19,8 @@ def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
     Raises:
         UserError: there is no such run or arm, or the arm has no program (its answers were given).
     """
+    if any("\ud800" <= c <= "\udfff" for c in question):
+        raise UserError("the question holds half a character.", do="Ask it in a terminal whose encoding is UTF-8.")
     setting, program = program_of(run, arm)
     example = Example("asked", (Message("user", question),))
     return next(batch(program, [example], setting.engines()))[1]  # also within a notebook's own event loop

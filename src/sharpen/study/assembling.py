@@ -20,7 +20,7 @@ def assemble(made: Results) -> dict[str, Any]:
     remarks = _remarks(floors, made.leader, made.test)
     return {
         **_question(made),
-        "arms": [rows.arm_row(made, b) for b in made.built if b.status != "seed"],
+        "arms": [rows.arm_row(made, b) for b in made.built if not b.seed_of],
         "pairs": [asdict(p) for p in made.compared.pairs],
         "floors": floors,
         "oracles": rows.oracle_rows(made),

@@ -37,21 +37,23 @@ class Built:
     why: str = ""
     answers: str | None = None
     trained: bool = False
+    seed_of: str = ""  # the arm that this is, built with another seed
     notes: tuple[Mapping[str, Any], ...] = ()
 
 
 class Builder:
     """Builds arms; steps that two arms share are built once, and a step that was built before is not built again."""
 
-    def __init__(self, use_case: UseCase, base: Path, bench: Bench) -> None:
+    def __init__(self, use_case: UseCase, base: Path, bench: Bench, embeddings: str = "") -> None:
+        """``embeddings`` says which model's they are, by its content."""
         self.use_case = use_case
         self.base = base
         self.bench = bench
         # Whatever a technique can see, and the code that it runs through: nothing else makes a step another one, so a
         # study with another margin, another arm or another price uses what was built.
         seen = [bench.train, bench.dev, bench.documents, bench.labels, bench.goal, bench.max_new_tokens]
-        named = [("task", use_case.task), *(("metric", name) for name in use_case.metrics)]
-        judged = [named, content_of(named, base), [m.name for m in bench.metrics], use_case.embeddings]
+        named = [("task", use_case.task), *(("metric", name) for name in use_case.metrics or bench.task.metrics)]
+        judged = [named, content_of(named, base), [m.name for m in bench.metrics], use_case.embeddings, embeddings]
         self.data_key = digest([plain(seen), judged, code_hash()])
 
     def arm(self, arm: Arm, seed: int = 0) -> Built:

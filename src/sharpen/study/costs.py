@@ -23,7 +23,7 @@ def cost_of(setting: Setting, built: Built, latency: Mapping[str, Any] | None) -
         + (latency.get("prompt_tokens") or 0) / 1e6 * prices.input_million
         + (latency.get("completion_tokens") or 0) / 1e6 * prices.output_million
     )
-    return {"build": build, "per_answer": per_answer, "total": build + prices.answers * per_answer}
+    return {"build": build, "per_answer": per_answer, "total": build + setting.use_case.costs.answers * per_answer}
 
 
 def broken_constraints(

@@ -103,7 +103,7 @@ class RunFolder:
         """
         known = self.read_json("key.json", lambda data: str(data["key"]))
         if known != key and self.planned:
-            what = "its data or its own parts were changed" if known else "its key.json was lost"
+            what = "its data, its models or its own parts were changed" if known else "its key.json was lost"
             raise UserError(f"{what} after its test had been opened.", str(self.path), AGAIN.capitalize())
         if known not in (None, key):
             for name in ("budget.json", "engine_check.json", "latency.json", "programs.json"):
@@ -128,14 +128,15 @@ class RunFolder:
     def event(self, kind: str, **facts: Any) -> None:
         """Append an event; each is one line, written at once."""
         line = json.dumps({"time": round(time.time(), 3), "event": kind, **facts}, ensure_ascii=False, default=str)
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as f:
-            f.write(line + "\n")
+        with (self.path / "events.jsonl").open("a+b") as f:
+            whole = not f.tell() or (f.seek(-1, os.SEEK_END), f.read(1))[1] == b"\n"  # a kill may have cut the last
+            f.write(f"{line}\n".encode() if whole else f"\n{line}\n".encode())
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """All events, or those of one kind; a line that is none (a kill cut it short) is left out."""
         path = self.path / "events.jsonl"
         found = []
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []:
             event = _event(line)
             if event and kind in (None, event["event"]):
                 found.append(event)

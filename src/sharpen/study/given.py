@@ -31,11 +31,12 @@ def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
             row = json.loads(line)
             key, answer = row["id"], row["answer"]
             good = isinstance(key, str | int) and isinstance(answer, str)
+            f"{key}{answer}".encode()  # half a character, as truncation leaves it, can be written into no report
         except (ValueError, KeyError, TypeError, RecursionError):
             good = False
         if not good:
             do = 'Write: {"id": "…", "answer": "…"}'
-            problems.append(Problem("is not an object with an id and a text as answer.", f"{name}, line {n}", do))
+            problems.append(Problem("is not an object with an id and a whole text as answer.", f"{name}, line {n}", do))
         elif str(key) in given:
             problems.append(Problem(f"answers {str(key)[:60]!r} a second time.", f"{name}, line {n}", "Keep one."))
         else:

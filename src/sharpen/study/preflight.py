@@ -33,6 +33,7 @@ class Found:
     data: Dataset
     problems: tuple[Problem, ...]
     key: str
+    given: dict[str, dict[str, str]] = field(default_factory=dict)  # answers by arm and id
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,18 @@ def inspect(setting: Setting) -> Found:
     if lacking:
         raise UserError([*lacking, *made.problems])
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
-    key = digest([uc.model_dump(mode="json"), data.seal.content, data.facts["files"], answers, own_parts(setting)])
-    return Found(data, made.problems, key)
+    given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
+    weights = [weights_of(ref) for ref in models_of(setting)]
+    parts_of_it = [data.seal.content, data.facts["files"], answers, own_parts(setting), weights]
+    return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given)
 
 
 def own_parts(setting: Setting) -> list[str]:
     """Content of the user's own files among the parts: who edits one has another study."""
     steps = [step for arm in setting.arms if not arm.answers for step, _ in parse_sum(arm.does)]
-    named = [("technique", n) for n in steps] + [("metric", n) for n in setting.use_case.metrics]
+    named = [("technique", n) for n in steps] + [
+        ("metric", n) for n in setting.use_case.metrics or setting.task.metrics
+    ]
     return content_of([*named, ("task", setting.use_case.task)], setting.base)
 
 
@@ -140,15 +145,25 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     return found
 
 
-def model_problems(setting: Setting) -> list[Problem]:
-    """Models that cannot be had. Local ones are fetched here, once, since every estimate needs them."""
+def models_of(setting: Setting) -> list[str]:
+    """References of all models that the study asks."""
     refs = dict.fromkeys([setting.use_case.model, *(a.model for a in setting.arms if a.model)])
     floors = [parts.find("floor", name) for name in setting.task.floors]
     embeds = any(getattr(parts.module(f), "EMBEDS", False) for f in floors if not parts.missing(f))
     if embeds or any("retrieve" in a.does or "nearest_shots" in a.does for a in setting.arms):
         refs[setting.use_case.embeddings] = None
+    return list(refs)
+
+
+def weights_of(ref: str) -> str:
+    """What a model is, as far as can be known: of a local one its files, of a hosted one its name."""
+    return ref if is_hosted(ref) else pull(ref).digest
+
+
+def model_problems(setting: Setting) -> list[Problem]:
+    """Models that cannot be had. Local ones are fetched here, once, since every estimate needs them."""
     found: list[Problem] = []
-    for ref in refs:
+    for ref in models_of(setting):
         if ref.startswith("fake:"):
             continue
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sharpen.evaluation import PairResult, Rule, compare
-from sharpen.metrics import value_of
+from sharpen.metrics import bounds_of, value_of
 from sharpen.study.building import Built
 from sharpen.study.costs import broken_constraints
 from sharpen.study.oracles import failures
@@ -127,6 +127,8 @@ def failure_counts(made: Results) -> dict[str, Any] | None:
     if made.retriever is None or not made.answered["oracles"]:
         return None
     metric = made.setting.metrics[0]
+    if not metric.higher_is_better or bounds_of(metric) != (0.0, 1.0):  # nobody knows what is right then
+        return None
     known = [i for i, e in enumerate(made.test.examples) if e.gold]
     asked = [made.test.examples[i] for i in known]
     oracles = {name: metric.score(asked, answers) for name, answers in made.answered["oracles"].items()}

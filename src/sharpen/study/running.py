@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from sharpen.study.dev import DevRace, race_on_dev
 from sharpen.study.engine import check_engine, choose_engine
 from sharpen.study.environment import environment
 from sharpen.study.folder import RunFolder, arm_folder
-from sharpen.study.given import as_answers, read_given
+from sharpen.study.given import as_answers
 from sharpen.study.latency import measure, measured
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.reading import Report, read_report
@@ -91,7 +91,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     family = [b.name for b in left]
     floors = fit_floors(setting, bench)
     test = open_test(setting, data, family, race, seen)
-    answered = answer_test(setting, bench, built, left, leader, test)
+    answered = answer_test(setting, bench, built, left, leader, test, found.given)
     answered["floors"] = {name: predict([e.blind() for e in test.examples]) for name, predict in floors.items()}
     keep_others(folder, answered, test, setting)
     race.saved_test = len(race.dropped) * data.seal.n
@@ -108,7 +108,9 @@ def build_all(setting: Setting, bench: Bench) -> list[Built]:
     """Build every arm, and trained arms again with other seeds where the use case asks for that."""
     folder = setting.folder
     assert folder is not None
-    builder = Builder(setting.use_case, setting.base, bench)
+    embeds = setting.use_case.embeddings in preflight.models_of(setting)
+    embeddings = preflight.weights_of(setting.use_case.embeddings) if embeds else ""
+    builder = Builder(setting.use_case, setting.base, bench, embeddings)
     built = []
     for arm in setting.arms:
         name = arm_name(arm)
@@ -120,7 +122,8 @@ def build_all(setting: Setting, bench: Bench) -> list[Built]:
         if one.trained:
             for seed in range(1, setting.use_case.seeds):
                 again = builder.arm(arm, seed)
-                built.append(replace(again, name=f"{name} (seed {seed})", status="seed"))
+                status = "seed" if again.status == "built" else again.status
+                built.append(replace(again, name=f"{name} (seed {seed})", status=status, seed_of=name))
     programs = {b.name: plain(b.program) for b in built if b.program}
     folder.write_json("programs.json", programs)
     return built
@@ -154,7 +157,13 @@ def leader_on_dev(setting: Setting, left: Sequence[Built], race: DevRace) -> str
 
 
 def answer_test(
-    setting: Setting, bench: Bench, built: Sequence[Built], left: Sequence[Built], leader: str | None, test: Opened
+    setting: Setting,
+    bench: Bench,
+    built: Sequence[Built],
+    left: Sequence[Built],
+    leader: str | None,
+    test: Opened,
+    given: Mapping[str, dict[str, str]],
 ) -> dict[str, dict[str, list[Answer]]]:
     """Answer the opened test: the arms left, oracles of the leader, other seeds."""
     folder = setting.folder
@@ -162,8 +171,7 @@ def answer_test(
     answered: dict[str, dict[str, list[Answer]]] = {"arms": {}, "oracles": {}, "floors": {}, "seeds": {}}
     for b in left:
         if b.answers:
-            given, _ = read_given(setting.base / b.answers, b.answers)
-            answers = as_answers(given, test.examples, setting.task, bench.labels)
+            answers = as_answers(given[b.name], test.examples, setting.task, bench.labels)
         else:
             assert b.program is not None
             with folder.spending(b.name, "test"):
@@ -175,8 +183,9 @@ def answer_test(
             known = [e for e in test.examples if e.gold]  # without a known passage there is no oracle to ask
             for name, program in oracle_programs(b.program).items() if known else ():
                 answered["oracles"][name] = bench.answer(program, known, f"test oracle: {name}")
+    tested = {b.name for b in left}
     for b in built:
-        if b.status == "seed" and b.program is not None:
+        if b.status == "seed" and b.program is not None and b.seed_of in tested:
             answered["seeds"][b.name] = bench.answer(b.program, test.examples, f"test {b.name}")
     return answered
 
