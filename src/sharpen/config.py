@@ -88,7 +88,9 @@ class Costs(Strict):
     machine_hour: float = Field(0.20, ge=0, le=1e9, description="an hour of the machine that trains and answers")
     input_million: float = Field(0.0, ge=0, le=1e9, description="a million prompt tokens (hosted models)")
     output_million: float = Field(0.0, ge=0, le=1e9, description="a million generated tokens (hosted models)")
-    answers: int = Field(100_000, gt=0, le=10**12, description="answers over which building is spread")
+    answers: int = Field(
+        100_000, gt=0, le=10**12, description="answers over which building is spread; not an arm's own"
+    )
 
 
 class Budget(Strict):

@@ -13,6 +13,7 @@ from sharpen.errors import UserError
 from sharpen.study import preflight
 from sharpen.study.folder import RunFolder
 from sharpen.study.given import read_given
+from sharpen.study.latency import spread
 from sharpen.study.setting import resolve
 from sharpen.types import silent
 
@@ -87,3 +88,9 @@ def test_given_answers_are_read_once(towns: Path, monkeypatch: pytest.MonkeyPatc
     again = sharpen.run(towns, out=towns.parent / "again")
     (row,) = [a for a in again["arms"] if a["name"] == "today"]
     assert row["n_unjudged"] == 0
+
+
+def test_questions_from_all_over() -> None:
+    numbers = list(range(63))
+    assert spread(numbers, 32)[-1] >= 60  # type: ignore[arg-type, comparison-overlap]
+    assert spread(numbers[:3], 32) == [0, 1, 2]  # type: ignore[arg-type, comparison-overlap]

@@ -58,11 +58,12 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
         made.problems.append(Problem(what, str(root), "Name the folder of the documents themselves."))
         return made
     made.notes += [f"{run.relative_to(root).as_posix()}: left out: it is the folder of a run." for run in runs]
-    closed = [d for d in (root, *root.rglob("*")) if d.is_dir() and not os.access(d, os.R_OK | os.X_OK)]
-    for folder in closed:
-        made.problems.append(Problem("is a folder that may not be read.", str(folder), "Mend its permissions."))
-    links = [d for d in root.rglob("*") if d.is_symlink() and d.is_dir() and not _hidden(d, root)]
-    made.notes += [f"{d.relative_to(root).as_posix()}: left out: it is a link to another folder." for d in links]
+    for folder in (d for d in (root, *root.rglob("*")) if d.is_dir()):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            made.problems.append(Problem("is a folder that may not be read.", str(folder), "Mend its permissions."))
+        elif folder != root and folder.is_symlink() and not _hidden(folder, root):
+            place = folder.relative_to(root).as_posix()
+            made.notes.append(f"{place}: left out: it is a link to another folder.")
     files = files_below(root)
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))

@@ -6,14 +6,13 @@ Weights, tokenizer and chat template. The format is described at https://github.
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._gguf_words import add_tokenizer
-from sharpen.models._local import public_name, read_object
+from sharpen.models._local import public_name, read_object, weight_names
 from sharpen.store import replacing
 
 PRECISIONS = ("f32", "f16", "q8_0")
@@ -76,16 +75,6 @@ def head_size(config: Mapping[str, Any]) -> int:
     return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """Return the files that transformers reads: one, those of an index, or else all."""
-    every = sorted(folder.glob("*.safetensors"))
-    if (whole := folder / "model.safetensors") in every:
-        return [whole]
-    index = folder / "model.safetensors.index.json"
-    named = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()) if index.is_file() else ()
-    return [p for p in every if p.name in named] or every
-
-
 def folder_arrays(folder: Path) -> Arrays:
     """Return the parameters in a folder's safetensors; each is read when it is asked for."""
     from safetensors import SafetensorError, safe_open
@@ -98,7 +87,8 @@ def folder_arrays(folder: Path) -> Arrays:
         return read
 
     found: dict[str, Callable[[], Any]] = {}
-    for path in weight_files(folder):
+    names = sorted(p.name for p in folder.glob("*.safetensors"))
+    for path in (folder / name for name in weight_names(folder, names, folder.name)):
         try:
             with safe_open(path, framework="pt") as f:
                 found |= {name: reader(path, name) for name in f.keys()}  # noqa: SIM118 (not a dict)

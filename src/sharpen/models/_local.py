@@ -197,13 +197,16 @@ def check_whole(local: Local) -> Local:
 
 
 def _weights(local: Local) -> list[str]:
-    """The files that transformers reads: one, those of an index, or else all."""
-    names = [n for n in local.files if n.endswith(WEIGHTS)]
-    index = "model.safetensors.index.json"
+    return weight_names(local.folder, [n for n in local.files if n.endswith(WEIGHTS)], local.ref)
+
+
+def weight_names(folder: Path, names: list[str], ref: str) -> list[str]:
+    """Of a folder's files of weights those that transformers reads: one, those of an index, or else all."""
+    index = folder / "model.safetensors.index.json"
     if "model.safetensors" in names:
         return ["model.safetensors"]
-    if index in local.files:
-        found = read_json(local.folder / index, local.ref)
+    if index.is_file():
+        found = read_json(index, ref)
         shards = found.get("weight_map", {}) if isinstance(found, dict) else {}
         return [n for n in names if n in set(shards.values())] or names
     return names

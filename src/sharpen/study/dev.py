@@ -40,7 +40,7 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
     """Return the arms that go to the test, what the race did, and the dev scores of the arms that are left."""
     metric, dev = setting.metrics[0], bench.dev
     baseline = arm_name(baseline_of(setting.arms))
-    programs = {b.name: b.program for b in built if b.status == "built" and b.program is not None}
+    programs = {b.name: b.program for b in built if b.program is not None and not b.seed_of}
     clusters, weights = clusters_of(dev, setting.use_case.data.split.by), [e.weight for e in dev]
     scores: dict[str, dict[int, Score]] = {name: {} for name in programs}
 

@@ -24,8 +24,7 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
     """
     engines.release(keep=(program.model, program.adapters))  # the memory of other arms' models is not this one's
     give_back()
-    # Neighbours are often about one thing, and the engine remembers what it has read of their passages.
-    asked = [e.blind() for e in questions[:: max(1, len(questions) // (QUESTIONS + 2))]][: QUESTIONS + 2]
+    asked = [e.blind() for e in spread(questions, QUESTIONS + 2)]  # the engine remembers what neighbours share
     times, prompt, generated, failed = list[float](), 0, 0, 0
     for i, example in enumerate(asked):
         start = time.perf_counter()
@@ -50,6 +49,12 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
         "completion_tokens": generated / n if n else None,
         "memory_gb": resident_gb(),
     }
+
+
+def spread(examples: Sequence[Example], n: int) -> list[Example]:
+    """At most ``n`` from all over: neighbours are often about one thing."""
+    n = min(n, len(examples))
+    return [examples[i * len(examples) // n] for i in range(n)]
 
 
 def _usual(times: Sequence[float]) -> float | None:

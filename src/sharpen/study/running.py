@@ -122,8 +122,7 @@ def build_all(setting: Setting, bench: Bench) -> list[Built]:
         if one.trained:
             for seed in range(1, setting.use_case.seeds):
                 again = builder.arm(arm, seed)
-                status = "seed" if again.status == "built" else again.status
-                built.append(replace(again, name=f"{name} (seed {seed})", status=status, seed_of=name))
+                built.append(replace(again, name=f"{name} (seed {seed})", seed_of=name))
     programs = {b.name: plain(b.program) for b in built if b.program}
     folder.write_json("programs.json", programs)
     return built
@@ -185,7 +184,7 @@ def answer_test(
                 answered["oracles"][name] = bench.answer(program, known, f"test oracle: {name}")
     tested = {b.name for b in left}
     for b in built:
-        if b.status == "seed" and b.program is not None and b.seed_of in tested:
+        if b.program is not None and b.seed_of in tested:
             answered["seeds"][b.name] = bench.answer(b.program, test.examples, f"test {b.name}")
     return answered
 

@@ -11,6 +11,7 @@ from sharpen import evaluation
 from sharpen.data import Dataset
 from sharpen.errors import UserError
 from sharpen.evaluation import Ledger, Seen
+from sharpen.metrics import bounds_of
 from sharpen.study.dev import DevRace, clusters_of
 from sharpen.study.folder import OPENED
 from sharpen.study.setting import Setting
@@ -38,7 +39,9 @@ def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevR
     if not folder.planned:
         if any(o.run == folder.run_id() for o in ledger.openings(data.seal.questions)):
             raise UserError("the plan is gone.", str(folder.path / "plan.json"), OPENED)
-        can_show = evaluation.plan(data.seal.cluster_sizes, len(family), seen, uc.worth, uc.alpha)
+        can_show = evaluation.plan(
+            data.seal.cluster_sizes, len(family), seen, uc.worth, uc.alpha, bounds_of(setting.metrics[0])
+        )
         folder.write_json(
             "plan.json",
             {

@@ -17,6 +17,7 @@ from sharpen.models import cache, is_hosted
 from sharpen.runtime import Engines, batch
 from sharpen.store import read_cached, write_text
 from sharpen.study.environment import machine
+from sharpen.study.latency import spread
 from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
@@ -89,7 +90,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     identity, start = engines.identity(ref), time.perf_counter()
     kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress)
     answering = kept.of("answering", [identity], lambda: _answering(ref, engines))
-    own = _spread(bench.train, PROMPTS if is_hosted(ref) else OWN)
+    own = spread(bench.train, PROMPTS if is_hosted(ref) else OWN)
     shape = [identity, setting.task.name, bench.max_new_tokens, bench.labels, [e.id for e in own]]
     replies = kept.of("replies", shape, lambda: _replies(ref, bench, own, engines))
     embed = {"passages": 0.0}
@@ -157,11 +158,6 @@ def _answering(ref: str, engines: Engines) -> dict[str, float]:
         _generating(model) if "generate" in model.can else dict.fromkeys(("prompt", "answer", "alone", "context"), 0.0)
     )
     return {"load": load, **rates, "memory": resident_gb() or 0.0}
-
-
-def _spread(examples: Sequence[Example], n: int) -> list[Example]:
-    """About ``n`` from all over: neighbours are often about one thing."""
-    return list(examples[:: max(1, len(examples) // n)])[:n]
 
 
 def _replies(ref: str, bench: Bench, own: Sequence[Example], engines: Engines) -> dict[str, float]:
