@@ -369,3 +369,36 @@ def test_an_unknown_key_does_not_hide_other_mistakes(tmp_path: Path) -> None:
     made, found = config.read(written(tmp_path, "name: a\nmodel: 'fake:'\ngaol: x\ndata: {examples: q.jsonl}\n"))
     assert made.name == "a"
     assert [p.what for p in found] == ["unknown key 'gaol'."]
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("goal=Say it in one line: no more: please", "Say it in one line: no more: please"),
+        ("goal=Say # 1 first", "Say # 1 first"),
+        ('goal="7"', "7"),
+        ("goal=fake:", "fake:"),
+        ("model=openai:http://host/v1#small", "openai:http://host/v1#small"),
+        ("seed=7", 7),
+        ("racing=false", False),
+        ("max_new_tokens=null", None),
+        ("arms=[a, b]", ["a", "b"]),
+        ("costs={answers: 5}", {"answers": 5}),
+        ("goal=", None),
+    ],
+)
+def test_a_value_on_the_command_line_is_what_was_typed(typed: str, read: Any) -> None:
+    raw: dict[str, Any] = {}
+    override(raw, [typed])
+    assert list(raw.values()) == [read]
+
+
+def test_what_is_wrong_with_a_setting_is_not_looked_for_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "usecase.yaml"
+    path.write_text(yaml.safe_dump({**SMALL, "worth": 0.1, "alpha": 5}))
+    with pytest.raises(UserError) as e:
+        load(path, ["worth=9", "data.split.train=2"])
+    said = {p.what.split()[0].rstrip(":"): p.where for p in e.value.problems}
+    assert "line" not in said["worth"]
+    assert "line" not in said["data.split.train"]
+    assert "line 1" in said["alpha"]

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sharpen.errors import Problem, UserError
+from sharpen.store import parse_yaml, read_yaml
 from sharpen.types import digest
 
 
@@ -71,7 +72,7 @@ class Arm(Strict):
     does: str = Field("baseline", description="techniques joined by +, for example: retrieve + lora(r=8)")
     model: str | None = Field(None, description="another model than the use case's")
     answers: str | None = Field(None, description="a JSON-lines file of id and answer: what the present system said")
-    costs: Costs | None = Field(None, description="this arm's own prices, where another model has others")
+    costs: Prices | None = Field(None, description="this arm's own prices, where another model has others")
 
 
 class Constraints(Strict):
@@ -82,15 +83,18 @@ class Constraints(Strict):
     cost_per_answer: float | None = Field(None, ge=0)
 
 
-class Costs(Strict):
+class Prices(Strict):
     """Prices, in any one currency."""
 
     machine_hour: float = Field(0.20, ge=0, le=1e9, description="an hour of the machine that trains and answers")
     input_million: float = Field(0.0, ge=0, le=1e9, description="a million prompt tokens (hosted models)")
     output_million: float = Field(0.0, ge=0, le=1e9, description="a million generated tokens (hosted models)")
-    answers: int = Field(
-        100_000, gt=0, le=10**12, description="answers over which building is spread; not an arm's own"
-    )
+
+
+class Costs(Prices):
+    """Prices, and how many answers are expected: the same number for all arms, so that their totals compare."""
+
+    answers: int = Field(100_000, gt=0, le=10**12, description="answers over which building is spread")
 
 
 class Budget(Strict):
@@ -135,6 +139,13 @@ class UseCase(Strict):
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"two arms are called {', '.join(twice)}; give one of them a name")
+        plain = [n.replace(" + ", "+").casefold() for n in names]
+        alike = [n for n, p in zip(names, plain, strict=True) if plain.count(p) > 1]
+        if alike:  # each has a folder of its name, and not every file system tells letters' cases apart
+            raise ValueError(f"the arms {' and '.join(alike)} have nearly the same name; give one of them another")
+        taken = [n for n in names if re.search(r" \(seed \d+\)$", n)]
+        if taken and self.seeds > 1:
+            raise ValueError(f"the arm {taken[0]} has the name of another arm's seed; give it another name")
         return self
 
 
@@ -209,28 +220,6 @@ def _options(text: str, step: str) -> dict[str, Any]:
     return options
 
 
-def read_yaml(path: Path) -> Any:
-    """Parse a YAML file, with a sentence for everything that can be wrong with it."""
-    if not path.is_file():
-        raise UserError("there is no such file.", str(path), "Start one with: sharpen init DIR")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise UserError(f"cannot be read: {e}.", str(path), "Save it as UTF-8 text.") from None
-    return parse_yaml(text, str(path))
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """Parse YAML; ``where`` is named in problems."""
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as e:
-        # The last three are what PyYAML itself stumbles over in values of a wrong tag, such as ``!!timestamp x``.
-        mark = getattr(e, "problem_mark", None)
-        where = f"{where}, line {mark.line + 1}" if mark else where
-        raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, "Mend that line.") from None
-
-
 def override(raw: dict[str, Any], settings: Sequence[str]) -> None:
     """Apply ``key.sub=value`` settings of the command line; values are read as YAML."""
     for setting in settings:
@@ -244,9 +233,19 @@ def override(raw: dict[str, Any], settings: Sequence[str]) -> None:
             if not isinstance(child, dict):
                 raise UserError(f"--set {setting}: {part} is not a group of settings.", do="See: sharpen schema")
             node = child
-        parsed = parse_yaml(value, f"--set {setting}")
-        # `fake:` alone reads as a mapping without a value; on a command line a mapping is written with braces.
-        node[last] = value.strip() if isinstance(parsed, dict) and not value.lstrip().startswith("{") else parsed
+        node[last] = _value(value, f"--set {setting}")
+
+
+def _value(text: str, where: str) -> Any:
+    """A value of the command line: numbers, lists and groups as YAML has them, anything else as it was typed."""
+    text = text.strip()
+    if text[:1] in ("[", "{", '"', "'"):
+        return parse_yaml(text, where)
+    try:
+        value = parse_yaml(text, where)
+    except UserError:  # `a: b: c` is no YAML, and a fine goal
+        return text
+    return text if isinstance(value, str | dict | list) else value  # ` #` begins no comment here
 
 
 def load(path: Path | str, settings: Sequence[str] = ()) -> UseCase:
@@ -280,6 +279,9 @@ def read(path: Path | str, settings: Sequence[str] = ()) -> tuple[UseCase, list[
         Problem(f"{key!r} stands here a second time.", f"{path}, line {line}", "Keep one.") for key, line in twice
     ]
     override(raw, settings)
+    for setting in settings:  # what is wrong with these stands in no line of the file
+        path_set = tuple(setting.partition("=")[0].strip().split("."))
+        lines = {at: line for at, line in lines.items() if at[: len(path_set)] != path_set} | {path_set: 0}
     if halves := _halves(raw):
         what = "holds a character that is none (half of a surrogate pair)."
         raise UserError([*problems, *(Problem(f"{field} {what}", str(path), "Write it anew.") for field in halves)])

@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 from sharpen.errors import UserError
 from sharpen.types import Ref
 
@@ -235,3 +237,25 @@ def locked(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[Non
                 waits()
                 fcntl.flock(f, fcntl.LOCK_EX)
         yield
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse a YAML file, with a sentence for everything that can be wrong with it."""
+    if not path.is_file():
+        raise UserError("there is no such file.", str(path), "Start one with: sharpen init DIR")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"cannot be read: {e}.", str(path), "Save it as UTF-8 text.") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML; ``where`` is named in problems."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as e:
+        # The last three are what PyYAML itself stumbles over in values of a wrong tag, such as ``!!timestamp x``.
+        mark = getattr(e, "problem_mark", None)
+        where = f"{where}, line {mark.line + 1}" if mark else where
+        raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, "Mend that line.") from None

@@ -109,4 +109,8 @@ def test_loose_artefacts_are_collected_and_used_ones_stay(typed: Typed, tmp_path
     status, out, _ = typed("store", "gc", "mine", "--yes")
     assert status == 0
     assert "deleted" in out
+    (tmp_path / "mine" / "runs" / "mine").rename(tmp_path / "elsewhere")
+    status, _, said = typed("store", "gc", "mine", "--yes")
+    assert (status, "was not found: deleted, or moved" in said) == (2, True), "what a moved run uses is not thrown away"
+    (tmp_path / "elsewhere").rename(tmp_path / "mine" / "runs" / "mine")
     assert typed("ask", "mine/runs/mine", "When can I call?", "--arm", "retrieve + lora")[0] == 0

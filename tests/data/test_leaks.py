@@ -97,3 +97,45 @@ def test_a_system_message_that_all_share_is_not_compared() -> None:
     system = Message("system", " ".join(["You are the kind assistant of our shop."] * 9))
     a, b = (Example(q, (system, Message("user", q)), ("x",)) for q in ("What is the fee?", "Who are you?"))
     assert outcome(a, b) == "kept"
+
+
+def slow_leaks(learned: list[Example], judged: list[Example]) -> tuple[dict, dict]:
+    """The definition, pair by pair: for each learned row its likest judged row, of those that it gives away first."""
+    gone: dict[int, tuple[float, int]] = {}
+    alike: dict[int, tuple[float, int]] = {}
+    for i, j, s in near_duplicates([e.question for e in learned], [e.question for e in judged], 0.8):
+        a, b = learned[i], judged[j]
+        other = a.source and b.source and a.source != b.source and not a.labels and not b.labels
+        other = other and max(len(words(a.question)), len(words(b.question))) <= 25
+        other = other and not {words(t) for t in a.targets} & {words(t) for t in b.targets}
+        held = alike if other else gone
+        held[i] = min(held.get(i, (0.0, 0)), (-s, j))
+    return gone, {i: v for i, v in alike.items() if i not in gone}
+
+
+ROWS = st.lists(
+    st.builds(
+        ask,
+        st.sampled_from(["What is the fee?", "what is the fee", "What is the fee now, in May, for me?", LONG, "!"]),
+        st.sampled_from(["5", "9", "none"]),
+        st.sampled_from(["", "a", "b", "c"]),
+        st.sampled_from(["", "", "", "x"]),
+    ),
+    max_size=12,
+)
+
+
+@given(ROWS, ROWS)
+def test_leaks_are_those_of_all_pairs(learned: list[Example], judged: list[Example]) -> None:
+    gone, alike = leaks(learned, judged)
+    slow_gone, slow_alike = slow_leaks(learned, judged)
+    assert {k.row: (-k.similarity, k.other) for k in gone} == slow_gone
+    assert {k.row: (-k.similarity, k.other) for k in alike} == slow_alike
+
+
+def test_one_question_of_many_documents_fills_no_memory() -> None:
+    rows = [ask("Is there a notice period?", f"{i} days", f"contract {i}") for i in range(20_000)]
+    begin = time.process_time()
+    gone, alike = leaks(rows[:14_000], rows[14_000:])
+    assert (len(gone), len(alike)) == (0, 14_000)
+    assert time.process_time() - begin < 10

@@ -54,6 +54,7 @@ class Hub:
     status: dict[str, list[int]] = field(default_factory=dict)
     hashes_in_info: bool = True
     ranges: bool = True
+    renamed: str = ""  # what the model was called before: asked for by that name, it is redirected, as a real hub does
     moved: str = ""  # large files are redirected there, as a real hub sends them to another host
     asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
@@ -91,6 +92,11 @@ class Hub:
                 for part, codes in hub.status.items():
                     if part in path and codes:
                         return self.plain(codes.pop(0), b"{}")
+                if hub.renamed and f"/{hub.renamed}/" in path:
+                    self.send_response(307)
+                    self.send_header("Location", self.path.replace(hub.renamed, hub.name))
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
                 if path.startswith(f"/api/models/{hub.name}/revision/"):
                     return self.plain(200, json.dumps(hub.info()).encode())
                 start = f"/{hub.name}/resolve/{hub.commit}/"

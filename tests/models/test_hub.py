@@ -225,3 +225,8 @@ def test_a_commit_that_is_none_never_becomes_a_folder(hub: Hub, tmp_path: Path, 
         with pytest.raises(UserError, match="names no commit of this model"):
             pull("hf:org/tiny")
     assert (target / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_model_that_was_renamed_is_found(hub: Hub) -> None:
+    hub.renamed = "old/tiny"
+    assert (pull("hf:old/tiny").folder / WEIGHTS).read_bytes() == (hub.folder / WEIGHTS).read_bytes()

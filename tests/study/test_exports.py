@@ -63,6 +63,7 @@ def test_the_script_chooses_as_the_arm_did(routing: Path, tmp_path: Path) -> Non
             [sys.executable, tmp_path / "out" / "answer.py", question], capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == sharpen.ask(routing, question, "few_shot(k=3)").text
+    assert "def parse(" in (tmp_path / "out" / "parsing.py").read_text(), "a reply is read as the study read it"
     card = (tmp_path / "out" / "README.md").read_text()
     assert "of 3 classes the one of the highest log-likelihood" in card
     assert all(f"Assistant: {d['answer']}" in card for d in how["demos"])

@@ -183,11 +183,12 @@ def parts(
 def store_gc(
     directory: Annotated[Path, typer.Argument(help="The folder of the use case.")] = Path(),
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would go.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Runs whose folder is gone need nothing any more.")] = False,
 ) -> None:
     """Delete artefacts that no run refers to."""
     from sharpen.cli.store import gc
 
-    gc(directory, yes)
+    gc(directory, yes, forget)
 
 
 def _streams() -> None:

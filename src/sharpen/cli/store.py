@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sharpen.errors import Problem, UserError
 from sharpen.store import Store, read_whole
 from sharpen.study.building import refs
 from sharpen.study.folder import RunFolder
@@ -14,11 +15,15 @@ from sharpen.types import digest
 REF = re.compile(r"\b[a-z][a-z0-9_-]*:[0-9a-f]{64}\b")
 
 
-def gc(directory: Path, yes: bool) -> None:
+def gc(directory: Path, yes: bool, forget: bool = False) -> None:
     """Find what runs name, and delete the rest (or say what would be deleted)."""
     base = directory.resolve()
     store = Store(store_root(base))
-    runs = known_runs(store, base)
+    runs, gone = known_runs(store, base)
+    if gone and not forget:
+        what = "was not found: deleted, or moved with what it uses still in this store."
+        do = "Move it back, or forget all of these: sharpen store gc --forget"
+        raise UserError([Problem(f"the run {run} {what}", do=do) for run in gone])
     named: set[str] = set()
     for run in runs:  # one that is damaged stops this: what its arms use would be taken for loose
         for program in RunFolder(run).programs().values():
@@ -34,11 +39,12 @@ def gc(directory: Path, yes: bool) -> None:
         print(f"{young} more are named by no run, but younger than a day: a study under way may need them.")
 
 
-def known_runs(store: Store, base: Path) -> list[Path]:
-    """Runs that used this store, wherever they lie, and those beside the use case; those that are still there."""
+def known_runs(store: Store, base: Path) -> tuple[list[Path], list[Path]]:
+    """Runs that used this store, wherever they lie, and those beside the use case; and those that are not there."""
     noted = [_noted(p) for p in sorted(store.root.glob("runs/*"))]
     beside = sorted(p.parent for p in (base / "runs").glob("*/config.yaml"))
-    return [run for run in dict.fromkeys([*noted, *beside]) if run.is_dir()]
+    known = list(dict.fromkeys([*noted, *beside]))
+    return [run for run in known if run.is_dir()], [run for run in known if not run.is_dir()]
 
 
 def _noted(path: Path) -> Path:

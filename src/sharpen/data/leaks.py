@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,23 @@ def near_duplicates(texts_a: Sequence[str], texts_b: Sequence[str], threshold: f
 
     Sorted by position. Texts without any word match only texts that are equal to them.
     """
+    return sorted((i, j, s) for rows, others, s in _alike(texts_a, texts_b, threshold) for i in rows for j in others)
+
+
+def _alike(
+    texts_a: Sequence[str], texts_b: Sequence[str], threshold: float
+) -> Iterator[tuple[list[int], list[int], float]]:
+    """Positions in ``texts_a`` and in ``texts_b`` whose texts are near-duplicates: all of the one of all of the other.
+
+    Where many rows ask the same ("Is there a notice period?", of each contract) their pairs would fill the memory.
+    """
     groups_a, groups_b = _groups(texts_a), _groups(texts_b)
     sets_a = {key: shingles(key) for key in groups_a if isinstance(key, tuple)}
     index = _Index({key: shingles(key) for key in groups_b if isinstance(key, tuple)}, sets_a.values(), threshold)
-    found: list[Pair] = []
     for key, rows in groups_a.items():
         alike = index.search(sets_a[key]) if isinstance(key, tuple) else [(key, 1.0)] if key in groups_b else []
-        found += [(i, j, s) for other, s in alike for i in rows for j in groups_b[other]]
-    return sorted(found)
+        for other, s in alike:
+            yield rows, groups_b[other], s
 
 
 def _groups(texts: Sequence[str]) -> dict[tuple[str, ...] | str, list[int]]:
@@ -121,10 +130,13 @@ def leaks(
     """
     gone: dict[int, Leak] = {}
     alike: dict[int, Leak] = {}
-    for i, j, s in near_duplicates([_asked(e) for e in learned], [_asked(e) for e in judged], threshold):
-        held = alike if _other_matter(learned[i], judged[j]) else gone
-        if i not in held or s > held[i].similarity:
-            held[i] = Leak(i, j, s)
+    for rows, others, s in _alike([_asked(e) for e in learned], [_asked(e) for e in judged], threshold):
+        given_away = _given_away(learned, judged, rows, others)
+        for i in rows:
+            j = next(given_away)
+            held, other = (gone, j) if j is not None else (alike, others[0])
+            if i not in held or (-s, other) < (-held[i].similarity, held[i].other):
+                held[i] = Leak(i, other, s)
     return list(gone.values()), [leak for i, leak in alike.items() if i not in gone]
 
 
@@ -133,9 +145,24 @@ def _asked(example: Example) -> str:
     return "\n".join(m.content for m in example.messages if m.role != "system")
 
 
-def _other_matter(a: Example, b: Example) -> bool:
-    if not a.source or not b.source or a.source == b.source or a.labels or b.labels:
-        return False
-    if len(words(_asked(a))) > SHORT or len(words(_asked(b))) > SHORT:
-        return False
-    return not {words(t) for t in a.targets} & {words(t) for t in b.targets}
+def _given_away(
+    learned: Sequence[Example], judged: Sequence[Example], rows: Sequence[int], others: Sequence[int]
+) -> Iterator[int | None]:
+    """For each of ``rows`` the first of ``others`` that it gives away; None where all are of another matter.
+
+    All of ``rows`` ask the same and all of ``others``, too, so each of the two is looked at once, not each pair.
+    """
+    short = all(len(words(_asked(e))) <= SHORT for e in (learned[rows[0]], judged[others[0]]))
+    first: dict[object, int] = {}  # by what a row would have to share with it
+    for j in others:
+        b = judged[j]
+        anyone = [None] if not b.source or b.labels or not short else []
+        for mark in (*anyone, ("source", b.source), *(("target", words(t)) for t in b.targets)):
+            first.setdefault(mark, j)
+    for i in rows:
+        a = learned[i]
+        if not a.source or a.labels:
+            yield others[0]
+            continue
+        shared = (None, ("source", a.source), *(("target", words(t)) for t in a.targets))
+        yield min((first[s] for s in shared if s in first), default=None)

@@ -9,6 +9,7 @@ from sharpen.techniques import Bench
 from sharpen.types import Answer, Example
 
 NEEDS = {"sklearn": "floors"}
+WEIGHTS = 50_000_000  # of the regression, 0.4 GB
 
 
 def tfidf_linear() -> Floor:
@@ -20,7 +21,9 @@ def tfidf_linear() -> Floor:
         known = [e for e in bench.train if e.targets]
         if len({e.targets[0] for e in known}) < 2:
             return None
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+        # A weight a class and feature: of many classes the frequent features only, or memory would run out.
+        most = max(10_000, WEIGHTS // len({e.targets[0] for e in known}))
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=most)
         try:
             x = vectorizer.fit_transform([e.question for e in known])
         except ValueError:  # no question holds a word

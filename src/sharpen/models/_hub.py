@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import re
@@ -125,7 +126,11 @@ class _Client:
     def info(self, ref: str, name: str, revision: str) -> dict[str, Any]:
         """What the hub says of a model at a revision."""
         url = f"{self.endpoint}/api/models/{name}/revision/{revision.replace('/', '%2F')}?blobs=true"
-        response = _again(ref, lambda: self.http.get(url, headers=self.headers(url)))
+        for _ in range(6):  # a model that was renamed is found under its new name
+            response = _again(ref, functools.partial(self.http.get, url, headers=self.headers(url)))
+            if not response.has_redirect_location:
+                break
+            url = str(response.url.join(response.headers["location"]))
         _check(response, ref, f"{name} at revision {revision}")
         try:
             return dict(response.json())

@@ -51,7 +51,8 @@ class Builder:
         self.bench = bench
         # Whatever a technique can see, and the code that it runs through: nothing else makes a step another one, so a
         # study with another margin, another arm or another price uses what was built.
-        seen = [bench.train, bench.dev, bench.documents, bench.labels, bench.goal, bench.max_new_tokens]
+        texts = [[digest(plain(x)) for x in part] for part in (bench.train, bench.dev, bench.documents)]
+        seen = [texts, bench.labels, bench.goal, bench.max_new_tokens]
         named = [("task", use_case.task), *(("metric", name) for name in use_case.metrics or bench.task.metrics)]
         judged = [named, content_of(named, base), [m.name for m in bench.metrics], use_case.embeddings, embeddings]
         self.data_key = digest([plain(seen), judged, code_hash()])

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sharpen.metrics import parsing
 from sharpen.models import Local, public_name
 from sharpen.study.reading import Report
 from sharpen.types import System
@@ -27,6 +28,7 @@ def describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], 
         (target / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
     elif program.shots is None:
         shutil.copyfile(Path(__file__).parent / "exported" / "answer.py", target / "answer.py")
+        shutil.copyfile(str(parsing.__file__), target / "parsing.py")
 
 
 def prompt_of(program: System) -> dict[str, Any]:

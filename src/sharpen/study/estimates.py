@@ -313,12 +313,23 @@ def fit(
     if minutes is None:
         return Counts(), ""
     for counts in steps:
-        _, seconds = estimate(speeds, sketch, arms, counts, seeds)
+        rows, seconds = estimate(speeds, sketch, arms, counts, seeds)
+        unknown = [r["arm"] for r in rows if r["why"].startswith("not estimated")]
+        but = f"; beside that comes what cannot be estimated: {', '.join(unknown)}" if unknown else ""
         if seconds <= minutes * 60:
-            return counts, f"fits {minutes:g} minutes with {counts}: about {seconds / 60:.1f}"
-    return steps[
-        -1
-    ], f"needs about {seconds / 60:.0f} minutes even with {steps[-1]}; the budget of {minutes:g} will be exceeded"
+            return counts, f"fits {minutes:g} minutes with {_said(counts)}: about {seconds / 60:.1f}{but}"
+    least = f"needs about {seconds / 60:.0f} minutes even with {_said(counts)}"
+    return counts, f"{least}; the budget of {minutes:g} will be exceeded{but}"
+
+
+def _said(counts: Counts) -> str:
+    """Counts in words."""
+    said = [
+        f"at most {counts.trials} trials a step" if counts.trials != Counts().trials else "",
+        f"{counts.dev} dev questions a trial" if counts.dev is not None else "",
+        f"{counts.epochs:g} of the epochs" if counts.epochs != Counts().epochs else "",
+    ]
+    return ", ".join(s for s in said if s) or "nothing left out"
 
 
 def _numbers(value: int | Sequence[int]) -> list[int]:

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from sharpen.config import UseCase, parse_yaml
+from sharpen.config import UseCase
 from sharpen.errors import UserError
-from sharpen.store import read_cached, read_json, read_whole, write_text
+from sharpen.store import parse_yaml, read_cached, read_json, read_whole, write_text
 from sharpen.types import System, digest, restore
 
 T = TypeVar("T")
@@ -210,4 +210,8 @@ def arm_folder(name: str) -> str:
     """A folder name for an arm: its own, or what file systems like of it and a hash."""
     plain = name.replace(" + ", "+")
     safe = "".join(c if c.isalnum() or c in "-_.+" else "_" for c in plain)
-    return safe if safe == plain and len(safe) <= 80 else f"{safe[:60]}-{digest(name)[:8]}"
+    return (
+        safe
+        if safe == plain and len(safe) <= 80 and not safe.startswith(".")
+        else f"{safe[:60].lstrip('.')}-{digest(name)[:8]}"
+    )

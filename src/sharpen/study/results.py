@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from sharpen.config import arm_name
 from sharpen.data import Dataset
 from sharpen.evaluation import Comparison, Facts, Rule, compare
-from sharpen.metrics import bounds_of, open_metric, worst
+from sharpen.metrics import bounds_of, open_metric, value_of, worst
 from sharpen.study.building import Built
-from sharpen.study.costs import broken_constraints, cost_of
+from sharpen.study.costs import constraints_of, cost_of
 from sharpen.study.dev import DevRace
 from sharpen.study.sealing import Opened
 from sharpen.study.setting import Setting, baseline_of
@@ -35,6 +35,7 @@ class Results:
     answered: Mapping[str, Mapping[str, list[Answer]]]
     retriever: str | None
     environment: Mapping[str, Any]
+    _scores: dict[tuple[str, str], list[list[Score]]] = field(default_factory=dict)
 
     @cached_property
     def baseline(self) -> str:
@@ -44,8 +45,22 @@ class Results:
     @cached_property
     def judged(self) -> dict[str, list[Score]]:
         """Each tested arm's scores on the metric that decides."""
-        metric = self.setting.metrics[0]
-        return {b.name: metric.score(self.test.examples, self.answered["arms"][b.name]) for b in self.left}
+        return {b.name: self.scores("arms", b.name)[0] for b in self.left}
+
+    def scores(self, kind: str, name: str) -> list[list[Score]]:
+        """The scores of one list of answers on each metric, judged once: a metric that draws lots says one thing."""
+        known = self._scores.get((kind, name))
+        if known is None:
+            answers = self.answered[kind][name]
+            known = [metric.score(self.test.examples, answers) for metric in self.setting.metrics]
+            self._scores[kind, name] = known
+        return known
+
+    def values(self, kind: str, name: str) -> dict[str, float | None]:
+        """Each metric's value of one list of answers, counted as the comparison counts."""
+        weights = [e.weight for e in self.test.examples]
+        found = zip(self.setting.metrics, self.scores(kind, name), strict=True)
+        return {metric.name: value_of(metric, scores, weights) for metric, scores in found}
 
     @cached_property
     def cost(self) -> dict[str, dict[str, float | None]]:
@@ -59,7 +74,7 @@ class Results:
         facts = {
             b.name: Facts(
                 self.cost[b.name]["total"],
-                not broken_constraints(self.setting, self.latencies.get(b.name), self.cost[b.name]),
+                not constraints_of(self.setting, self.latencies.get(b.name), self.cost[b.name])[0],
                 contains_of(self.test.examples, self.answered["arms"][b.name]),
             )
             for b in self.left

@@ -8,11 +8,11 @@ from typing import Any
 from sharpen.evaluation import PairResult, Rule, compare
 from sharpen.metrics import bounds_of, value_of
 from sharpen.study.building import Built
-from sharpen.study.costs import broken_constraints
+from sharpen.study.costs import constraints_of
 from sharpen.study.oracles import failures
 from sharpen.study.results import Results, contains_of
 from sharpen.study.setting import Setting
-from sharpen.types import Answer, Example, Metric
+from sharpen.types import Answer, Example
 
 EXAMPLES_SHOWN = 40
 SLICES_SHOWN = 40
@@ -30,14 +30,14 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
     latency, cost = made.latencies.get(name) or {}, made.cost.get(name) or {}
     answers = made.answered["arms"].get(name, [])
     tokens = [a.tokens for a in answers if a.completions]
-    examples, metrics = made.test.examples, made.setting.metrics
+    broken, unmeasured = constraints_of(made.setting, latency, cost) if row else ([], [])
     return {
         "name": name,
         "does": built.does,
         "status": "tested" if row else ("dropped" if name in made.race.dropped else built.status),
         "why": made.race.dropped.get(name, built.why),
         **{n: row[n] if row else None for n in COMPARED},
-        "scores": values_of(metrics, examples, answers) if answers else {},
+        "scores": made.values("arms", name) if answers else {},
         "n_unparsed": sum(bool(a.raw.strip()) and not a.text for a in answers) if answers else None,
         "dev": made.race.values.get(name, {}),
         "build_seconds": round(built.seconds, 2),
@@ -49,15 +49,10 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
         "cost_per_answer": cost.get("per_answer"),
         "cost_total": cost.get("total"),
         "meets_constraints": row["meets_constraints"] if row else None,
-        "broken_constraints": broken_constraints(made.setting, latency, cost) if row else [],
+        "broken_constraints": broken,
+        "unmeasured_constraints": unmeasured,
         "fingerprint": built.program.fingerprint if built.program else None,
     }
-
-
-def values_of(metrics: Sequence[Metric], examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, Any]:
-    """Each metric's value, counted as the comparison counts."""
-    weights = [e.weight for e in examples]
-    return {m.name: value_of(m, m.score(examples, answers), weights) for m in metrics}
 
 
 def floor_rows(made: Results) -> list[dict[str, Any]]:
@@ -67,7 +62,7 @@ def floor_rows(made: Results) -> list[dict[str, Any]]:
     """
     metric, uc, examples = made.setting.metrics[0], made.setting.use_case, made.test.examples
     weights = [e.weight for e in examples]
-    scores = {name: metric.score(examples, answers) for name, answers in made.answered["floors"].items()}
+    scores = {name: made.scores("floors", name)[0] for name in made.answered["floors"]}
     means = {name: value_of(metric, found, weights) for name, found in scores.items()}
     scores = {name: found for name, found in scores.items() if means[name] is not None}  # floors have no seconds
     if not scores:
@@ -138,11 +133,7 @@ def failure_counts(made: Results) -> dict[str, Any] | None:
 
 def seed_rows(made: Results) -> list[dict[str, Any]]:
     """Trained arms built again with other seeds, on the same test: the noise floor of training."""
-    examples, metrics = made.test.examples, made.setting.metrics
-    return [
-        {"name": name, "scores": values_of(metrics, examples, answers)}
-        for name, answers in made.answered["seeds"].items()
-    ]
+    return [{"name": name, "scores": made.values("seeds", name)} for name in made.answered["seeds"]]
 
 
 def slice_rows(made: Results) -> list[dict[str, Any]]:

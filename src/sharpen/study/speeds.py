@@ -89,7 +89,10 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     ref = setting.use_case.model
     identity, start = engines.identity(ref), time.perf_counter()
     kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress)
-    answering = kept.of("answering", [identity], lambda: _answering(ref, engines))
+    if bench.labels and "score" in engines.model(ref).can:  # answers are chosen, never generated
+        answering = {**NO_RATES, **kept.of("opening", [identity], lambda: _opening(ref, engines))}
+    else:
+        answering = kept.of("answering", [identity], lambda: _answering(ref, engines))
     own = spread(bench.train, PROMPTS if is_hosted(ref) else OWN)
     shape = [identity, setting.task.name, bench.max_new_tokens, bench.labels, [e.id for e in own]]
     replies = kept.of("replies", shape, lambda: _replies(ref, bench, own, engines))
@@ -119,8 +122,11 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     )
 
 
+RATES = ("prompt", "answer", "alone", "context")
+NO_RATES = dict.fromkeys(RATES, 0.0)
 MEASURED = {
-    "answering": ("load", "prompt", "answer", "alone", "context", "memory"),
+    "opening": ("load", "memory"),
+    "answering": ("load", "memory", *RATES),
     "replies": ("said", "shown", "labels"),
     "embedding": ("passages",),
     "training": tuple(f.name for f in fields(Tuning)),
@@ -147,17 +153,20 @@ class Kept:
         return found
 
 
-def _answering(ref: str, engines: Engines) -> dict[str, float]:
+def _opening(ref: str, engines: Engines) -> dict[str, float]:
     start = time.perf_counter()
     engines.release()
     model = engines.model(ref)
     if "generate" in model.can:
         _clock(model, 0, 1, 1, FEW)
     load = time.perf_counter() - start
-    rates = (
-        _generating(model) if "generate" in model.can else dict.fromkeys(("prompt", "answer", "alone", "context"), 0.0)
-    )
-    return {"load": load, **rates, "memory": resident_gb() or 0.0}
+    return {"load": load, "memory": resident_gb() or 0.0}
+
+
+def _answering(ref: str, engines: Engines) -> dict[str, float]:
+    opened, model = _opening(ref, engines), engines.model(ref)
+    rates = _generating(model) if "generate" in model.can else NO_RATES
+    return {**opened, **rates, "memory": resident_gb() or 0.0}
 
 
 def _replies(ref: str, bench: Bench, own: Sequence[Example], engines: Engines) -> dict[str, float]:

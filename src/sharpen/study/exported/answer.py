@@ -1,8 +1,8 @@
 """Answer as the evaluated arm did: ``python answer.py "a question" [--passage TEXT ...] [--base FOLDER]``.
 
-Written by ``sharpen export`` beside ``prompt.json``, which holds the instruction, the worked examples, the templates
-and, where the arm chooses among classes, the classes and the rule of choice. Needs torch and transformers, and peft for
-an adapter, whose base model ``--base`` names.
+Written by ``sharpen export`` beside ``parsing.py``, which reads a reply as the study did, and ``prompt.json``, which
+holds the instruction, the worked examples, the templates and, where the arm chooses among classes, the classes and the
+rule of choice. Needs torch and transformers, and peft for an adapter, whose base model ``--base`` names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+
+from parsing import parse
 
 HERE = Path(__file__).parent
 
@@ -97,8 +99,8 @@ def main() -> None:
         print(max(found, key=lambda c: found[c]))
         return
     made = model.generate(prompt, max_new_tokens=how["max_new_tokens"], do_sample=False)
-    reply = tokenizer.decode(made[0, prompt.shape[1] :], skip_special_tokens=True).strip()
-    print(reply.splitlines()[0] if how["one_line"] and reply else reply)
+    reply = tokenizer.decode(made[0, prompt.shape[1] :], skip_special_tokens=True)
+    print(parse(reply, how["one_line"]))
 
 
 if __name__ == "__main__":

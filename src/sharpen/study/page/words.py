@@ -122,11 +122,15 @@ def _after_better(facts: Facts) -> list[Markup]:
 
 def _after_keep(facts: Facts) -> list[Markup]:
     return [
-        Markup("Ship nothing new: no arm gains as much as {}, the least that was said to matter.").format(
-            facts.num("/worth", "plain")
+        Markup("Ship nothing new: no arm{} gains as much as {}, the least that was said to matter.").format(
+            " that keeps the constraints" if _some_break(facts) else "", facts.num("/worth", "plain")
         ),
         Markup("If more is needed, change what is tried: a stronger base model, more or other training examples."),
     ]
+
+
+def _some_break(facts: Facts) -> bool:
+    return any(arm.get("broken_constraints") for arm in facts.report.get("arms") or [])
 
 
 def _after_nothing(facts: Facts) -> list[Markup]:
@@ -167,17 +171,16 @@ def _of_failures(facts: Facts) -> list[Markup]:
     if not counts or not max(counts.values()):
         return []
     advice = {
-        "retrieval_miss": "Most wrong answers lack the right passage ({} of {} questions): "
-        "better search would pay most.",
-        "reader_miss": "Most wrong answers stay wrong with the right passage ({} of {} questions): "
+        "retrieval_miss": "{} wrong answers lack the right passage ({} of {} questions): better search would pay most.",
+        "reader_miss": "{} wrong answers stay wrong with the right passage ({} of {} questions): "
         "more training examples or a stronger model would pay most.",
-        "broken_by_context": "Most wrong answers were right without passages ({} of {} questions): "
+        "broken_by_context": "{} wrong answers were right without passages ({} of {} questions): "
         "fewer or cleaner passages would pay most.",
     }
     worst = max(counts, key=lambda k: counts[k])
-    return [
-        Markup(advice[worst]).format(facts.num(pointer("failures", worst), "whole"), facts.num("/failures/n", "whole"))
-    ]
+    share = "Most" if 2 * counts[worst] > sum(counts.values()) else "The largest part of the"
+    numbers = facts.num(pointer("failures", worst), "whole"), facts.num("/failures/n", "whole")
+    return [Markup(advice[worst]).format(share, *numbers)]
 
 
 def cautions(facts: Facts) -> list[Markup]:

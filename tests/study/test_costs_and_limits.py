@@ -1,0 +1,75 @@
+"""What is said of costs and limits that nobody measured, and of a metric that does not say the same thing twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import sharpen
+from sharpen.config import Arm
+from sharpen.errors import UserError
+from sharpen.study.estimates import _said as said_of_counts  # its words stand in every report
+from sharpen.study.folder import arm_folder
+from sharpen.techniques import Counts
+
+LOTS = '''"""Draws lots."""
+
+import random
+
+from sharpen.metrics.judging import Judge
+from sharpen.types import Score
+
+
+def lots():
+    return Judge("lots", lambda example, answer: Score(random.random()))
+'''
+
+
+def test_a_limit_that_was_not_measured_is_not_said_to_be_kept(towns: Path) -> None:
+    path = towns.parent / "questions.jsonl"
+    rows = [{**json.loads(line), "id": f"q{n}"} for n, line in enumerate(path.read_text().splitlines())]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    today = [{"id": row["id"], "answer": "blue"} for row in rows]
+    (towns.parent / "today.jsonl").write_text("".join(json.dumps(row) + "\n" for row in today))
+    arms = "arms=[baseline, {name: today, answers: today.jsonl}]"
+    report = sharpen.run(towns, settings=[arms, "constraints={p95_seconds: 60, cost_per_answer: 1}"])
+    given, baseline = report.arm("today"), report.arm("baseline")
+    assert given["unmeasured_constraints"] == ["p95_seconds", "cost_per_answer"]
+    assert given["cost_build"] is None, "nobody told what it cost to build"
+    assert baseline["unmeasured_constraints"] == []
+    page = (report.path / "report.html").read_text()
+    assert "not measured: " in page
+    assert "kept" in page
+
+
+def test_a_metric_that_draws_lots_says_one_thing(towns: Path) -> None:
+    (towns.parent / "lots.py").write_text(LOTS)
+    report = sharpen.run(towns, settings=["arms=[baseline, few_shot]", "metrics=[./lots.py]"])
+    for row in report["arms"]:
+        assert row["scores"]["lots"] == pytest.approx(row["mean"])
+
+
+def test_an_arm_has_no_number_of_answers_of_its_own() -> None:
+    with pytest.raises(ValueError, match="answers"):
+        Arm.model_validate({"does": "baseline", "costs": {"answers": 5}})
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [
+        "[baseline, retrieve + lora, {name: retrieve+lora, does: retrieve}]",
+        "[baseline, {name: Short, does: few_shot}, {name: short, does: retrieve}]",
+        "[baseline, {name: lora (seed 1), does: retrieve}, lora]",
+    ],
+)
+def test_arms_whose_folders_would_be_one_are_refused(towns: Path, arms: str) -> None:
+    with pytest.raises(UserError, match="name"):
+        sharpen.run(towns, settings=[f"arms={arms}", "seeds=2"])
+    assert not arm_folder("..").startswith(".")
+
+
+def test_a_budget_is_said_in_words() -> None:
+    assert said_of_counts(Counts()) == "nothing left out"
+    assert said_of_counts(Counts(3, 0.5, 32)) == "at most 3 trials a step, 32 dev questions a trial, 0.5 of the epochs"
