@@ -89,9 +89,12 @@ def judge(done: list[dict[str, object]]) -> dict[str, dict[str, object]]:
     wrong, right = sum(d["verdict"] == "better" for d in null), sum(bool(d["right"]) for d in helps)
     most = int(0.05 * len(null) + 2.33 * (len(null) * 0.05 * 0.95) ** 0.5)
     least = 0.75 * len(helps)
+    stated = [d["mdd"] for d in helps if d.get("mdd") is not None]
+    found = sorted(map(float, stated))[len(stated) // 2] if stated else None  # type: ignore[arg-type]
     return {
         "nothing helps": {"better": wrong, "of": len(null), "at_most": most, "met": wrong <= most},
         "one helps": {"right_arm": right, "of": len(helps), "at_least": least, "met": right >= least},
+        "it helps by what is stated": {"gain": GAIN, "stated": found, "met": found is None or found <= GAIN},
     }
 
 
@@ -133,7 +136,8 @@ def main() -> int:
         "machine": machine(),
         "code": code_hash(),
     }
-    (HERE / "results" / "end_to_end.json").write_text(json.dumps(result, indent=1) + "\n")
+    if args.studies == parser.get_default("studies"):
+        (HERE / "results" / "end_to_end.json").write_text(json.dumps(result, indent=1) + "\n")
     print("\n" + json.dumps(result, indent=1))
     for name, demand in result["demands"].items():
         print(f"{name}: {'met' if demand['met'] else 'NOT MET'} ({demand})")

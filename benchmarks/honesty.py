@@ -65,6 +65,7 @@ KINDS = {  # name: kind, level of the baseline, how far arms differ in "spread"
 }
 CORRELATIONS = (0.0, 0.1, 0.4)
 ARMS = (2, 6, 12)
+STUDIES = 1_000  # a point
 FLIPS = 2_000  # beyond 16 clusters; studies take 20,000; a p of 0.05 then has a standard error of 0.005
 CEILING = 0.99
 HIGH = 0.97  # what the leader has where the baseline and the stated difference would be more than the ceiling
@@ -290,7 +291,8 @@ def write(code: str, studies: int) -> dict[str, dict[str, int]]:
     known = done(code)
     rows = [known[p.key] for p in grid() if p.key in known]
     summary = summarise(rows)
-    RESULT.write_text(
+    target = RESULT if studies == STUDIES else RESULT.with_stem(f"honesty-{studies}")  # a screening is no result
+    target.write_text(
         json.dumps(
             {
                 "what": (__doc__ or "").splitlines()[0],
@@ -312,7 +314,8 @@ def write(code: str, studies: int) -> dict[str, dict[str, int]]:
     )
     print(table(rows))
     for k, c in summary.items():
-        verdict = "NOT MET" if c["not_met"] else "met" if c["met"] and not c["not_measured"] else "met where measured"
+        where = "met" if not c["not_measured"] else "met where measured"
+        verdict = "NOT MET" if c["not_met"] else where if c["met"] else "not measured"
         print(f"{k}: {verdict} (met {c['met']}, not met {c['not_met']}, not measured {c['not_measured']} points)")
     return summary
 
@@ -320,7 +323,7 @@ def write(code: str, studies: int) -> dict[str, dict[str, int]]:
 def main() -> int:
     """Measure what is left of the grid, then print and write."""
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--studies", type=int, default=1000)
+    options.add_argument("--studies", type=int, default=STUDIES)
     options.add_argument("--seconds", type=float, default=1e9, help="begin no point after this time")
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--only", default="", help="points whose name holds this text")

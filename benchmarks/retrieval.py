@@ -61,8 +61,7 @@ def measure(name: str, work: Path, embeddings: str | None) -> list[dict[str, Any
     for kind, passages in kinds.items():
         index = load_index(store.path(build_passages(passages, store, embed)), embed)
         for way in WAYS:
-            first, n = recall(index, asked, 1, way)
-            third, _ = recall(index, asked, 3, way)
+            (first, third), n = recall(index, asked, (1, 3), way)
             row = {"set": name, "n": n, "passages": kind, "count": len(passages), "way": way}
             rows.append({**row, "at_1": round(first, 4), "at_3": round(third, 4)})
             print(f"{name}, {kind} ({len(passages)}), {way}: {first:.3f} at 1, {third:.3f} at 3 of {n}", flush=True)
@@ -74,10 +73,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for the sets and their indexes")
     parser.add_argument("--sets", nargs="+", default=["anyorganization", "xquad"])
-    parser.add_argument("--embeddings", help="another embedding model than the use cases'; then nothing is written")
+    parser.add_argument(
+        "--embeddings", help="another embedding model than the use cases'; then nothing is written, nor for other sets"
+    )
     args = parser.parse_args()
     rows = [row for name in args.sets for row in measure(name, args.work.resolve(), args.embeddings)]
-    if not args.embeddings:
+    if not args.embeddings and args.sets == parser.get_default("sets"):
         result = {"machine": machine(), "code": code_hash(), "rows": rows}
         (HERE / "results" / "retrieval.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -2,10 +2,11 @@
 
 Same machine, model, rows (token ids and supervised positions), LoRA, optimizer and schedule; runs alternate. TRL lives
 in a virtual environment of its own that this script makes, with its settings tuned first on each set of rows (padding
-with length groups, or packing; several batch sizes; float32; gradient checkpointing off; the most tokens a second
-wins) and its untouched defaults reported beside. Tokens are counted alike on both sides: the sum of the rows' own
-lengths, without padding and without sharing. Two sets of rows are measured: ``shared`` (xquad_en, several questions a
-passage) and ``single`` (one question a passage). Every measured adapter's loss on other articles is computed by plain
+with length groups, or packing; several batch sizes; float32; gradient checkpointing off; the most tokens a second wins)
+and its untouched defaults reported beside. Both are clocked around the whole call that trains, model and rows being
+there, and memory is the most that was held from then on. Tokens are counted alike on both sides: the sum of the rows'
+own lengths, without padding and without sharing. Two sets of rows are measured: ``shared`` (xquad_en, several questions
+a passage) and ``single`` (one question a passage). Every measured adapter's loss on other articles is computed by plain
 peft: "the same within noise" means that the medians differ by no more than the runs of one side do.
 
 The public set is found through SHARPEN_DATA. The result is printed, and written to ``results/training.json``; a run
@@ -16,6 +17,7 @@ where a demand is not met.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import inspect
 import json
@@ -91,6 +93,21 @@ def read_rows(job: dict[str, Any]) -> list[dict[str, list[int]]]:
     return rows[: job["count"]]
 
 
+class Clock:
+    """Seconds and peak memory (bytes) of a training, on both sides from the same point: model and rows are there."""
+
+    def __init__(self) -> None:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # what loading held at most is forgotten
+        self.cpu, self.wall = time.process_time(), time.perf_counter()
+
+    def stopped(self) -> dict[str, float]:
+        """What it took."""
+        seconds, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {"seconds": seconds, "cpu_seconds": cpu, "peak_memory": peak}
+
+
 def ours(job: dict[str, Any]) -> dict[str, Any]:
     """Train with sharpen; runs in a process of its own."""
     from transformers import AutoModelForCausalLM
@@ -111,11 +128,10 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
         lr_scheduler_type="linear",
         **job["settings"],
     )
-    cpu = time.process_time()
+    clock = Clock()
     trained = train(module, rows, [], options, Path(job["out"]))
     return {
-        "seconds": trained.seconds,
-        "cpu_seconds": time.process_time() - cpu,
+        **clock.stopped(),
         "steps": trained.steps,
         "computed_tokens": trained.computed_tokens,
         "losses": [p.loss for p in trained.curve],
@@ -158,14 +174,13 @@ def trl(job: dict[str, Any]) -> dict[str, Any]:
         processing_class=AutoTokenizer.from_pretrained(job["model"]),
         peft_config=LoraConfig(**LORA, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
-    cpu = time.process_time()
-    started = time.perf_counter()
+    clock = Clock()
     trainer.train()
-    seconds = time.perf_counter() - started
+    measured = clock.stopped()
     trainer.save_model(job["out"])
     return {
-        "seconds": seconds,
-        "cpu_seconds": time.process_time() - cpu,
+        **measured,
+        "torch": torch.__version__,
         "steps": trainer.state.global_step,
         "losses": [line["loss"] for line in trainer.state.log_history if "loss" in line],
         "adapter": job["out"],
@@ -197,7 +212,7 @@ def name_of(side: str, job: dict[str, Any]) -> str:
     from sharpen.study.environment import code_hash
 
     ours = [code_hash(), version("torch")] if side == "ours" else []
-    code = [inspect.getsource(SIDES[side]), inspect.getsource(read_rows), *ours]
+    code = [inspect.getsource(x) for x in (SIDES[side], read_rows, Clock)] + ours
     rows = hashlib.sha256(Path(job["rows"]).read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([side, job, PINS, code, rows], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -380,16 +395,17 @@ def main() -> int:
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
-        found = SIDES[args.side](args.job)
-        found["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps(found))
+        print(json.dumps(SIDES[args.side](args.job)))
         return 0
     if args.work is None:
         parser.error("name a folder for TRL's environment and the runs: --work DIR")
     result = summary(measure(args))
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "training.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
+    if all(getattr(args, name) == parser.get_default(name) for name in ("rows", "tuning_rows", "rounds")):
+        (HERE / "results").mkdir(exist_ok=True)
+        (HERE / "results" / "training.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    else:
+        print("Not the default size, so no result was written.", file=sys.stderr)
     demands = [(rows, name, met) for rows, c in result["compared"].items() for name, met in c["met"].items()]
     for rows, name, met in demands:
         print(f"{rows}: {name}: {'met' if met else 'NOT MET'}")

@@ -402,3 +402,14 @@ def test_what_is_wrong_with_a_setting_is_not_looked_for_in_the_file(tmp_path: Pa
     assert "line" not in said["worth"]
     assert "line" not in said["data.split.train"]
     assert "line 1" in said["alpha"]
+
+
+def test_a_value_that_is_not_possible_does_not_hide_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "usecase.yaml"
+    path.write_text(yaml.safe_dump({**SMALL, "worth": 5, "costs": {"answers": "many"}, "gaol": "x"}))
+    made, problems = config.read(path)
+    assert (made.worth, made.costs.answers) == (0.02, 100_000), "what is wrong is said, and the rest can be checked"
+    assert len(problems) == 3
+    with pytest.raises(UserError) as e:
+        load(path)
+    assert len(e.value.problems) == 3

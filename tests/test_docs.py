@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import sharpen
 from sharpen import parts
 from sharpen.cli.init import init
 from sharpen.cli.parts import BY_PATH, copy
@@ -135,6 +136,15 @@ def test_only_what_something_asks_for_is_pinned() -> None:
         canonicalize_name(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines()[1:]
     }
     assert not pinned - {name for name, _ in found}
+    unpinned = [name for name, _ in found if name not in {*pinned, "setuptools"} and _installed(name)]
+    assert not unpinned, "what is installed of them is pinned"
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(requires(name)) or True
+    except PackageNotFoundError:
+        return False
 
 
 def test_what_copying_a_part_says_is_true(
@@ -147,3 +157,12 @@ def test_what_copying_a_part_says_is_true(
         assert (f"./my_{kind}.py" in said) == (kind in BY_PATH)
         assert (f"sharpen.{kind}" in said) == (kind not in BY_PATH)
     assert parts.factory("metric", "./my_metric.py", tmp_path)().higher_is_better
+
+
+def test_the_technique_of_contributing_works(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
+    use_case(tmp_path, real=False)
+    (tmp_path / "my-help-centre" / "shout.py").write_text(code)
+    report = sharpen.run(tmp_path / "my-help-centre", settings=["arms=[baseline, ./shout.py + retrieve]"])
+    assert report["arms"][1]["status"] == "tested"
+    assert {n["candidate"] for n in report["levers"][1]["notes"] if n.get("what") == "shout"} == {"quiet", "loud"}

@@ -289,15 +289,16 @@ def read(path: Path | str, settings: Sequence[str] = ()) -> tuple[UseCase, list[
         return UseCase.model_validate(raw), problems
     except ValidationError as e:
         problems += [_problem(err, str(path), lines) for err in e.errors()]
-        strange = [err["loc"] for err in e.errors() if err["type"] == "extra_forbidden"]
-        if len(strange) < len(e.errors()):
-            raise UserError(problems) from None
-    for *at, last in strange:
-        node: Any = raw
-        for key in at:
-            node = node[key]
-        node.pop(last, None)  # gone already where YAML's anchors make two places one
-    return validate(raw, str(path), lines), problems
+        wrong = [err["loc"] for err in e.errors()]
+    try:  # what is wrong is said; the rest is checked as if that did not stand there
+        for *at, last in wrong:
+            node: Any = raw
+            for key in at:
+                node = node[key]
+            node.pop(last, None)  # gone already where YAML's anchors make two places one
+        return UseCase.model_validate(raw), problems
+    except (ValidationError, LookupError, TypeError, AttributeError, ValueError):  # too much of it is wrong
+        raise UserError(problems) from None
 
 
 def _halves(raw: Any) -> list[str]:

@@ -66,3 +66,9 @@ class PluginError(Exception):
 
     def __init__(self, part: str, origin: str, error: BaseException) -> None:
         super().__init__(shown(f"{part} (from {origin}) failed with {type(error).__name__}: {error}"))
+
+
+def clock(seconds: float) -> str:
+    """``75`` as ``1:15``."""
+    s = int(max(0, seconds))
+    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" if s >= 3600 else f"{s // 60}:{s % 60:02d}"

@@ -54,6 +54,15 @@ class Part:
             return (ast.get_docstring(_tree(self.path)) or "") if self.path else ""
 
     @property
+    def usage(self) -> str:
+        """How its factory is called, and the factory's docstring."""
+        with blamed(self):
+            for node in _tree(self.path).body if self.path else []:
+                if isinstance(node, ast.FunctionDef) and node.name == self.name:
+                    return f"{self.name}({ast.unparse(node.args)})\n\n{ast.get_docstring(node) or ''}".rstrip()
+        return ""
+
+    @property
     def summary(self) -> str:
         """The first line of the page."""
         return self.page.partition("\n")[0]

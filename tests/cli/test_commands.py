@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sharpen.cli import main
+from sharpen.cli.demo import example_folder
 
 Typed = Callable[..., tuple[int, str, str]]
 FAKE = ["--set", "model=fake:", "--set", "embeddings=fake:"]
@@ -114,3 +115,68 @@ def test_loose_artefacts_are_collected_and_used_ones_stay(typed: Typed, tmp_path
     assert (status, "was not found: deleted, or moved" in said) == (2, True), "what a moved run uses is not thrown away"
     (tmp_path / "elsewhere").rename(tmp_path / "mine" / "runs" / "mine")
     assert typed("ask", "mine/runs/mine", "When can I call?", "--arm", "retrieve + lora")[0] == 0
+
+
+def test_a_parts_page_says_how_it_is_called(typed: Typed) -> None:
+    status, out, _ = typed("parts", "show", "retrieve")
+    assert status == 0
+    assert "retrieve(k: int | Sequence[int]=(1, 2, 3)" in out
+    assert "longer paragraphs are cut" in out
+    _, out, _ = typed("parts", "show", "lora")
+    assert "learning_rate: float = 0.001" in out
+    assert "share of the steps in which the learning rate rises" in out
+    status, _, said = typed("parts", "technique", "--to", "x.py")
+    assert (status, "parts copy NAME --to FILE" in said) == (2, True)
+
+
+def test_models_are_listed_and_shown(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARPEN_MODELS", str(tmp_path / "cache"))
+    assert "No models are here yet" in typed("models", "list")[1]
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    from tiny_model import write
+
+    write(tmp_path / "tiny")
+    status, out, _ = typed("models", "pull", str(tmp_path / "tiny"))
+    assert (status, "is here" in out) == (0, True)
+    status, out, _ = typed("models", "show", str(tmp_path / "tiny"))
+    assert (status, json.loads(out)["changed"]) == (0, [])
+
+
+def test_the_demo_is_copied_whole_and_run_there(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Path] = []
+    monkeypatch.setattr("sharpen.cli.run.run", lambda file, *_: ran.append(file))
+    assert typed("demo")[0] == 0
+    assert ran == [Path("anyorganization") / "usecase.yaml"]
+    copied = {p.relative_to(tmp_path / "anyorganization") for p in (tmp_path / "anyorganization").rglob("*")}
+    source = example_folder()
+    assert copied == {p.relative_to(source) for p in source.rglob("*") if not {"runs", ".sharpen"} & set(p.parts)}
+    (tmp_path / "anyorganization" / "mine.txt").write_text("kept")
+    assert typed("demo")[0] == 0
+    assert (tmp_path / "anyorganization" / "mine.txt").exists(), "what is there is not written over"
+
+
+def test_an_export_that_is_broken_off_leaves_nothing_in_its_way(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    from tiny_model import write
+
+    monkeypatch.setenv("SHARPEN_MODELS", str(tmp_path / "cache"))
+    write(tmp_path / "tiny")
+    typed("init", "mine")
+    own = ["--set", f"model={tmp_path / 'tiny'}", "--set", "embeddings=fake:", "--set", "engine=transformers"]
+    assert typed("run", "mine", *own, "--set", "arms=[baseline]", "--set", "max_new_tokens=2")[0] == 0
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    command = ("export", "mine/runs/mine", "--to", "out", "--arm", "baseline")
+    with monkeypatch.context() as patch:
+        patch.setattr("sharpen.study.exporting.describe", stopped)
+        assert typed(*command)[0] == 130
+    assert not [p for p in tmp_path.iterdir() if "out" in p.name]
+    status, out, said = typed(*command)
+    assert status == 0, said
+    assert "are exactly those of the run" in out

@@ -230,3 +230,23 @@ def test_a_commit_that_is_none_never_becomes_a_folder(hub: Hub, tmp_path: Path, 
 def test_a_model_that_was_renamed_is_found(hub: Hub) -> None:
     hub.renamed = "old/tiny"
     assert (pull("hf:old/tiny").folder / WEIGHTS).read_bytes() == (hub.folder / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("token", ["hf_schlüssel", "hf_a\x00b"])
+def test_a_token_that_is_none_is_a_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setattr("os.environ", {**__import__("os").environ, "HF_TOKEN": token})
+    with pytest.raises(UserError, match="HF_TOKEN holds characters") as e:
+        pull("hf:org/tiny")
+    assert token not in str(e.value)
+
+
+def test_a_line_end_after_a_token_does_no_harm(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret\r")
+    pull("hf:org/tiny")
+    assert hub.asked[0][2] == "Bearer hf_secret"
+
+
+def test_a_hub_that_has_no_address_is_a_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://[half")
+    with pytest.raises(UserError, match="HF_ENDPOINT"):
+        pull("hf:org/tiny")

@@ -12,6 +12,7 @@ from sharpen.config import Arm
 from sharpen.errors import UserError
 from sharpen.study.estimates import _said as said_of_counts  # its words stand in every report
 from sharpen.study.folder import arm_folder
+from sharpen.study.preflight import tight_problems
 from sharpen.techniques import Counts
 
 LOTS = '''"""Draws lots."""
@@ -42,6 +43,57 @@ def test_a_limit_that_was_not_measured_is_not_said_to_be_kept(towns: Path) -> No
     page = (report.path / "report.html").read_text()
     assert "not measured: " in page
     assert "kept" in page
+
+
+def test_what_cannot_be_read_as_an_answer_is_counted_apart(towns: Path) -> None:
+    path = towns.parent / "questions.jsonl"
+    rows = [{**json.loads(line), "id": f"q{n}"} for n, line in enumerate(path.read_text().splitlines())]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = [{"id": row["id"], "answer": "<think>what could it be" if n % 2 else "blue"} for n, row in enumerate(rows)]
+    (towns.parent / "today.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    report = sharpen.run(towns, settings=["arms=[baseline, {name: today, answers: today.jsonl}]"])
+    lines = (report.path / "arms" / "today" / "answers.jsonl").read_text().splitlines()
+    empty = [row for row in map(json.loads, lines) if not row["answer"]]
+    assert report.arm("today")["n_unparsed"] == len(empty) > 0
+    assert report.arm("baseline")["n_unparsed"] == 0
+
+
+def test_a_report_and_a_check_show_themselves_in_a_notebook(towns: Path) -> None:
+    settings = ["arms=[baseline, {name: 'a <b>', does: retrieve}]", "budget.minutes=5"]
+    report = sharpen.run(towns, settings=settings)
+    shown = report._repr_html_()
+    assert "a &lt;b&gt;" in shown
+    assert report["verdict_text"].split(" ")[0] in shown
+    assert shown.count("<tr>") == shown.count("</tr>") == 1 + len(report["arms"]) + 4, "floors and oracles, too"
+    found = sharpen.check(towns, settings)
+    assert "a &lt;b&gt;" in found._repr_html_()
+    assert f"<li>{found['proof'][0]}" in found._repr_html_()
+    assert "fits 5 minutes" in str(found)
+    assert "fits 5 minutes" in (report.path / "report.html").read_text()
+
+
+def test_an_arm_of_another_model_is_not_estimated_and_does_not_count_as_nothing(towns: Path) -> None:
+    found = sharpen.check(towns, ["arms=[baseline, {name: other, model: 'fake:coin', does: baseline}]"])
+    row = next(r for r in found["estimates"] if r["arm"] == "other")
+    assert (row["seconds"], row["memory_gb"]) == (None, None)
+    assert "and what is not estimated" in str(found)
+
+
+def test_an_arm_that_needs_more_memory_than_there_is() -> None:
+    rows = [{"arm": "a", "memory_gb": 2.0}, {"arm": "b", "memory_gb": 9.5}, {"arm": "c", "memory_gb": None}]
+    (problem,) = tight_problems(rows, 8.0)
+    assert "b: about 9.5 GB of memory are needed and 8.0 GB can be had." in str(problem)
+    assert tight_problems(rows, None) == []
+
+
+def test_a_tuned_arm_that_no_floor_loses_to_is_named(towns: Path) -> None:
+    """The leader is held against every floor; so is whatever was tuned."""
+    report = sharpen.run(towns, settings=["arms=[baseline, lora, retrieve + few_shot]"])
+    assert report["leader"] == "retrieve + few_shot"
+    unbeaten = {f["name"] for f in report["floors"] if "lora" in f["unbeaten_by_tuned"]}
+    assert unbeaten
+    for name in unbeaten:
+        assert f"Tuned and not shown to beat the floor {name} (" in report["verdict_text"]
 
 
 def test_a_metric_that_draws_lots_says_one_thing(towns: Path) -> None:

@@ -30,7 +30,7 @@ def bench(said: Sequence[int], meant: Sequence[int], gold: bool = True) -> Bench
         return meant[int(text[-1])] if text in asked else next(i for i, t in enumerate(TEXTS) if t in text)
 
     class Embedder:
-        def embed(self, texts: Sequence[str], query: bool = False) -> Any:
+        def embed(self, texts: Sequence[str], query: bool = False, told: Any = None) -> Any:
             return np.eye(len(NAMES), dtype=np.float32)[[place(t) for t in texts]]
 
     examples = [

@@ -30,12 +30,15 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
     with live() as progress:
         progress("open the model and answer", 0, None)
         answer = study.ask(run, question, arm)
+    say_if_baseline(run, arm)
     if as_json:
         print(json.dumps(plain(answer), indent=2, ensure_ascii=False))
-        return
     if answer.error:
-        raise UserError(f"no answer: {answer.error}")
-    say_if_baseline(run, arm)
+        raise UserError(
+            f"no answer: {answer.error}", do="Ask again; where it stays so, see whether the model is there."
+        )
+    if as_json:
+        return
     print(answer.text or "(nothing that can be read as an answer)")
     if answer.label_scores:
         order = sorted(answer.label_scores, key=lambda c: -answer.label_scores[c])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sharpen.cli.progress import clock, live
+from sharpen.cli.progress import live
 from sharpen.errors import Problem, UserError
 
 
@@ -21,12 +21,7 @@ def check(use_case: Path, settings: list[str]) -> None:
 
         found = study.check(use_case, settings, progress, show)
     print("\nwhat it will take")
-    rows = found["estimates"]
-    for row in rows:
-        print(f"  {row['arm']:28} {clock(row['seconds']):>8}  {row['memory_gb']:.1f} GB  {row['why']}")
-    rest = found["seconds"] - sum(row["seconds"] for row in rows)
-    print(f"  {'beside the arms':28} {clock(rest):>8}  measuring this machine, checking the engine, oracles")
-    print(f"  {'together':28} {clock(found['seconds']):>8}")
+    print(found)
     if found["problems"]:
         # A study could live with these (what cannot be read is left out), but a check is for mending them.
         raise UserError([Problem(p) for p in found["problems"]])

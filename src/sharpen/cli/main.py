@@ -98,7 +98,11 @@ def export(
 
 
 @app.command()
-def demo(out: Out = None) -> None:
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder that its files are copied to; default: anyorganization.")
+    ] = None,
+) -> None:
     """Run the study of the invented organisation that comes with sharpen."""
     from sharpen.cli.demo import demo as command
 
@@ -213,7 +217,10 @@ def main() -> None:
         if hasattr(signal, polite) and signal.getsignal(getattr(signal, polite)) == signal.SIG_DFL:
             signal.signal(getattr(signal, polite), _ended)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # who no longer reads is noticed here, and not when Python ends
     except (UserError, PluginError) as e:
         problems = e.problems if isinstance(e, UserError) else (str(e),)
         for problem in problems:
@@ -240,7 +247,9 @@ def main() -> None:
         else:
             raise
         sys.exit(2)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as e:
+        if not isinstance(e, MemoryError) and type(e).__name__ != "OutOfMemoryError":  # torch's, of an accelerator
+            raise
         print("sharpen: there is not enough memory. Use a smaller model, or close other programs.", file=sys.stderr)
         sys.exit(2)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from sharpen import parts as shelf
 from sharpen.errors import UserError
@@ -13,6 +16,8 @@ BY_PATH = ("technique", "metric", "task")  # kinds that a use case may name by t
 
 def parts(words: list[str], to: Path | None) -> None:
     """List, show or copy."""
+    if to is not None and words[:1] != ["copy"]:
+        raise UserError("--to is the file that a copy is written to.", do="Write: parts copy NAME --to FILE")
     if words[:1] == ["copy"] and len(words) == 2:
         copy(words[1], to)
     elif words[:1] == ["show"] and len(words) == 2:
@@ -54,7 +59,17 @@ def _named(name: str) -> shelf.Part:
 def show(name: str) -> None:
     """Print a part's page."""
     part = _named(name)
-    print(f"{part.kind} {part.name} ({part.origin})\n\n{part.page}")
+    print(f"{part.kind} {part.name} ({part.origin})\n\n{part.page}\n\n{part.usage}".rstrip())
+    more = (
+        getattr(shelf.module(part), "OPTIONS", None) if not shelf.missing(part) and part.kind == "technique" else None
+    )
+    if more is not None:
+        print(f"\n{inspect.cleandoc(more.__doc__ or '')}\n\n{options_of(more)}")
+
+
+def options_of(made: Any) -> str:
+    """The fields of a class of options with their defaults, a line each."""
+    return "\n".join(f"  {f.name}: {f.type} = {f.default!r}" for f in fields(made))
 
 
 def copy(name: str, to: Path | None) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sharpen.errors import shown
+from sharpen.errors import clock, shown
 
 
 class Live:
@@ -113,9 +113,3 @@ def live() -> Iterator[Live]:
         log.removeHandler(said)
         log.setLevel(level)
         drawn.finish()
-
-
-def clock(seconds: float) -> str:
-    """``75`` as ``1:15``."""
-    s = int(max(0, seconds))
-    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" if s >= 3600 else f"{s // 60}:{s % 60:02d}"

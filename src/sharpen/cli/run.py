@@ -13,7 +13,7 @@ def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) ->
         from sharpen.cli.check import check
 
         check(use_case, settings)
-        print("\nA dry run: nothing was built.")
+        print(f"\nA dry run: nothing was built{f', nor anything written to {out}' if out else ''}.")
         return
     from sharpen import study
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.types import Message, Rendered
 
+DATE = datetime(2025, 1, 1)
 PLAIN = (
     "{{ bos_token or '' }}{% for m in messages %}{{ (m['role'] | capitalize) + ': ' + m['content'] }}"
     "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n\n' }}{% endfor %}"
@@ -41,6 +43,7 @@ class Chat:
         pattern = "|".join(re.escape(t) for t in sorted(special, key=len, reverse=True) if len(t) > 1)
         self._special = re.compile(pattern) if pattern else None
         self._system = self._takes_system()
+        self.ends = self._with_turns_end()
         self._reply = lru_cache(maxsize=8192)(self._reply_ids)
 
     @property
@@ -146,11 +149,32 @@ class Chat:
                 tokenize=False,
                 add_generation_prompt=ask,
                 enable_thinking=False,  # read by templates of models that can reason aloud; others ignore it
+                strftime_now=_today,
             )
         except Exception as e:  # templates refuse with errors of their own making
             do = "Let question and answer take turns, beginning with a question."
             raise UserError(f"this model's template refuses the conversation: {e}.", do=do) from None
         return text
+
+    def _with_turns_end(self) -> tuple[int, ...]:
+        """Token ids that end a reply: those given, and the one that the template writes after it.
+
+        Base models that were never tuned to chat name another one in their settings than their template writes.
+        """
+        try:
+            full = self._text([Message("user", "?"), Message("assistant", "x")], (), False)
+        except UserError:
+            full = ""
+        after = self.ids(full[full.rindex("x") + 1 :]) if "x" in full else ()
+        special = set(self.tokenizer.all_special_ids)
+        known = self.tokenizer.added_tokens_decoder
+        special |= {i for i, token in known.items() if token.special}
+        end = next((i for i in after if i in special), None)
+        found = self.ends if end is None or end in self.ends else (*self.ends, end)
+        if not found:
+            do = "Name it as eos_token in tokenizer_config.json."
+            raise UserError("no token of this model is known to end a reply.", do=do)
+        return found
 
     def _takes_system(self) -> bool:
         """Whether the template writes a system message where it is given one."""
@@ -161,6 +185,11 @@ class Chat:
             )
         except UserError:
             return False
+
+
+def _today(form: str) -> str:
+    """The date that templates write which tell the model today's: the same every day, as prompts must be."""
+    return DATE.strftime(form)
 
 
 def _turn(message: Message, content: str) -> dict[str, Any]:

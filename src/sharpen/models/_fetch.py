@@ -55,7 +55,7 @@ def show(ref: str) -> dict[str, Any]:
         UserError: it is not here.
     """
     found = next((m for m in listing() if ref in {m.ref, m.digest, m.ref.partition("==")[0]}), None)
-    if not found and Path(ref).expanduser().exists():
+    if not found and _path(ref).exists():
         found = _folder(ref)
     if found:
         more = {
@@ -70,8 +70,16 @@ def show(ref: str) -> dict[str, Any]:
     raise UserError(f"the model {ref} is not on this machine.", str(cache()), hint)
 
 
+def _path(ref: str) -> Path:
+    """The path that a reference names; ``~nobody`` is a name like any other."""
+    try:
+        return Path(ref).expanduser()
+    except RuntimeError:
+        return Path(ref)
+
+
 def _folder(ref: str) -> Local:
-    path = Path(ref).expanduser()
+    path = _path(ref)
     if not path.exists():
         scheme = ref.partition(":")[0]
         near = get_close_matches(scheme, SCHEMES, n=1, cutoff=0.4) if ":" in ref else []
@@ -88,7 +96,7 @@ def _folder(ref: str) -> Local:
     if not ggufs or (path.is_dir() and any(path.glob("*.safetensors"))):
         return check_whole(describe(path, ref, origin=str(path)))
     gguf = _one_gguf(ggufs, ref)
-    final = cache() / "gguf" / gguf.stem / sha256(gguf)[:16]
+    final = cache() / "gguf" / f"{gguf.stem}.gguf" / sha256(gguf)[:16]
     return install(final, lambda folder: _converted(gguf, folder, ref, "", str(path)))
 
 
@@ -113,13 +121,24 @@ def _by_version(name: str) -> tuple[list[int], bool]:
     return [int(n) for n in release[0].split(".") if n], release[0] == name
 
 
+def _same(a: str, b: str) -> bool:
+    """Whether two versions are one (PEP 440: zeros at the end of a release do not count)."""
+
+    def bare(version: str) -> str:
+        return re.sub(r"(\.0+)+$", "", version)
+
+    return re.fullmatch(r"[0-9.]+", a + b) is not None and bare(a) == bare(b)
+
+
 def _pypi(ref: str, rest: str, progress: Progress) -> Local:
     match = PACKAGE.match(rest)
     if not match:
         raise UserError(f"{ref!r} is not a package reference.", do="Write pypi:<package> or pypi:<package>==<version>.")
     name, version = re.sub(r"[-_.]+", "-", match[1]).lower(), match[2]
     home = cache() / "pypi" / name
-    versions = [version] if version else sorted((p.name for p in home.glob("[!.]*")), key=_by_version)
+    versions = sorted((p.name for p in home.glob("[!.]*")), key=_by_version)
+    if version:  # pypi:x==1.0 is the wheel 1.0.0
+        versions = [v for v in versions if v == version or _same(v, version)]
     for known in reversed(versions):  # without a version, what is here is used: the network is not asked each time
         here = read_card(home / known)
         if here:

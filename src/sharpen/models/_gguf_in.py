@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
-from sharpen.models._local import reading
+from sharpen.models._local import reading, whole
 
 DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
 """``tokenizer.ggml.pre`` of the tokenizers that split every digit off before anything else (llama.cpp's table)."""
@@ -41,7 +41,12 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     do = "Fetch it again, or name the model's own safetensors with hf:org/name or a folder."
     with quiet(), redirect_stderr(StringIO()):  # the bar of its conversion heeds no setting
         with reading(ref, gguf, what, do):
-            read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            read = whole(
+                ref,
+                AutoModelForCausalLM.from_pretrained(
+                    gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
+                ),
+            )
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         _split_as_trained(tokenizer, str(fields.get("tokenizer.ggml.pre", "")), ref)
         config = type(read.config)(**_plain_config(read.config.to_dict()))

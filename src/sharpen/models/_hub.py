@@ -119,7 +119,9 @@ class _Client:
 
     def headers(self, url: str) -> dict[str, str]:
         """Headers for a URL: the token goes to the hub itself, never to where it redirects."""
-        token = os.environ.get("HF_TOKEN", "")
+        token = os.environ.get("HF_TOKEN", "").strip()
+        if not (token.isascii() and token.isprintable()):
+            raise UserError("HF_TOKEN holds characters that no token has.", do="Set it anew, without quotation marks.")
         ours = url.startswith(self.endpoint + "/")
         return {"User-Agent": "sharpen", **({"Authorization": f"Bearer {token}"} if token and ours else {})}
 
@@ -134,7 +136,7 @@ class _Client:
         _check(response, ref, f"{name} at revision {revision}")
         try:
             return dict(response.json())
-        except ValueError:
+        except (ValueError, TypeError):
             raise UserError(f"the hub's answer for {ref} is not JSON.", self.endpoint, "Check HF_ENDPOINT.") from None
 
 
@@ -146,7 +148,9 @@ def _again(ref: str, call: Callable[[], httpx.Response]) -> httpx.Response:
             if response.status_code < 500 and response.status_code != 429:
                 return response
             why = f"status {response.status_code}"
-        except httpx.TransportError as e:
+        except httpx.InvalidURL as e:
+            raise UserError(f"the hub's address is none: {e}.", _endpoint(), "Check HF_ENDPOINT.") from None
+        except (httpx.TransportError, httpx.DecodingError) as e:
             why = type(e).__name__
             if isinstance(e, httpx.ConnectError) and attempt >= 1:
                 break
@@ -247,8 +251,10 @@ def _download(client: _Client, ref: str, url: str, file: Remote, target: Path, t
     for attempt in range(TRIES):
         try:
             seen = _stream(client, ref, url, file, part, tell)
-        except httpx.TransportError as e:
-            why = type(e).__name__
+        except httpx.InvalidURL as e:
+            raise UserError(f"the hub sends {file.name} from no address: {e}.", url, "Check HF_ENDPOINT.") from None
+        except (httpx.TransportError, httpx.DecodingError) as e:
+            why = str(e) if str(e).startswith("status") else type(e).__name__
             time.sleep(PAUSE * 2**attempt)
             continue
         except OSError as e:

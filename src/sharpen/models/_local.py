@@ -291,3 +291,19 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
     made = read_card(final)
     assert made  # written above
     return made
+
+
+def whole(ref: str, opened: Any) -> Any:
+    """Return the module of ``from_pretrained(..., output_loading_info=True)`` where all of its weights were there.
+
+    Transformers draws what is missing at random, and only warns.
+
+    Raises:
+        UserError: weights are missing.
+    """
+    module, info = opened
+    missing = sorted(info["missing_keys"])
+    if missing:
+        what = f"lacks {len(missing)} of the weights that its configuration names (first: {missing[0]})."
+        raise UserError(what, ref, "Fetch it again whole; of a model in several files all must lie in its folder.")
+    return module

@@ -54,7 +54,7 @@ def refusal(response: httpx.Response) -> str:
     except (ValueError, AttributeError, RecursionError):
         text = body[:REFUSAL].decode("utf-8", "replace")
     for name in ("SHARPEN_OPENAI_KEY", "OPENAI_API_KEY"):
-        key = os.environ.get(name)
+        key = (os.environ.get(name) or "").strip()  # as it is sent
         text = text.replace(key, "[key]") if key else text
     return " ".join(_whole_characters(text).split())[:300]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sharpen.errors import UserError
 from sharpen.models._chat import Chat
 from sharpen.models._decode import Row, ended, randomness, sample
 from sharpen.models._prefix import Ids
@@ -49,7 +50,10 @@ def _decoded(
                 use_cache=True,
                 logits_to_keep=1,
             )
-            cache = out.past_key_values
+            cache = getattr(out, "past_key_values", None)
+            if cache is None:
+                what = f"models of the kind {type(module).__name__} keep no keys and values, so they cannot write here."
+                raise UserError(what, do="Use another model, or serve this one and name it with openai:.")
             logits = out.logits[:, -1].float()
             picked = logits.argmax(-1)
             for n, row in enumerate(rows):

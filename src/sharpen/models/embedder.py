@@ -7,7 +7,7 @@ the time; others go through the package sentence-transformers. Texts are cut at 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +78,27 @@ class Embedder:
     def _open_by_package(self, folder: Path) -> None:
         if importlib.util.find_spec("sentence_transformers") is None:
             raise MissingExtra("this embedding model", "sentence-transformers", "retrieval")
+        for module in _modules(folder):
+            kind, place = str(module.get("type", "")), folder / str(module.get("path", ""))
+            if not kind.startswith("sentence_transformers."):
+                what = f"has a part {kind!r} of its own, whose code would run here."
+                raise UserError(what, self.ref, "Use an embedding model that is made of the package's own parts.")
+            if (place / "pytorch_model.bin").exists() and not (place / "model.safetensors").exists():
+                raise UserError(f"has a pickle in {place.name}.", self.ref, "Use one whose weights are safetensors.")
         from sentence_transformers import SentenceTransformer
 
-        with quiet():
+        with quiet(), reading(self.ref, folder, "sentence-transformers cannot open", "Fetch it again."):
             self.package = SentenceTransformer(str(folder), device=self.device, local_files_only=True)
         known = getattr(self.package, "get_embedding_dimension", None)  # its name before 5.2 is the longer one
         self.dimensions = int((known or self.package.get_sentence_embedding_dimension)() or 0)
         self.limit = int(self.package.max_seq_length or 512)
 
-    def embed(self, texts: Sequence[str], query: bool = False) -> NDArray[np.float32]:
+    def embed(
+        self, texts: Sequence[str], query: bool = False, told: Callable[[int], None] = lambda n: None
+    ) -> NDArray[np.float32]:
         """Embed texts; ``query`` puts the model's query prompt before each, otherwise its document prompt.
+
+        ``told`` hears how many are done.
 
         Returns:
             Array (len(texts), dimensions), rows in the order of ``texts``, each of unit length (zeros for a text
@@ -101,14 +112,15 @@ class Embedder:
         if self.package is not None:
             made = self.package.encode(texts, normalize_embeddings=True, show_progress_bar=False)
             return np.asarray(made, np.float32)
-        return self._run(texts)
+        return self._run(texts, told)
 
-    def _run(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _run(self, texts: Sequence[str], told: Callable[[int], None]) -> NDArray[np.float32]:
         import torch
         from torch.nn.functional import normalize
 
         coded = self.tokenizer(list(texts), truncation=True, max_length=self.limit)["input_ids"]
         out = np.zeros((len(texts), self.dimensions), np.float32)
+        done = 0
         for batch in _batches([len(c) for c in coded]):
             width = len(coded[batch[0]])
             pad = self.tokenizer.pad_token_id or 0
@@ -119,6 +131,8 @@ class Embedder:
             with torch.inference_mode():
                 hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state
                 out[batch] = normalize(_pooled(hidden, mask, self.pooling), dim=-1).float().cpu().numpy()
+            done += len(batch)
+            told(done)
         return out
 
 

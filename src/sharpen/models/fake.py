@@ -113,7 +113,7 @@ class FakeModel:
             lengths = tuple(len(c.split()) for c in request.choices)
             yield i, Likelihoods(tuple(float(x) for x in logprobs), lengths, n, 0.0)
 
-    def embed(self, texts: Sequence[str], query: bool = False) -> Any:
+    def embed(self, texts: Sequence[str], query: bool = False, told: Any = None) -> Any:
         """Hashed bags of words, unit length."""
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         for row, text in zip(vectors, texts, strict=True):

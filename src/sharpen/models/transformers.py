@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.models._chat import Chat
-from sharpen.models._local import Local, read_object, reading
+from sharpen.models._local import Local, read_object, reading, whole
 from sharpen.models._quiet import quiet, switch_off
 from sharpen.store import hash_folder
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered
@@ -48,8 +48,11 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
     tokenizer = open_tokenizer(local)
     with quiet(), reading(local.ref, local.folder, CANNOT, CHECK):
         options = {"local_files_only": True, "trust_remote_code": False}
-        module: Any = AutoModelForCausalLM.from_pretrained(
-            local.folder, dtype=torch.float32, use_safetensors=True, **options
+        module: Any = whole(
+            local.ref,
+            AutoModelForCausalLM.from_pretrained(
+                local.folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            ),
         )
     if adapters:
         from sharpen.models._lora_in import merge
@@ -58,7 +61,9 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
             module = merge(module, folder)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return module.to(dtype or torch.float32).eval().requires_grad_(False), tokenizer
+    for parameter in module.parameters():  # buffers stay: the frequencies of rotary positions bear no rounding
+        parameter.data = parameter.data.to(dtype or torch.float32)
+    return module.eval().requires_grad_(False), tokenizer
 
 
 def open_tokenizer(local: Local) -> Any:

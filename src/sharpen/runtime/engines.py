@@ -67,11 +67,12 @@ class Engines:
                 self._indexes[ref] = load_index(self.store.path(ref), self.embed)
             return self._indexes[ref]
 
-    def embed(self, texts: Sequence[str], query: bool = False) -> Any:
-        """Return unit vectors, float32 ``[len(texts), dimensions]``."""
+    def embed(self, texts: Sequence[str], query: bool = False, told: Callable[[int], None] | None = None) -> Any:
+        """Return unit vectors, float32 ``[len(texts), dimensions]``; ``told`` hears how many are done."""
         with self._opening:
             if self._embedding is None:
                 if self._embedder is None:
                     raise RuntimeError("no embedding model was given to these engines")
                 self._embedding = self._embedder()
-        return self._embedding.embed(texts, query=query)
+        more = {"told": told} if told else {}
+        return self._embedding.embed(texts, query=query, **more)

@@ -85,6 +85,9 @@ def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> 
     for floor in (f for f in floors if not f["beaten"]):
         ahead = ", which scores better" if floor["ahead"] else ""
         said.append(f"{leader} is not shown to beat the floor {floor['name']} ({floor['mean']:.3f}){ahead}.")
+    for floor in (f for f in floors if f["unbeaten_by_tuned"]):
+        arms = ", ".join(floor["unbeaten_by_tuned"])
+        said.append(f"Tuned and not shown to beat the floor {floor['name']} ({floor['mean']:.3f}): {arms}.")
     if test.looks > 1:
         which = "these questions" if test.seen == 1 else f"some of these questions ({test.seen:.0%} were seen before)"
         said.append(f"This is the {ordinal(test.looks)} look at {which}.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from sharpen import evaluation
 from sharpen.config import UseCase
 from sharpen.data import Dataset
+from sharpen.errors import clock
 from sharpen.metrics import bounds_of
 from sharpen.study import preflight
 from sharpen.study.engine import choose_engine
@@ -16,12 +18,45 @@ from sharpen.study.setting import Setting, resolve
 from sharpen.types import Progress, silent
 
 
+class Checked(dict[str, Any]):
+    """What :func:`check` found: ``data``, ``notes``, ``proof``, ``estimates``, ``seconds``, ``budget``, ``problems``.
+
+    Printing shows what the study will take, a notebook shows it as a table.
+    """
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Arm, time, memory and reason, as text."""
+        known = [r for r in self["estimates"] if r["seconds"] is not None]
+        rest = self["seconds"] - sum(r["seconds"] for r in known)
+        unknown = ", and what is not estimated" if len(known) < len(self["estimates"]) else ""
+        return [
+            *(
+                (r["arm"], clock(r["seconds"]), f"{r['memory_gb']:.1f} GB", r["why"])
+                if r["seconds"] is not None
+                else (r["arm"], "?", "?", r["why"])
+                for r in self["estimates"]
+            ),
+            ("beside the arms", clock(rest), "", "measuring this machine, checking the engine, oracles"),
+            ("together", clock(self["seconds"]), "", f"{self['budget']}{unknown}".removeprefix(", ")),
+        ]
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        width = max(28, *(len(row[0]) for row in rows))
+        return "\n".join(f"  {a:{width}} {t:>8} {m:>7}  {why}".rstrip() for a, t, m, why in rows)
+
+    def _repr_html_(self) -> str:
+        cells = ("".join(f"<td>{escape(x)}</td>" for x in row) for row in self.rows())
+        proof = "".join(f"<li>{escape(sentence)}</li>" for sentence in self["proof"])
+        return f"<ul>{proof}</ul><table>{''.join(f'<tr>{c}</tr>' for c in cells)}</table>"
+
+
 def check(
     use_case: UseCase | Path | str,
     settings: Sequence[str] = (),
     progress: Progress = silent,
     found_data: Callable[[dict[str, Any]], None] = lambda found: None,
-) -> dict[str, Any]:
+) -> Checked:
     """Check a use case and its data.
 
     Args:
@@ -41,13 +76,13 @@ def check(
     found_data(known)
     choose_engine(setting)
     plan = preflight.calibrate(setting, found.data, setting.engines())
-    return {
+    return Checked(
         **known,
-        "problems": [*map(str, found.problems), *plan.problems],
-        "estimates": list(plan.estimates),
-        "seconds": plan.seconds,
-        "budget": plan.budget,
-    }
+        problems=[*map(str, found.problems), *plan.problems],
+        estimates=list(plan.estimates),
+        seconds=plan.seconds,
+        budget=plan.budget,
+    )
 
 
 def proof(setting: Setting, data: Dataset) -> list[str]:

@@ -102,6 +102,7 @@ class Sketch:
                 round(made.tokens * more),
                 round(made.computed_tokens * more),
                 round(made.dev_tokens * dev),
+                round(made.supervised * more),
             )
         found: Work = self.known[key]
         return found
@@ -237,7 +238,8 @@ class Estimator:
             # The first and the last of several validations seldom name the same adapter, so both are asked.
             both = [after] * (2 if epochs > 1 and options.get("choose", "dev") == "dev" else 1)
             tried = self.search(both) + s.tuned_load_seconds * (len(both) - 1)
-            what = f"{work.steps} steps of {work.computed_tokens // max(1, work.steps)} tokens"
+            each = work.computed_tokens // max(1, work.steps)
+            what = f"{work.steps} steps of {each} tokens, {work.supervised} tokens learned"
             return train + tried, self.chosen(both)[0], what
         return 0.0, draft, ""
 
@@ -248,7 +250,7 @@ class Estimator:
             return {"arm": arm_name(arm), "seconds": 0.0, "memory_gb": 0.0, "why": "answers are given"}
         if arm.model and arm.model != sketch.model.ref:
             why = "not estimated: this is another model, whose speed was not measured"
-            return {"arm": arm_name(arm), "seconds": 0.0, "memory_gb": 0.0, "why": why}
+            return {"arm": arm_name(arm), "seconds": None, "memory_gb": None, "why": why}
         first = sketch.bench.first(sketch.model.ref)
         draft = Draft(first.prompt, s.answer_tokens)
         seconds, did = 0.0, []
@@ -296,7 +298,7 @@ def estimate(
     tuned = any(step == "lora" for a in arms for step, _ in parse_sum(a.does))
     estimator = Estimator(speeds, sketch, counts, seeds=seeds, openings=3 if tuned else 1)
     rows = [estimator.arm(a) for a in arms]
-    return rows, sum(r["seconds"] for r in rows) + estimator.oracles + estimator.beside()
+    return rows, sum(r["seconds"] or 0.0 for r in rows) + estimator.oracles + estimator.beside()
 
 
 def fit(
@@ -314,7 +316,7 @@ def fit(
         return Counts(), ""
     for counts in steps:
         rows, seconds = estimate(speeds, sketch, arms, counts, seeds)
-        unknown = [r["arm"] for r in rows if r["why"].startswith("not estimated")]
+        unknown = [r["arm"] for r in rows if r["seconds"] is None]
         but = f"; beside that comes what cannot be estimated: {', '.join(unknown)}" if unknown else ""
         if seconds <= minutes * 60:
             return counts, f"fits {minutes:g} minutes with {_said(counts)}: about {seconds / 60:.1f}{but}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,15 +66,22 @@ def export(
     row = report.arm(arm or report.winner or report["baseline"])
     if is_hosted(program.model):
         raise UserError(f"{program.model} has no weights that could be exported.", do="Export an arm of a local model.")
+    data = _data_folder(report, setting)
     adapters = [setting.store.path(a) for a in program.adapters]
     if format == "adapter" and not adapters:
         raise UserError("this arm has no adapter: it uses the model's own weights.", do="Use --format hf or gguf.")
     local = pull(program.model)
-    target.mkdir(parents=True, exist_ok=True)
-    progress(f"write {format}", 0, None)
-    opened = _write(format, local, adapters, target)
-    describe(target, format, report, row, program, local)
-    same, n = _agreement(setting, program, opened, report, progress)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    made.mkdir()
+    try:  # whole or not at all, so that the same command works again after an interruption
+        progress(f"write {format}", 0, None)
+        opened = _write(format, local, adapters, made)
+        describe(made, format, report, row, program, local)
+        same, n = _agreement(setting, program, opened, data, progress)
+        made.rename(target)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     if n and same / n < ENOUGH:
         raise UserError(
             f"the exported {format} answers {n - same} of {n} questions otherwise than the run did.",
@@ -103,13 +111,13 @@ def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) ->
 
 
 def _agreement(
-    setting: Setting, program: System, opened: tuple[str, list[Path]], report: Report, progress: Progress
+    setting: Setting, program: System, opened: tuple[str, list[Path]], folder: Path, progress: Progress
 ) -> tuple[int, int]:
     """Ask the exported files, read by transformers, what the run was asked; count equal answers.
 
     The questions are those of dev, whose answers the run keeps.
     """
-    data = load(_data_folder(report, setting))
+    data = load(folder)
     questions: list[Example] = [*data.dev, *data.train][:CHECKED]
     engines = setting.engines()
     kept = Answers(setting.store.root / "answers.sqlite")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from sharpen.runtime import Engines
 from sharpen.store import hash_file
 from sharpen.study.estimates import estimate, fit, sketch
 from sharpen.study.given import read_given
-from sharpen.study.memory import available_gb
+from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
@@ -57,13 +58,13 @@ def inspect(setting: Setting) -> Found:
     problems = [*setting.problems, *arm_problems(setting), *model_problems(setting)]
     uc = setting.use_case
     made = data_room.examine(uc.data, setting.base, setting.store.root / "data", setting.progress)
-    if made.folder is None or problems:
+    if made.folder is None:
         raise UserError([*problems, *made.problems])
     data = data_room.load(made.folder)
     settle(setting, data)
-    lacking = [*document_problems(setting, data), *given_problems(setting, data)]
-    if lacking:
-        raise UserError([*lacking, *made.problems])
+    problems += [*document_problems(setting, data), *given_problems(setting, data)]
+    if problems:
+        raise UserError([*problems, *made.problems])
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
     given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
     weights = [weights_of(ref) for ref in models_of(setting)]
@@ -122,10 +123,18 @@ def settle(setting: Setting, data: Dataset) -> None:
 
 def document_problems(setting: Setting, data: Dataset) -> list[Problem]:
     """Arms that retrieve where there is nothing to retrieve from."""
-    named = [arm_name(a) for a in setting.arms if any(step == "retrieve" for step, _ in parse_sum(a.does))]
+    named = [arm_name(a) for a in setting.arms if "retrieve" in _steps(a)]
     do = "Name them under data: documents, or give each row its context."
     what = "retrieve needs documents, and there are none."
     return [] if data.documents else [Problem(what, f"arms: {name}", do) for name in named]
+
+
+def _steps(arm: Arm) -> list[str]:
+    """The techniques of an arm; none where they cannot be read, which is said elsewhere."""
+    try:
+        return [step for step, _ in parse_sum(arm.does)]
+    except UserError:
+        return []
 
 
 def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
@@ -198,6 +207,16 @@ def memory_problems(local: Local) -> list[Problem]:
     return [Problem(what, "model", "Use a smaller model, close other programs, or use a larger machine.")]
 
 
+def tight_problems(rows: Sequence[Mapping[str, Any]], most: float | None) -> list[Problem]:
+    """Arms that are estimated to need more memory (gigabytes) than this process could hold."""
+    do = "Close other programs, take a smaller model or a smaller per_device_train_batch_size, or a larger machine."
+    return [
+        Problem(f"about {row['memory_gb']:.1f} GB of memory are needed and {most:.1f} GB can be had.", row["arm"], do)
+        for row in rows
+        if most is not None and row["memory_gb"] is not None and row["memory_gb"] > most
+    ]
+
+
 def length_problems(bench: Bench, model: str) -> list[Problem]:
     """Examples whose question and answer alone are longer than what the model reads: no prompt can hold them."""
     opened = bench.engines.model(model)
@@ -237,10 +256,12 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     words = " ".join(a.does for a in setting.arms)
     speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
     problems = length_problems(bench, setting.use_case.model)
+    held = (available_gb(), resident_gb())
     drawn = sketch(setting, bench, data.seal.n)
     seeds = setting.use_case.seeds
     counts, why = fit(setting.use_case.budget.minutes, speeds, drawn, setting.arms, seeds)
     rows, seconds = estimate(speeds, drawn, setting.arms, counts, seeds)
+    problems += tight_problems(rows, sum(x for x in held if x is not None) if None not in held else None)
     plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))
     if folder:
         folder.write_json("budget.json", asdict(plan))

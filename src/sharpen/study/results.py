@@ -47,18 +47,22 @@ class Results:
         """Each tested arm's scores on the metric that decides."""
         return {b.name: self.scores("arms", b.name)[0] for b in self.left}
 
+    def asked(self, kind: str) -> Sequence[Example]:
+        """The questions that a kind was asked: all, or for oracles those whose gold passage is known."""
+        return [e for e in self.test.examples if e.gold] if kind == "oracles" else self.test.examples
+
     def scores(self, kind: str, name: str) -> list[list[Score]]:
         """The scores of one list of answers on each metric, judged once: a metric that draws lots says one thing."""
         known = self._scores.get((kind, name))
         if known is None:
             answers = self.answered[kind][name]
-            known = [metric.score(self.test.examples, answers) for metric in self.setting.metrics]
+            known = [metric.score(self.asked(kind), answers) for metric in self.setting.metrics]
             self._scores[kind, name] = known
         return known
 
     def values(self, kind: str, name: str) -> dict[str, float | None]:
         """Each metric's value of one list of answers, counted as the comparison counts."""
-        weights = [e.weight for e in self.test.examples]
+        weights = [e.weight for e in self.asked(kind)]
         found = zip(self.setting.metrics, self.scores(kind, name), strict=True)
         return {metric.name: value_of(metric, scores, weights) for metric, scores in found}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,13 +76,25 @@ def floor_rows(made: Results) -> list[dict[str, Any]]:
         rule=Rule(uc.worth, uc.alpha, seed=uc.seed),
         weights=weights,
     )
-    leads = {p.first: p for p in whole.pairs if p.second == made.leader}
-    return [_floor_row(made, name, means[name], leads[f"{FLOOR}{name}"]) for name in scores]
+    pairs = {(p.first, p.second): p for p in whole.pairs}  # floors stand first
+    tuned = [b.name for b in made.left if b.trained and b.name != made.leader]
+    found = []
+    for name in scores:
+        row = _floor_row(made, name, means[name], pairs[f"{FLOOR}{name}", made.leader])
+        unbeaten = [arm for arm in tuned if _least(made, pairs[f"{FLOOR}{name}", arm]) <= 0]
+        found.append({**row, "unbeaten_by_tuned": unbeaten})
+    return found
+
+
+def _least(made: Results, pair: PairResult) -> float:
+    """The least by which an arm is better than the floor that stands first in its pair."""
+    least = -math.inf if pair.ci_high is None else -pair.ci_high
+    most = math.inf if pair.ci_low is None else -pair.ci_low
+    return least if made.setting.metrics[0].higher_is_better else -most
 
 
 def _floor_row(made: Results, name: str, mean: float | None, pair: PairResult) -> dict[str, Any]:
-    low, high = (None if x is None else -x for x in (pair.ci_high, pair.ci_low))  # the floor stands first in its pair
-    least = low if made.setting.metrics[0].higher_is_better else None if high is None else -high
+    low, high = (None if x is None else -x for x in (pair.ci_high, pair.ci_low))
     return {
         "name": name,
         "mean": mean,
@@ -90,7 +103,7 @@ def _floor_row(made: Results, name: str, mean: float | None, pair: PairResult) -
         "lead": -pair.difference,
         "lead_ci_low": low,
         "lead_ci_high": high,
-        "beaten": least is not None and least > 0,
+        "beaten": _least(made, pair) > 0,
         "ahead": pair.difference > 0 if made.setting.metrics[0].higher_is_better else pair.difference < 0,
     }
 
@@ -104,13 +117,12 @@ def _held(examples: Sequence[Example], answers: Sequence[Answer]) -> float:
 
 def oracle_rows(made: Results) -> list[dict[str, Any]]:
     """The oracles' scores, on the questions whose gold passage is known."""
-    metric = made.setting.metrics[0]
-    known = [e for e in made.test.examples if e.gold]
+    metric = made.setting.metrics[0].name
     return [
         {
             "name": name,
-            "mean": value_of(metric, metric.score(known, answers), [e.weight for e in known]),
-            "contains": _held(known, answers),
+            "mean": made.values("oracles", name)[metric],
+            "contains": _held(made.asked("oracles"), answers),
             "n": len(answers),
         }
         for name, answers in made.answered["oracles"].items()
@@ -125,10 +137,9 @@ def failure_counts(made: Results) -> dict[str, Any] | None:
     if not metric.higher_is_better or bounds_of(metric) != (0.0, 1.0):  # nobody knows what is right then
         return None
     known = [i for i, e in enumerate(made.test.examples) if e.gold]
-    asked = [made.test.examples[i] for i in known]
-    oracles = {name: metric.score(asked, answers) for name, answers in made.answered["oracles"].items()}
+    oracles = {name: made.scores("oracles", name)[0] for name in made.answered["oracles"]}
     own = [made.judged[made.retriever][i] for i in known]
-    return {"arm": made.retriever, **failures(asked, own, oracles)}
+    return {"arm": made.retriever, **failures(made.asked("oracles"), own, oracles)}
 
 
 def seed_rows(made: Results) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 from sharpen import parts
 from sharpen.config import UseCase, arm_name
 from sharpen.floors import Predict, open_floor
+from sharpen.store import write_text
 from sharpen.study import preflight
 from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
@@ -29,7 +30,7 @@ from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, open_test
 from sharpen.study.setting import Setting, resolve
 from sharpen.techniques import Bench
-from sharpen.types import Answer, Example, Progress, plain, silent
+from sharpen.types import Answer, Progress, plain, silent
 
 log = logging.getLogger("sharpen.study")
 
@@ -79,6 +80,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     plan = preflight.calibrate(setting, data, engines)
     for problem in (*map(str, found.problems), *plan.problems):
         log.warning(problem)
+    if plan.budget:
+        log.info(f"The budget: {plan.budget}.")
     bench = setting.bench(data, engines, plan.counts)
     engines.release()
     env = {**environment(setting, engines), "engine_check": check_engine(setting, bench)}
@@ -93,9 +96,9 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     test = open_test(setting, data, family, race, seen)
     answered = answer_test(setting, bench, built, left, leader, test, found.given)
     answered["floors"] = {name: predict([e.blind() for e in test.examples]) for name, predict in floors.items()}
-    keep_others(folder, answered, test, setting)
     race.saved_test = len(race.dropped) * data.seal.n
     made = Results(setting, data, built, left, race, latencies, test, plan, answered, leader, env)
+    keep_answers(folder, made)
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
     folder.write_json("report.json", report)
     _write_page(folder)
@@ -176,7 +179,6 @@ def answer_test(
             with folder.spending(b.name, "test"):
                 answers = bench.answer(b.program, test.examples, f"test {b.name}")
         answered["arms"][b.name] = answers
-        keep_answers(folder, b.name, test.examples, answers, setting)
     for b in left:
         if b.name == leader and b.program is not None:
             known = [e for e in test.examples if e.gold]  # without a known passage there is no oracle to ask
@@ -201,36 +203,24 @@ def fit_floors(setting: Setting, bench: Bench) -> dict[str, Predict]:
     return fitted
 
 
-def keep_others(
-    folder: RunFolder, answered: dict[str, dict[str, list[Answer]]], test: Opened, setting: Setting
-) -> None:
-    """Write what oracles, floors and other seeds answered, as arms' answers are."""
-    known = [e for e in test.examples if e.gold]
-    for kind in ("oracles", "floors", "seeds"):
-        for name, answers in answered[kind].items():
-            asked = known if kind == "oracles" else test.examples
-            keep_answers(folder, f"{kind[:-1]} {name}", asked, answers, setting)
-
-
-def keep_answers(
-    folder: RunFolder, name: str, examples: Sequence[Example], answers: Sequence[Answer], setting: Setting
-) -> None:
-    """Write an arm's answers and scores, one JSON line a question."""
-    from sharpen.store import write_text
-
-    scores = {m.name: m.score(examples, answers) for m in setting.metrics}
-    lines = []
-    for i, (e, a) in enumerate(zip(examples, answers, strict=True)):
-        row = {
-            "id": e.id,
-            "answer": a.text,
-            "raw": a.raw,
-            "scores": {m: s[i].value for m, s in scores.items()},
-            "passages": [p.id for p in a.passages],
-            "error": a.error,
-        }
-        lines.append(json.dumps(row, ensure_ascii=False))
-    write_text(folder.path / "arms" / arm_folder(name) / "answers.jsonl", "\n".join(lines) + "\n")
+def keep_answers(folder: RunFolder, made: Results) -> None:
+    """Write what arms, oracles, floors and other seeds answered, and how it was judged, one JSON line a question."""
+    for kind, named in made.answered.items():
+        for name, answers in named.items():
+            scores = made.scores(kind, name)
+            lines = []
+            for i, (e, a) in enumerate(zip(made.asked(kind), answers, strict=True)):
+                row = {
+                    "id": e.id,
+                    "answer": a.text,
+                    "raw": a.raw,
+                    "scores": {m.name: s[i].value for m, s in zip(made.setting.metrics, scores, strict=True)},
+                    "passages": [p.id for p in a.passages],
+                    "error": a.error,
+                }
+                lines.append(json.dumps(row, ensure_ascii=False))
+            place = name if kind == "arms" else f"{kind[:-1]} {name}"
+            write_text(folder.path / "arms" / arm_folder(place) / "answers.jsonl", "\n".join(lines) + "\n")
 
 
 def _write_page(folder: RunFolder) -> None:

@@ -35,7 +35,7 @@ def open_technique(name: str, options: Mapping[str, Any], base: Path | None = No
     if strange and not open_ended:
         raise UserError(
             f"the technique {name} has no option {', '.join(strange)}.",
-            do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts technique",
+            do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts show technique/{part.name}",
         )
     with parts.blamed(part):
         technique: Technique = make(**options)

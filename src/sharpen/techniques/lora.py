@@ -17,10 +17,12 @@ from sharpen.errors import UserError
 from sharpen.runtime import prompts
 from sharpen.techniques._train import check_options, tune
 from sharpen.techniques.bench import Bench, NotAvailable
+from sharpen.tuning import TrainOptions
 from sharpen.types import Example, Message, Passage, System, Task, Technique
 
 NEEDS = {"torch": "local", "transformers": "local", "safetensors": "local"}
 TRAINS = True
+OPTIONS = TrainOptions  # what ``**options`` may hold
 CHOICES = ("dev", "loss", "last")
 TUNED = "the program is tuned already; name one technique that trains per arm"
 

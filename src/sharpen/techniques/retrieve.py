@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.retrieval import Chunking, Index, build
@@ -41,7 +42,11 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
             do = "Name them under data: documents, or give each row its context."
             raise NotAvailable("retrieve needs documents, and there are none.", do=do)
         bench.progress("index documents", 0, None)
-        ref = build(bench.documents, bench.store, None if how == "bm25" else bench.engines.embed, sizes)
+
+        def embed(texts: Sequence[str], query: bool = False) -> Any:
+            return bench.engines.embed(texts, query, lambda n: bench.progress("index documents", n, len(texts)))
+
+        ref = build(bench.documents, bench.store, None if how == "bm25" else embed, sizes)
         index = bench.engines.index(ref)
         way = _way(index, bench, max(ks)) if how == "auto" else how
         task = bench.task

@@ -145,9 +145,9 @@ class _Embedding(Engines):
 
     asked = False
 
-    def embed(self, texts: Sequence[str], query: bool = False) -> Any:
+    def embed(self, texts: Sequence[str], query: bool = False, told: Any = None) -> Any:
         self.asked = True
-        return super().embed(texts, query)
+        return super().embed(texts, query, told)
 
 
 def check_metric(metric: str | Factory, base: Path | None = None) -> None:

@@ -15,13 +15,15 @@ from sharpen.types import Rendered
 class Work:
     """What a training would do: optimizer steps, tokens of its rows, and how many of them are computed.
 
-    ``dev_tokens`` are computed in one validation, forward only (about a third of a training token's time each).
+    ``dev_tokens`` are computed in one validation, forward only (about a third of a training token's time each);
+    ``supervised`` tokens are those that the loss sees.
     """
 
     steps: int
     tokens: int
     computed_tokens: int
     dev_tokens: int
+    supervised: int = 0
 
 
 def steps(rows: Sequence[Row], options: TrainOptions) -> list[tuple[float, list[int]]]:
@@ -61,4 +63,5 @@ def workload(rows: Sequence[Rendered], dev_rows: Sequence[Rendered], options: Tr
         tokens=sum(len(row.ids) for step in chosen for row in step),
         computed_tokens=sum(map(computed, chosen)),
         dev_tokens=computed(dev) if dev else 0,
+        supervised=sum(len(row.learned) for step in chosen for row in step),
     )
