@@ -2,7 +2,8 @@
 
 The set is xquad_en. Dev here are articles that are in no test of split seeds 0, 1 and 2 (the study's own splits), so
 nothing that those tests hold is seen; training questions are seed 0's others. Each candidate is retrieval and tuning,
-as the arm ``retrieve + lora`` builds it. One line a candidate is printed and kept in ``results/settings.json``.
+as the arm ``retrieve + lora`` builds it. One line a candidate is printed and kept in ``results/settings.json`` with the
+hash of the code that made it; what is there is not screened again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from study import prepare
 from sharpen.cli.progress import Live
 from sharpen.data import cluster
 from sharpen.study import preflight
+from sharpen.study.environment import code_hash
 from sharpen.study.setting import Setting, resolve
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import digest
@@ -112,7 +114,7 @@ def main() -> None:
     for number, candidate in enumerate(CANDIDATES):
         if candidate in done or (args.only is not None and number not in args.only):
             continue
-        rows.append(screen(setting, bench, *candidate, said) | {"clusters": clusters})
+        rows.append(screen(setting, bench, *candidate, said) | {"clusters": clusters, "code": code_hash()})
         print(json.dumps(rows[-1]), flush=True)
         write(len(bench.train), rows)
 

@@ -304,6 +304,8 @@ def _stream(client: _Client, ref: str, url: str, file: Remote, part: Path, tell:
                     f.write(chunk)
                     count += len(chunk)
                     tell(count)
+                    if file.size is not None and count > file.size:  # its hash will say that this is another file
+                        return seen
             expected = response.headers.get("content-length")
             if expected is not None and count - (have if resumed else 0) < int(expected):
                 raise httpx.ReadError("cut")
