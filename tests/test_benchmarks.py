@@ -26,7 +26,7 @@ def result(mean: float = 0.45, winner: str | None = "retrieve + lora", **more: A
     ]
     verdict = "better" if winner else "not_decided"
     found = {"verdict": verdict, "winner": winner, "baseline": "baseline", "arms": arms, "metric": "exact_match"}
-    return {**found, "plan": {"counts": {"trials": 3}}, "cold": True, "wall_minutes": 35.0, **more}
+    return {**found, "plan": {"counts": {"trials": 3}}, "cold": True, "wall_minutes": 35.0, "code": "1234", **more}
 
 
 def results(**changed: Any) -> dict[str, Any]:
@@ -55,6 +55,7 @@ def test_demands_of_one_seed_each() -> None:
     assert met(results(**{"seed-2": result(cold=False)}))["time"] is None
     assert met(results(**{"seed-2": result(wall_minutes=41.0)}))["time"] is False
     assert met(results(**{"seed-2": result(mean=0.41)}))["mean"] is False
+    assert met(results(**{"seed-2-without-racing": result(code="5678")}))["code"] is False
 
 
 def test_estimates_that_are_far_off_are_marked() -> None:
@@ -105,12 +106,13 @@ def test_points_of_another_metric_are_other_points(tmp_path: Path, monkeypatch: 
 
 
 def test_whole_studies_are_judged() -> None:
-    def many(kind: str, verdicts: str) -> list[dict[str, Any]]:
-        return [{"kind": kind, "verdict": "better" if v == "b" else "not_decided", "right": v == "b"} for v in verdicts]
+    def many(kind: str, verdicts: str, mdd: float = 0.2) -> list[dict[str, Any]]:
+        verdict = {"b": "better", ".": "not_decided"}
+        return [{"kind": kind, "verdict": verdict[v], "right": v == "b", "mdd": mdd} for v in verdicts]
 
     good = end_to_end.judge(many("null", "b" * 17 + "." * 183) + many("helps", "b" * 150 + "." * 50))
     assert all(d["met"] for d in good.values())
-    bad = end_to_end.judge(many("null", "b" * 18 + "." * 182) + many("helps", "b" * 149 + "." * 51))
+    bad = end_to_end.judge(many("null", "b" * 18 + "." * 182) + many("helps", "b" * 149 + "." * 51, 0.3))
     assert not any(d["met"] for d in bad.values())
 
 
@@ -224,7 +226,11 @@ def test_a_killed_part_leaves_the_time_open(bench: Path, monkeypatch: pytest.Mon
 def test_a_second_run_and_a_recomputed_arm_stay_with_the_result(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="holds no scores of 'instruct'"):
         told(bench, monkeypatch, "--recompute", "instruct")
+    monkeypatch.setattr(study, "MOST", 1e9)  # a study of a second is not run again in a fiftieth of it
     assert told(bench, monkeypatch, "--again")["second_run"]["share"] > 0
+    monkeypatch.setattr(study, "MOST", 0.0)
+    with pytest.raises(SystemExit):
+        told(bench, monkeypatch, "--again")
     found = told(bench, monkeypatch, "--recompute", "instruct")["recomputed"]
     assert found["same_scores"] == found["n"]
     assert found["same_answers"]

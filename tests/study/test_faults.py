@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -84,6 +85,31 @@ def test_a_full_disk_is_a_sentence_and_corrupts_nothing(towns: Path, tmp_path: P
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert sharpen.read_report(out).verdict == "better"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("kilobytes", [200, 1200])
+def test_a_disk_that_is_full_is_called_so(towns: Path, tmp_path: Path, kilobytes: int) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    if subprocess.run([*mount, f"size={kilobytes}k", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        run = [*COMMAND, str(towns), "--out", str(disk / "out")]
+        env = {**os.environ, "SHARPEN_HOME": str(disk / "store")}
+        full = subprocess.run(run, capture_output=True, text=True, env=env, check=False)
+        assert full.returncode == 2, full.stderr
+        assert re.search("[Ff]ree (some|disk) space", full.stderr), full.stderr
+        assert "Traceback" not in full.stderr
+        subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
+        done = subprocess.run(run, capture_output=True, text=True, env=env, check=False)
+        assert done.returncode == 0, done.stderr
+        assert timeless(dict(sharpen.read_report(disk / "out").data)) == timeless(
+            dict(sharpen.run(towns, tmp_path / "whole").data)
+        )
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_an_interruption_says_that_nothing_is_lost(towns: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -36,7 +37,7 @@ class Chat:
         given = tokenizer.chat_template
         if isinstance(given, Mapping):  # several by name; the others are for tools and documents
             given = given.get("default") or next(iter(given.values()), None)
-        self.template: str = given or PLAIN
+        self.template: str = _undated(given or PLAIN)
         self.ends = tuple(ends)
         special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
         special |= {t for t in tokenizer.all_special_tokens if t}
@@ -149,7 +150,6 @@ class Chat:
                 tokenize=False,
                 add_generation_prompt=ask,
                 enable_thinking=False,  # read by templates of models that can reason aloud; others ignore it
-                strftime_now=_today,
             )
         except Exception as e:  # templates refuse with errors of their own making
             do = "Let question and answer take turns, beginning with a question."
@@ -187,9 +187,15 @@ class Chat:
             return False
 
 
-def _today(form: str) -> str:
-    """The date that templates write which tell the model today's: the same every day, as prompts must be."""
-    return DATE.strftime(form)
+def _undated(template: str) -> str:
+    """A template that tells the model today's date, made to write the same one every day, as prompts must be."""
+    if "strftime_now" not in template:
+        return template
+    forms = {form for _, form in re.findall(r"strftime_now\(\s*(['\"])(.*?)\1", template)}
+    dates = json.dumps({form: DATE.strftime(form) for form in sorted(forms)})
+    other = json.dumps(DATE.strftime("%d %B %Y"))
+    macro = f"{{%- macro strftime_now(form) -%}}{{{{ ({dates}).get(form, {other}) }}}}{{%- endmacro -%}}"
+    return macro + template
 
 
 def _turn(message: Message, content: str) -> dict[str, Any]:
