@@ -71,7 +71,18 @@ def timeless(report: dict) -> dict:
                 for k, v in value.items()
                 if not any(
                     w in k
-                    for w in ("seconds", "cost", "memory", "hours", "_at", "plan", "speed", "looks", "seen_before")
+                    for w in (
+                        "seconds",
+                        "per_second",
+                        "cost",
+                        "memory",
+                        "hours",
+                        "_at",
+                        "plan",
+                        "speed",
+                        "looks",
+                        "seen_before",
+                    )
                 )
             }
         if not isinstance(value, list):
