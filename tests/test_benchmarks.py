@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import end_to_end
 import honesty
+import retrieval
 import study
 import summary
 import training
@@ -246,3 +247,9 @@ def test_the_example_needs_no_converting(tmp_path: Path) -> None:
 
 def test_the_tree_is_named_only_where_it_is_what_ran() -> None:
     assert study.committed_code("other code") == "uncommitted"
+
+
+def test_the_recall_of_every_way_and_kind_of_passages(tmp_path: Path) -> None:
+    rows = retrieval.measure("anyorganization", tmp_path, "fake:")
+    assert {r["way"] for r in rows} == set(retrieval.WAYS)
+    assert all(0 < r["at_1"] <= r["at_3"] <= 1 for r in rows)
