@@ -88,7 +88,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     """
     ref = setting.use_case.model
     identity, start = engines.identity(ref), time.perf_counter()
-    kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress)
+    kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress, 2 + retrieves + trains)
     if bench.labels and "score" in engines.model(ref).can:  # answers are chosen, never generated
         answering = {**NO_RATES, **kept.of("opening", [identity], lambda: _opening(ref, engines))}
     else:
@@ -139,15 +139,18 @@ class Kept:
 
     root: Path
     progress: Progress
+    parts: int
+    done: int = 0
 
     def of(self, what: str, key: list[Any], measure: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Return what was measured before, or measure it: ``what`` is a key of ``MEASURED``."""
+        self.done += 1
         path = self.root / "speeds" / f"{what}-{digest([key, machine(), VERSION])}.json"
         if path.is_file() and time.time() - path.stat().st_mtime < WEEK:
             known = read_cached(path, lambda data: {k: float(data[k]) for k in MEASURED[what]})
             if known:
                 return known
-        self.progress(f"measure this machine's speed: {what}", 0, None)
+        self.progress("measure this machine's speed", self.done - 1, self.parts)
         found = measure()
         write_text(path, json.dumps(found))
         return found
