@@ -52,6 +52,12 @@ def test_from_init_to_an_answer(typed: Typed, tmp_path: Path) -> None:
     assert json.loads(out)["passages"][0]["span"]["source"]
 
 
+def test_whatever_a_folder_is_called_its_use_case_can_be_checked(typed: Typed) -> None:
+    for name in ("naïve name 😀", "_mine", "数据"):
+        assert typed("init", name)[0] == 0
+        assert typed("check", name, *FAKE)[0] == 0
+
+
 def test_a_dry_run_builds_nothing(typed: Typed, tmp_path: Path) -> None:
     typed("init", "mine")
     status, out, _ = typed("run", "mine", "--dry-run", *FAKE)

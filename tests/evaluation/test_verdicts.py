@@ -70,6 +70,15 @@ def test_how_many_more_questions() -> None:
     assert "About 900 more questions (in about 45 more clusters like these)" in v.text
 
 
+def test_who_leads_is_said_only_where_somebody_does() -> None:
+    assert (
+        "No arm scores more than the baseline, base."
+        in decide(standings({"base": 0.2, "a": 0.2}, 0.3), TERMS, 0.1).text
+    )
+    level = decide(standings({"base": 0.2, "a": 0.25, "b": 0.25}, 0.3), TERMS, 0.1).text
+    assert "a and b lead, +0.050 on base" in level
+
+
 def test_p_and_interval_must_agree() -> None:
     means = {"base": 0.2, "a": 0.3}
     wide = decide(standings(means, 0.12, a={"p": 0.01}), TERMS, 0.1)

@@ -81,7 +81,12 @@ def init(directory: Path) -> None:
         raise UserError("is there already and not empty.", str(directory), "Name a new folder.")
     documents = directory / "documents"
     documents.mkdir(parents=True)
-    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in directory.resolve().name).strip("-.") or "use-case"
+    name = (
+        "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "-" for c in directory.resolve().name).strip(
+            "._-"
+        )
+        or "use-case"
+    )
     (directory / "usecase.yaml").write_text(USE_CASE.format(name=name[:64]), encoding="utf-8")
     rows = []
     for topic, text in TOPICS:

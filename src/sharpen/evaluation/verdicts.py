@@ -156,25 +156,29 @@ def _open_text(leader: Standing, base: Standing, able: Sequence[Standing], terms
     if terms.smallest_p > terms.alpha:
         return (
             f"Not decided: no verdict is possible with {terms.n_clusters} clusters, whose smallest possible p is "
-            f"{terms.smallest_p:.2g}. {_leads(leader, base)} A larger test or finer sources would help."
+            f"{terms.smallest_p:.2g}. {_leads(leader, base, able)} A larger test or finer sources would help."
         )
     more = _more(leader, base, able, terms, reach)
     if more is None:
-        why = "Questions from more sources would help: in too few of these do the arms differ."
-        return f"Not decided. {_leads(leader, base)} {why}"
+        more_of = "More questions" if terms.n_clusters == terms.n else "Questions from more sources"
+        why = f"{more_of} would help: in too few of these do the arms differ in one direction."
+        return f"Not decided. {_leads(leader, base, able)} {why}"
     if not more:
-        return f"Not decided. {_leads(leader, base)} It is close: a larger test would probably decide."
+        return f"Not decided. {_leads(leader, base, able)} It is close: a larger test would probably decide."
     clusters = max(1, ceil(more * terms.n_clusters / terms.n))
     return (
-        f"Not decided. {_leads(leader, base)} About {_round(more)} more questions "
+        f"Not decided. {_leads(leader, base, able)} About {_round(more)} more questions "
         f"(in about {_round(clusters)} more clusters like these) would probably decide."
     )
 
 
-def _leads(leader: Standing, base: Standing) -> str:
+def _leads(leader: Standing, base: Standing, able: Sequence[Standing]) -> str:
+    called = base.name if base.name == "baseline" else f"baseline, {base.name}"
     if leader is base:
-        return f"The baseline {base.name} leads."
-    return f"{leader.name} leads, {leader.gain:+.3f} on {base.name} (adjusted p {_p(leader.p)})."
+        return f"No arm scores more than the {called}."
+    level = [a.name for a in able if a is not leader and a.mean == leader.mean]
+    who = f"{_list([leader.name, *level])} lead" if level else f"{leader.name} leads"
+    return f"{who}, {leader.gain:+.3f} on {base.name} (adjusted p {_p(leader.p)})."
 
 
 def _more(leader: Standing, base: Standing, able: Sequence[Standing], terms: Terms, reach: float | None) -> int | None:

@@ -67,7 +67,7 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
                 arm["name"] + mark,
                 f"{arm['mean']:.3f}",
                 _interval(arm["ci_low"], arm["ci_high"], ".3f"),
-                "" if arm["delta"] is None else f"{arm['delta']:+.3f}",
+                "" if arm["delta"] is None else f"{arm['delta']:+.3f}".replace("-0.000", "+0.000"),
                 _interval(arm["delta_ci_low"], arm["delta_ci_high"], "+.3f"),
                 "" if arm["p_adjusted"] is None else _p(arm["p_adjusted"]),
                 "" if arm["contains"] is None else f"{arm['contains']:.3f}",
