@@ -136,13 +136,11 @@ class UseCase(Strict):
     @model_validator(mode="after")
     def _distinct_arms(self) -> UseCase:
         names = [arm_name(a) for a in self.arms]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"two arms are called {', '.join(twice)}; give one of them a name")
+        # Each has a folder of its name, and not every file system tells letters' cases apart.
         plain = [n.replace(" + ", "+").casefold() for n in names]
-        alike = [n for n, p in zip(names, plain, strict=True) if plain.count(p) > 1]
-        if alike:  # each has a folder of its name, and not every file system tells letters' cases apart
-            raise ValueError(f"the arms {' and '.join(alike)} have nearly the same name; give one of them another")
+        alike = sorted({n for n, p in zip(names, plain, strict=True) if plain.count(p) > 1})
+        if alike:
+            raise ValueError(f"two arms are called {' and '.join(alike)}; give one of them another name")
         taken = [n for n in names if re.search(r" \(seed \d+\)$", n)]
         if taken and self.seeds > 1:
             raise ValueError(f"the arm {taken[0]} has the name of another arm's seed; give it another name")

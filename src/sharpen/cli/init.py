@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -81,12 +82,7 @@ def init(directory: Path) -> None:
         raise UserError("is there already and not empty.", str(directory), "Name a new folder.")
     documents = directory / "documents"
     documents.mkdir(parents=True)
-    name = (
-        "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "-" for c in directory.resolve().name).strip(
-            "._-"
-        )
-        or "use-case"
-    )
+    name = re.sub("[^A-Za-z0-9._-]", "-", directory.resolve().name).strip("._-") or "use-case"
     (directory / "usecase.yaml").write_text(USE_CASE.format(name=name[:64]), encoding="utf-8")
     rows = []
     for topic, text in TOPICS:

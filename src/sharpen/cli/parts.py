@@ -60,9 +60,7 @@ def show(name: str) -> None:
     """Print a part's page."""
     part = _named(name)
     print(f"{part.kind} {part.name} ({part.origin})\n\n{part.page}\n\n{part.usage}".rstrip())
-    more = (
-        getattr(shelf.module(part), "OPTIONS", None) if not shelf.missing(part) and part.kind == "technique" else None
-    )
+    more = None if shelf.missing(part) else getattr(shelf.module(part), "OPTIONS", None)
     if more is not None:
         print(f"\n{inspect.cleandoc(more.__doc__ or '')}\n\n{options_of(more)}")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._gguf_words import add_tokenizer
-from sharpen.models._local import public_name, read_object, weight_names, whole
+from sharpen.models._local import public_name, read_object, weight_names, whole_safetensors
 from sharpen.store import replacing
 
 PRECISIONS = ("f32", "f16", "q8_0")
@@ -103,22 +103,9 @@ def merged_arrays(source: Any, adapters: Sequence[Path]) -> Arrays:
     from sharpen.models._quiet import quiet, switch_off
 
     switch_off()
-    import torch
-    from transformers import AutoModelForCausalLM
-
     folder = Path(getattr(source, "folder", source))
     with quiet():
-        module = whole(
-            folder.name,
-            AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            ),
-        )
+        module = whole_safetensors(folder.name, folder)
     for adapter in adapters:
         module = merge(module, Path(adapter))
 

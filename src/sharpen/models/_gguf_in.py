@@ -33,20 +33,14 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     from sharpen.models._quiet import quiet, switch_off
 
     switch_off()
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     fields = _fields(gguf, ref)
     what = f"transformers cannot read the GGUF ({fields.get('general.architecture')}) of"
     do = "Fetch it again, or name the model's own safetensors with hf:org/name or a folder."
     with quiet(), redirect_stderr(StringIO()):  # the bar of its conversion heeds no setting
         with reading(ref, gguf, what, do):
-            read = whole(
-                ref,
-                AutoModelForCausalLM.from_pretrained(
-                    gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
-                ),
-            )
+            read = whole(ref, gguf.parent, gguf_file=gguf.name)
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         _split_as_trained(tokenizer, str(fields.get("tokenizer.ggml.pre", "")), ref)
         config = type(read.config)(**_plain_config(read.config.to_dict()))

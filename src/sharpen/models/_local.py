@@ -293,17 +293,27 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
     return made
 
 
-def whole(ref: str, opened: Any) -> Any:
-    """Return the module of ``from_pretrained(..., output_loading_info=True)`` where all of its weights were there.
+def whole(ref: str, folder: Path, **options: Any) -> Any:
+    """Open a causal language model in fp32 where all of its weights are there.
 
     Transformers draws what is missing at random, and only warns.
 
     Raises:
         UserError: weights are missing.
     """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    options = {"dtype": torch.float32, "output_loading_info": True, **options}
+    opened: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
     module, info = opened
     missing = sorted(info["missing_keys"])
     if missing:
         what = f"lacks {len(missing)} of the weights that its configuration names (first: {missing[0]})."
         raise UserError(what, ref, "Fetch it again whole; of a model in several files all must lie in its folder.")
     return module
+
+
+def whole_safetensors(ref: str, folder: Path) -> Any:
+    """The same of a folder of safetensors, without its code and without the network."""
+    return whole(ref, folder, use_safetensors=True, local_files_only=True, trust_remote_code=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.models._chat import Chat
-from sharpen.models._local import Local, read_object, reading, whole
+from sharpen.models._local import Local, read_object, reading, whole_safetensors
 from sharpen.models._quiet import quiet, switch_off
 from sharpen.store import hash_folder
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered
@@ -43,17 +43,10 @@ def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) 
     """
     switch_off()
     import torch
-    from transformers import AutoModelForCausalLM
 
     tokenizer = open_tokenizer(local)
     with quiet(), reading(local.ref, local.folder, CANNOT, CHECK):
-        options = {"local_files_only": True, "trust_remote_code": False}
-        module: Any = whole(
-            local.ref,
-            AutoModelForCausalLM.from_pretrained(
-                local.folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
-            ),
-        )
+        module = whole_safetensors(local.ref, local.folder)
     if adapters:
         from sharpen.models._lora_in import merge
 
