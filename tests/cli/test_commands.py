@@ -48,6 +48,8 @@ def test_from_init_to_an_answer(typed: Typed, tmp_path: Path) -> None:
     assert status == 0
     assert "30 days" in out
     assert "returns.md, characters" in out
+    status, _, said = typed("ask", "mine", "How long can I return goods?")
+    assert (status, "Name the run: mine/runs/mine" in said) == (2, True)
     status, out, _ = typed("ask", "mine/runs/mine", "How long can I return goods?", "--json", "--arm", "retrieve")
     assert json.loads(out)["passages"][0]["span"]["source"]
 

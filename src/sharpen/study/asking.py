@@ -32,7 +32,7 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
     Where nothing was chosen, the baseline is meant: it is what there is today.
     """
     folder = RunFolder(Path(run))
-    report = read_report(folder.path)
+    report = read_report(run)
     name = arm or report.winner or report["baseline"]
     programs = folder.programs()
     if name not in programs:

@@ -135,7 +135,9 @@ def read_report(path: Path | str) -> Report:
     folder = Path(path).resolve()
     file = folder / "report.json"
     if not file.is_file():
-        raise UserError("holds no report.", str(path), "Finish the study with: sharpen run")
+        within = sorted(folder.glob("runs/*/report.json"))
+        do = f"Name the run: {', '.join(str(Path(path, 'runs', p.parent.name)) for p in within[:3])}" if within else ""
+        raise UserError("holds no report.", str(path), do or "Finish the study with: sharpen run")
     return Report(folder, read_json(file, _whole, ANEW))
 
 
