@@ -10,16 +10,19 @@ study is a line in a file. The exit status is 1 where a demand is not met.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import sharpen
+from sharpen.store import hash_file
 from sharpen.study.environment import code_hash, machine
 
 HERE = Path(__file__).parent
@@ -103,6 +106,13 @@ def judge(done: list[dict[str, object]]) -> dict[str, dict[str, object]]:
     }
 
 
+def read(path: Path) -> Iterator[dict[str, object]]:
+    """Studies that were finished before; the last line of a killed run may be half of one."""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            yield json.loads(line)
+
+
 def main() -> int:
     """Run what is missing, judge and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -110,15 +120,15 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="a folder for finished studies")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    path = args.work / f"end_to_end-{code_hash()[:12]}.jsonl"
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    path = args.work / f"end_to_end-{code_hash()[:12]}-{hash_file(Path(__file__))[:12]}.jsonl"
+    done = list(read(path))
     known = {(d["kind"], d["number"]) for d in done}
     todo = [(k, n) for k in ("null", "helps") for n in range(args.studies) if (k, n) not in known]
     start = time.time()
     with ProcessPoolExecutor(2) as pool, path.open("a") as f:
         for n, result in enumerate(pool.map(_one, todo), 1):
             done.append(result)
-            f.write(json.dumps(result) + "\n")
+            f.write("\n" + json.dumps(result))
             f.flush()
             left = (time.time() - start) / n * (len(todo) - n)
             print(f"\r{n}/{len(todo)} studies, {left:.0f} s left ", end="", file=sys.stderr)

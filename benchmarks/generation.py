@@ -7,7 +7,7 @@ The default model in both engines, in one process, turns taken: 64 prompts and e
 * ``passage``: five questions on each passage.
 
 transformers reads token ids that were made before, in fp32, at the batch size that is best for it (1 to 64 are tried,
-each on its own share of the prompts); sharpen is called as studies call it, templates and tokenisation included, with a
+each on all prompts); sharpen is called as studies call it, templates and tokenisation included, with a
 cache of prompt beginnings that is empty at the start of every job. Opening a model is not counted on either side.
 New tokens a second are those after the first: the same job with one new token is subtracted. Ratios are medians over
 repetitions of neighbouring runs. Prompts come from the public set xquad_en, found through SHARPEN_DATA. The result is

@@ -3,15 +3,24 @@
 Over a grid of clusters, correlation, metrics and arms, at each point:
 
 a. null: no arm is better than the baseline; how often is the verdict "better"? At most 66 in 1,000.
+   The same is asked where arms differ and some are below the baseline: how often is one of these called better?
 b. simultaneous 95% intervals: how often do all pairs' intervals hold the truth, with equal and with unequal arms? From
    93 to 97% from 14 clusters up, at least 92% at 8; wider is allowed.
 c. an arm said to be as good as the best: how often is it ``worth`` or more below it? In at most 5% of studies; beside
-   it stands how many studies said so at all, and the share of those. Where none did, nothing was measured.
-d. racing: how often is an arm dropped that leads all others by ``worth``, and one that is as good as all others? At
-   most 2% each. Macro-F1, which is no mean, is not raced.
+   it stands how many studies said so at all, and the share of those. Where none did, nothing was measured. Arms have
+   costs, drawn at random, and the cheapest that is as good is chosen, as in studies.
+d. racing: how often is an arm dropped that leads all others by ``worth`` (also where most are far behind, so that the
+   race does drop some), and one that is as good as all others? At most 2% each. Macro-F1 is no mean and is not raced.
 e. power: with a true gain of the stated minimum detectable difference, how often "better"? At least 75%. Where the
    leader would come too close to a perfect score, it has .97 and the others as much less as is stated for them. This
-   bounds power from below only: far above 75% the stated difference is larger than it needs to be.
+   bounds power from below only: far above 75% the stated difference is larger than it needs to be. Where most studies
+   state no difference ("nothing stated"), there is none to hold them to.
+
+The correlation within clusters that names a point is that of the hidden number that decides whether an answer is right.
+Scores are correlated less; how much (``icc_scores``), and how much differences are (``icc_differences``), is recorded.
+
+A point at which a demand is not met is measured again with ``--only POINT --studies 10000``, whose random numbers are
+others, and both stand in ``docs/LOG.md``: of so many comparisons some fail by luck.
 
 Beside these stand, and no demand is made of them: how often the smallest adjusted p was below 0.05 where no arm was
 better (a verdict asks for p and interval), how often the arms' own intervals hold their truth, how often "better" named
@@ -48,9 +57,9 @@ import numpy as np
 
 import sharpen.evaluation
 import sharpen.metrics
-from sharpen.evaluation import Rule, Seen, plan
+from sharpen.evaluation import Comparison, Rule, Seen, plan
 from sharpen.testing import simulate
-from sharpen.testing.simulate import World, draw, effects_of
+from sharpen.testing.simulate import Study, World, draw, effects_of
 
 HERE = Path(__file__).parent
 POINTS = HERE / "results" / "honesty-points.jsonl"
@@ -69,6 +78,8 @@ STUDIES = 1_000  # a point
 FLIPS = 2_000  # beyond 16 clusters; studies take 20,000; a p of 0.05 then has a standard error of 0.005
 CEILING = 0.99
 HIGH = 0.97  # what the leader has where the baseline and the stated difference would be more than the ceiling
+SALT = "final"  # other random numbers than those with which the formulas were tried
+FAR = 0.6  # by how much the leader of the race with far ones leads these
 ROUNDS, TRIES, LAST = 4, 40, 600  # rounds of so many studies in which the difference stated below ``HIGH`` is found
 
 
@@ -109,23 +120,29 @@ def code_hash() -> str:
 def measure(point: Point, studies: int) -> dict[str, Any]:
     """Run all conditions at one point."""
     began = time.process_time()
-    rng = np.random.default_rng([*hashlib.sha256(point.key.encode()).digest()[:8]])
+    rng = np.random.default_rng([*hashlib.sha256(f"{SALT} {studies} {point.key}".encode()).digest()[:8]])
     rule, world = Rule(flips=FLIPS), point.world
     found: dict[str, Any] = {**asdict(point), "studies": studies}
     found |= _null(point, world, rule, studies, rng)
     found |= _spread(point, world, rule, studies, rng)
     found |= _lead(point, world, rule, studies, rng)
+    found |= _far(point, world, rule, studies, rng)
     found |= _power(point, world, rule, studies, rng, found["mdd"])
     found["cpu_seconds"] = round(time.process_time() - began, 1)
     return found
 
 
+def compared(study: Study, rule: Rule, rng: np.random.Generator) -> Comparison:
+    """Compare as studies do, with costs of arms that have nothing to do with how good they are."""
+    return study.compared(rule, rng.permutation(len(study.arms)).astype(float).tolist())
+
+
 def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
     better = covered = alone = low_p = dropped = 0
-    least, widths, planned = [], [], []
+    least, widths, planned, alike = [], [], [], []
     for i in range(studies):
         study = draw(world, effects_of("null", point.arms, 0, rng), rng)
-        result = study.compared(rule)
+        result = compared(study, rule, rng)
         better += result.verdict == "better"
         covered += study.covered(result)
         alone += study.covered_alone(result)
@@ -135,6 +152,7 @@ def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
         widths.append(np.median([p.ci_high - p.ci_low for p in result.pairs]))
         if i < 20:  # what the plan says from a dev set of this shape
             sizes = np.unique(study.clusters, return_counts=True)[1].tolist()
+            alike.append(study.alike_within())
             planned.append(plan(sizes, point.arms, Seen(study.arms, study.clusters, world.metric, "a0")))
     stated = _stated(least)
     before = [p.minimum_detectable_difference for p in planned if p.minimum_detectable_difference is not None]
@@ -145,20 +163,40 @@ def _null(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
         "null_arms_covered": round(alone / point.arms, 1),
         "race_lost_null": dropped,
         "null_width": round(float(np.median(widths)), 4),
+        "icc_scores": round(float(np.mean([a for a, _ in alike])), 3),
+        "icc_differences": round(float(np.mean([d for _, d in alike])), 3),
         "mdd": None if stated is None else round(stated, 4),
         "mdd_planned": round(float(np.median(before)), 4) if len(before) > 10 else None,
     }
 
 
 def _spread(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
-    covered = wrong = claims = 0
+    covered = wrong = claims = false = 0
     for _ in range(studies):
         study = draw(world, effects_of("spread", point.arms, KINDS[point.name][2], rng), rng)
-        result = study.compared(rule)
+        result = compared(study, rule, rng)
         covered += study.covered(result)
         wrong += study.worse_than_claimed(result)
         claims += result.as_good_as_best
-    return {"spread_covered": covered, "spread_wrong": wrong, "spread_claims": claims}
+        false += study.wrongly_better(result)
+    return {"spread_covered": covered, "spread_wrong": wrong, "spread_claims": claims, "spread_better": false}
+
+
+def _far(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
+    """One arm leads by ``worth``, all but it and the next are far behind: the race drops those, and not the leader."""
+    if world.kind == "macro_f1":
+        return {"race_lost_far": 0, "race_dropped_far": 0}
+    world = replace(world, base=min(world.base, HIGH - FAR))
+    lost = dropped = 0
+    for _ in range(studies):
+        effects = np.zeros(point.arms)
+        first, second = rng.permutation(point.arms)[:2]
+        effects[first], effects[second] = FAR, FAR - rule.worth
+        study = draw(world, effects, rng)
+        run = study.raced()
+        lost += f"a{first}" in run.dropped
+        dropped += len(run.dropped)
+    return {"race_lost_far": lost, "race_dropped_far": dropped}
 
 
 def _lead(point: Point, world: World, rule: Rule, studies: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -167,7 +205,7 @@ def _lead(point: Point, world: World, rule: Rule, studies: int, rng: np.random.G
     saved = 0.0
     for _ in range(studies):
         study = draw(world, effects_of("lead", point.arms, rule.worth, rng), rng)
-        result = study.compared(rule)
+        result = compared(study, rule, rng)
         wrong += study.worse_than_claimed(result)
         claims += result.as_good_as_best
         run = study.raced()
@@ -188,7 +226,7 @@ def _power(
     better = other = 0
     for _ in range(studies):
         study = draw(world, effects_of("lead", point.arms, gain, rng), rng)
-        result = study.compared(rule)
+        result = compared(study, rule, rng)
         better += result.verdict == "better"
         other += result.verdict == "better" and result.winner != f"a{int(np.argmax(study.truth))}"
     return {
@@ -212,7 +250,7 @@ def _below_high(
         world = replace(world, base=HIGH - gain)
         tries = LAST if turn == ROUNDS - 1 else TRIES  # a median of few studies would move the power by some percent
         drawn = (draw(world, effects_of("null", point.arms, 0, rng), rng) for _ in range(tries))
-        gain = _stated([study.compared(rule).minimum_detectable_difference for study in drawn])
+        gain = _stated([compared(study, rule, rng).minimum_detectable_difference for study in drawn])
     return (world, None) if gain is None else (replace(world, base=HIGH - gain), gain)  # the last turn moves it little
 
 
@@ -227,10 +265,10 @@ def judge(row: dict[str, Any]) -> dict[str, bool | None]:
     n = row["studies"]
     least = 0.92 if row["clusters"] < 14 else 0.93
     return {
-        "a": row["null_better"] <= 0.066 * n,
+        "a": max(row["null_better"], row["spread_better"]) <= 0.066 * n,
         "b": min(row["null_covered"], row["spread_covered"]) >= least * n,
         "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n if claims(row) else None,
-        "d": None if row["name"] == "macro-F1" else max(row["race_lost"], row["race_lost_null"]) <= 0.02 * n,
+        "d": None if row["name"] == "macro-F1" else lost(row) <= 0.02 * n,
         "e": None if row["power_better"] is None else row["power_better"] >= 0.75 * n,
     }
 
@@ -238,6 +276,11 @@ def judge(row: dict[str, Any]) -> dict[str, bool | None]:
 def claims(row: dict[str, Any]) -> int:
     """How many studies said of an arm that it is as good as the best, of twice ``studies``."""
     return int(row["spread_claims"] + row["lead_claims"])
+
+
+def lost(row: dict[str, Any]) -> int:
+    """In how many studies the race dropped an arm that it must not, where that was most."""
+    return int(max(row["race_lost"], row["race_lost_null"], row["race_lost_far"]))
 
 
 def done(code: str) -> dict[str, dict[str, Any]]:
@@ -265,33 +308,40 @@ def table(rows: list[dict[str, Any]]) -> str:
         wrong = "-" if not said else f"{100 * (r['spread_wrong'] + r['lead_wrong']) / said:.1f}"
         other = "-" if r["power_other"] is None else f"{r['power_other'] / n:.1f}"
         mdd, planned = ("-" if r[k] is None else f"{r[k]:.3f}" for k in ("mdd", "mdd_planned"))
-        lost = max(r["race_lost"], r["race_lost_null"])
         fails = "".join(k for k, ok in judge(r).items() if ok is False)
         lines.append(
             f"{r['key']:57} {r['null_better'] / n:5.1f} {r['null_low_p'] / n:5.1f} {r['null_covered'] / n:6.1f} "
             f"{r['spread_covered'] / n:8.1f} {max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {said:6} {wrong:>6} "
-            f"{lost / n:5.1f} {power:>6} {other:>5} {mdd:>6} {planned:>6} {r['null_arms_covered'] / n:5.1f} "
+            f"{lost(r) / n:5.1f} {power:>6} {other:>5} {mdd:>6} {planned:>6} {r['null_arms_covered'] / n:5.1f} "
             f"{100 * r['race_saved']:6.1f}  {fails}"
         )
     return "\n".join(lines)
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """For each demand, at how many points it is met, not met, and not measured (points not reached among these)."""
+    """For each demand, at how many points it is met, not met, has nothing to be held against, and was not reached.
+
+    Nothing to be held against: no study said that an arm is as good (c), the metric is not raced (d), most studies
+    state no difference (e).
+    """
     verdicts = {k: [judge(r)[k] for r in rows] for k in "abcde"}
-    counts = {}
-    for k, seen in verdicts.items():
-        met, not_met = sum(v is True for v in seen), sum(v is False for v in seen)
-        counts[k] = {"met": met, "not_met": not_met, "not_measured": len(grid()) - met - not_met}
-    return counts
+    return {
+        k: {
+            "met": sum(v is True for v in seen),
+            "not_met": sum(v is False for v in seen),
+            "nothing_stated": sum(v is None for v in seen),
+            "not_reached": len(grid()) - len(seen),
+        }
+        for k, seen in verdicts.items()
+    }
 
 
-def write(code: str, studies: int) -> dict[str, dict[str, int]]:
+def write(code: str, studies: int, whole: bool) -> dict[str, dict[str, int]]:
     """Make the table and the result file from the points that there are; return how the demands stand."""
     known = done(code)
     rows = [known[p.key] for p in grid() if p.key in known]
     summary = summarise(rows)
-    target = RESULT if studies == STUDIES else RESULT.with_stem(f"honesty-{studies}")  # a screening is no result
+    target = RESULT if whole and studies == STUDIES else RESULT.with_stem(f"honesty-{studies}-partly")
     target.write_text(
         json.dumps(
             {
@@ -314,9 +364,10 @@ def write(code: str, studies: int) -> dict[str, dict[str, int]]:
     )
     print(table(rows))
     for k, c in summary.items():
-        where = "met" if not c["not_measured"] else "met where measured"
+        where = "met" if not c["not_reached"] else "met where measured"
         verdict = "NOT MET" if c["not_met"] else where if c["met"] else "not measured"
-        print(f"{k}: {verdict} (met {c['met']}, not met {c['not_met']}, not measured {c['not_measured']} points)")
+        counts = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in c.items())
+        print(f"{k}: {verdict} (points: {counts})")
     return summary
 
 
@@ -345,7 +396,8 @@ def main() -> int:
                 out.write("\n" + json.dumps({"key": point.key, "code": code, **future.result()}))
                 out.flush()
     print(f"{len(left)} points left", file=sys.stderr)
-    return int(any(c["not_met"] for c in write(code, args.studies).values()))
+    whole = not left and not args.only
+    return int(any(c["not_met"] or c["not_reached"] for c in write(code, args.studies, whole).values()))
 
 
 if __name__ == "__main__":

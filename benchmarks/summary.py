@@ -7,7 +7,9 @@ may be. (Studies with a used store are left out: they take answers that are ther
 
 from __future__ import annotations
 
+import itertools
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,9 +83,20 @@ def fresh(r: Result) -> bool:
     return bool(r.get("cold", True))
 
 
+def alike(scores: dict[str, list[float]]) -> list[float]:
+    """The correlation of question scores for each pair of arms, sorted; arms that always score the same left out."""
+    judged = ([x or 0.0 for x in s] for s in scores.values())
+    varied = [s for s in judged if len(set(s)) > 1]
+    return sorted(statistics.correlation(a, b) for a, b in itertools.combinations(varied, 2))
+
+
 def _apart(r: Result) -> list[str]:
     """What was measured apart of the study itself."""
     found = []
+    pairs = alike(r.get("questions", {}).get("scores", {}))
+    if pairs:
+        middle = statistics.median(pairs)
+        found.append(f"  correlation of two arms' scores {pairs[0]:.2f} to {pairs[-1]:.2f}, median {middle:.2f}")
     if "second_run" in r:
         found.append(f"  a second run takes {r['second_run']['share']:.1%} of the first")
     if "recomputed" in r:

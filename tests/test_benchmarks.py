@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -74,7 +75,7 @@ def test_every_committed_result_can_be_told(capsys: pytest.CaptureFixture) -> No
 
 
 POINT = {"studies": 300, "clusters": 14, "null_better": 9, "null_covered": 285, "spread_covered": 280, "race_lost": 0}
-POINT |= {"name": "F1", "race_lost_null": 0}
+POINT |= {"name": "F1", "race_lost_null": 0, "race_lost_far": 0, "spread_better": 0}
 POINT |= {"spread_wrong": 0, "lead_wrong": 0, "spread_claims": 0, "lead_claims": 0, "power_better": None}
 
 
@@ -82,10 +83,29 @@ def test_a_point_without_claims_or_power_is_not_measured() -> None:
     assert honesty.judge(POINT) == {"a": True, "b": True, "c": None, "d": True, "e": None}
     assert honesty.judge({**POINT, "lead_claims": 9, "lead_wrong": 16, "power_better": 225})["c"] is False
     assert honesty.judge({**POINT, "race_lost_null": 7})["d"] is False
+    assert honesty.judge({**POINT, "race_lost_far": 7})["d"] is False
+    assert honesty.judge({**POINT, "spread_better": 20})["a"] is False
     assert honesty.judge({**POINT, "name": "macro-F1"})["d"] is None, "what is no mean is not raced"
     counts = honesty.summarise([POINT, {**POINT, "null_better": 20}])
-    assert counts["a"] == {"met": 1, "not_met": 1, "not_measured": 178}
-    assert counts["c"]["not_measured"] == 180
+    assert counts["a"] == {"met": 1, "not_met": 1, "nothing_stated": 0, "not_reached": 178}
+    assert (counts["c"]["nothing_stated"], counts["c"]["not_reached"]) == (2, 178)
+
+
+def test_the_race_with_far_ones_drops_them() -> None:
+    point, rng = honesty.Point(40, 0.1, "exact match 0.5", 6), np.random.default_rng(0)
+    found = honesty._far(point, point.world, honesty.Rule(flips=500), 10, rng)
+    assert found["race_dropped_far"] >= 20, "four of five others are far behind"
+    assert found["race_lost_far"] == 0
+
+
+def test_a_half_written_line_is_no_study(tmp_path: Path) -> None:
+    (tmp_path / "done.jsonl").write_text('{"kind": "null"}\n{"kind": "he\n{"kind": "helps"}')
+    assert [d["kind"] for d in end_to_end.read(tmp_path / "done.jsonl")] == ["null", "helps"]
+
+
+def test_how_alike_arms_score() -> None:
+    scores = {"a": [0.0, 1.0, 0.0, 1.0], "b": [0.0, 1.0, 1.0, 0.0], "c": [0.0, 1.0, 0.0, 1.0], "d": [0.0] * 4}
+    assert summary.alike(scores) == pytest.approx([0.0, 0.0, 1.0]), "who always scores the same is like nobody"
 
 
 def test_power_near_a_perfect_score_is_measured_below_it() -> None:

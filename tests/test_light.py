@@ -6,6 +6,7 @@ import resource
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,9 +54,12 @@ def test_a_room_is_entered_without_anything_heavy(room: str) -> None:
 
 
 def test_help_takes_under_half_a_second_of_cpu() -> None:
+    script = Path(sys.executable).with_name("sharpen")
+    typed = [str(script), "--help"] if script.exists() else [sys.executable, "-m", "sharpen", "--help"]
+
     def cpu() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "sharpen", "--help"], capture_output=True, check=True)
+        subprocess.run(typed, capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 

@@ -114,6 +114,24 @@ def test_openvino_sends_nothing(tmp_path: Path, tiny: str) -> None:
 
 
 @pytest.mark.full
+def test_a_whole_study_sends_nothing(tmp_path: Path, tiny: str) -> None:
+    """Training, retrieval, answering, comparing, exporting."""
+    pytest.importorskip("peft")
+    sys.path.insert(0, str(Path(__file__).parent / "study"))
+    from towns_data import write_towns
+
+    towns = write_towns(tmp_path / "towns")
+    towns.write_text(towns.read_text().replace('model: "fake:"', f"model: {tiny}\nmax_new_tokens: 4"))
+    code = """
+import sharpen
+report = sharpen.run(sys.argv[2], settings=["arms=[baseline, 'retrieve(k=1) + lora(max_steps=1)']", "racing=false"])
+assert report.arm("retrieve(k=1) + lora(max_steps=1)")["status"] == "tested", report
+sharpen.export(report.path, "exported", "hf", "retrieve(k=1) + lora(max_steps=1)")
+"""
+    assert attempts(code, tmp_path, str(towns)) == []
+
+
+@pytest.mark.full
 def test_openvino_sends_nothing_even_where_it_reports_by_default(tmp_path: Path, tiny: str) -> None:
     pytest.importorskip("openvino_genai")
     pytest.importorskip("openvino_telemetry")

@@ -217,7 +217,7 @@ def test_a_copy_works_under_its_own_name(tmp_path: Path) -> None:
     [
         (("parts", "nonsense"), "there is no kind 'nonsense'"),
         (("parts", "copy", "nonsense"), "there is no part called 'nonsense'"),
-        (("parts", "copy"), "there is no kind 'copy'"),
+        (("parts", "copy"), "cannot read: parts copy. Write: "),
         (("parts", "a", "b", "c"), "cannot read: parts a b c."),
         (("parts", "copy", "few_shot", "--to", "/proc/none/x.py"), "/proc/none"),
         (("parts", "copy", "few_shot", "--to", "my-part.py"), "my-part.py: is no name for a part's file."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,13 @@ def test_a_linked_folder_is_said_to_be_left_out(tmp_path: Path) -> None:
     found = read_documents(tmp_path / "docs")
     assert [d.source for d in found.documents] == ["a.md"]
     assert found.notes == ["linked: left out: it is a link to another folder."]
+
+
+def test_a_link_to_nothing_and_a_pipe_are_said_to_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Text.")
+    (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    os.mkfifo(tmp_path / "pipe.md")
+    found = read_documents(tmp_path)
+    assert [d.source for d in found.documents] == ["a.md"]
+    why = "left out: it is a link to nothing, or no file."
+    assert found.notes == [f"gone.md: {why}", f"pipe.md: {why}"]

@@ -48,6 +48,38 @@ def test_null_and_coverage(world: World, arms: int) -> None:
     assert covered >= 274
 
 
+@pytest.mark.parametrize(
+    ("world", "arms"),
+    [
+        (World(14, 25, icc=0.1, kind="token_f1", base=0.4), 12),
+        (World(40, 15, icc=0.1, kind="macro_f1", base=0.7), 3),
+        (World(40, 15, icc=0.4, base=0.97), 6),
+    ],
+)
+def test_null_and_coverage_of_other_metrics(world: World, arms: int) -> None:
+    """100 studies: as above, with three standard errors of 100."""
+    rng = np.random.default_rng(3)
+    better = covered = 0
+    for _ in range(100):
+        study = draw(world, np.zeros(arms), rng)
+        result = study.compared(RULE)
+        better += result.verdict == "better"
+        covered += study.covered(result)
+    assert better <= 11
+    assert covered >= 89
+
+
+def test_the_race_does_not_lose_a_leader_while_it_drops_others() -> None:
+    rng = np.random.default_rng(4)
+    lost = dropped = 0
+    for _ in range(60):
+        run = draw(World(60, 15, icc=0.1, base=0.3), [0.0, 0.58, 0.6, 0.0], rng).raced()
+        lost += "a2" in run.dropped
+        dropped += len(run.dropped)
+    assert dropped >= 50, "of 60 times one that is far behind"
+    assert lost <= 2
+
+
 def test_coverage_where_answers_are_rarely_right_and_sizes_informative() -> None:
     rng = np.random.default_rng(2)
     covered = {"rare": 0, "informative": 0}
@@ -117,3 +149,21 @@ def test_the_plan_in_words() -> None:
     few = plan([25] * 6, 12)
     assert few.possible
     assert few.minimum_detectable_difference is None
+
+
+def test_the_correlation_of_scores_is_that_of_cut_normal_numbers() -> None:
+    """Cut in the middle, numbers that correlate by .3 give scores that correlate by 2 asin(.3) / pi (Sheppard 1899)."""
+    scores, differences = draw(World(3000, 12, icc=0.3), [0.0, 0.0], np.random.default_rng(0)).alike_within()
+    assert scores == pytest.approx(2 * np.arcsin(0.3) / np.pi, abs=0.015)
+    assert 0.1 < differences < scores
+    alone, _ = draw(World(3000, 12, icc=0.0), [0.0, 0.0], np.random.default_rng(0)).alike_within()
+    assert alone == pytest.approx(0.0, abs=0.01)
+
+
+def test_of_arms_that_are_as_good_the_cheapest_is_chosen_in_simulations_too() -> None:
+    study = draw(World(200, 12, icc=0.0, alike=0.99), [0.0, 0.2, 0.2], np.random.default_rng(1))
+    assert study.compared(RULE, [0.0, 2.0, 1.0]).winner == "a2"
+    assert study.compared(RULE, [0.0, 1.0, 2.0]).winner == "a1"
+    result = study.compared(RULE)
+    assert not study.wrongly_better(result)
+    assert replace(study, truth=np.array([0.5, 0.4, 0.4])).wrongly_better(result)

@@ -279,3 +279,11 @@ def test_readme_counts_are_those_of_the_file():
         assert int(rows[asker]) == sum(row["asker"] == asker for row in QUESTIONS), asker
     assert f"{len(QUESTIONS)} questions" in readme
     assert f"{len(ARTICLES)} articles" in readme
+
+
+def test_its_split_can_give_a_verdict() -> None:
+    import sharpen
+
+    found = sharpen.check(ROOT, ["model='fake:'", "embeddings='fake:'"])
+    assert not any("No verdict is possible" in sentence for sentence in found["proof"])
+    assert len(found["data"]["test"]["cluster_sizes"]) >= 14

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import sharpen
 from sharpen.cli import main
+from sharpen.errors import Problem, UserError
 
 
 def rewrite(file: Path, old: str, new: str) -> None:
@@ -62,8 +64,12 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 Break = Callable[[Path], object]
 TABLE: dict[str, tuple[Break, list[str]]] = {
     "missing file": (lambda d: (d / "questions.jsonl").unlink(), ["questions.jsonl", "no such file"]),
+    "folder for a file": (
+        lambda d: rewrite(d / "usecase.yaml", "questions.jsonl", "documents"),
+        ["documents", "is a folder, not a file of examples"],
+    ),
     "empty file": (lambda d: (d / "questions.jsonl").write_text(""), ["questions.jsonl", "empty"]),
-    "broken JSON in line 3,071": (broken_line, ["3071"]),
+    "broken JSON in line 3,071": (broken_line, ["questions.jsonl, line 3071"]),
     "wrong column": (
         lambda d: (d / "questions.jsonl").write_text(json.dumps({"frage": "Was?", "antwort": "Das."}) + "\n"),
         ["frage", "antwort", "columns"],
@@ -103,6 +109,15 @@ TABLE: dict[str, tuple[Break, list[str]]] = {
 }
 
 
+def problems_of(towns: Path) -> tuple[Problem, ...]:
+    """Why a check refuses; nothing where a study could live with it."""
+    try:
+        sharpen.check(towns)
+    except UserError as e:
+        return e.problems
+    return ()
+
+
 @pytest.mark.parametrize("case", TABLE)
 def test_bad_input_ends_in_a_sentence(
     case: str, towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -119,6 +134,10 @@ def test_bad_input_ends_in_a_sentence(
         assert words.lower() in said.lower(), said
     for sentence in said.strip().splitlines():
         assert sentence.startswith("sharpen: "), said
+    for problem in problems_of(towns):
+        assert problem.what, problem
+        assert problem.where, problem
+        assert problem.do, problem
 
 
 def test_all_problems_are_said_at_once(
@@ -148,6 +167,23 @@ def test_a_document_that_cannot_be_read_is_said_and_the_rest_is_used(
     assert "documents 20" in said.out
 
 
+def test_too_little_memory_ends_a_check(
+    towns: Path, typed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    from tiny_model import write
+
+    from sharpen.study import preflight
+
+    rewrite(towns, 'model: "fake:"', f"model: {write(towns.parent / 'tiny')}")
+    monkeypatch.setattr(preflight, "available_gb", lambda: 1e-6)
+    said = typed("check", towns)
+    assert "of memory and 0.0 GB are free" in said
+    assert "Use a smaller model" in said
+    assert "Traceback" not in said
+
+
 def test_too_little_memory_is_said_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from sharpen.models import Local
     from sharpen.study import preflight
@@ -169,9 +205,12 @@ def test_an_example_longer_than_the_context_is_said(
         row["answers"] = [row["answers"][0] + " very" * 9000]
     (towns.parent / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stop:
         main()
-    assert "longer than the 8192 tokens" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "longer than the 8192 tokens" in said
+    assert "Traceback" not in said
 
 
 def test_an_answer_longer_than_the_context_is_counted_not_raised(towns: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sharpen
+from sharpen.models import listing
 
 pytestmark = pytest.mark.full
 pytest.importorskip("torch")
@@ -80,5 +81,7 @@ def test_what_an_export_cannot_hold_is_said(routing: Path, tmp_path: Path) -> No
 
 def test_for_ollama_the_rule_is_said_to_be_missing(routing: Path, tmp_path: Path) -> None:
     pytest.importorskip("gguf")
+    before = {m.folder for m in listing()}
     sharpen.export(routing, tmp_path / "out", "gguf", "baseline")
+    assert {m.folder for m in listing()} == before, "what only the check has read does not fill the cache"
     assert "Ollama cannot choose by log-likelihood" in (tmp_path / "out" / "README.md").read_text()

@@ -9,15 +9,19 @@ import random
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from towns_data import write_towns
 
+import sharpen
 from sharpen.errors import UserError
 from sharpen.study.page import write_page
+from sharpen.study.page.drawing import tick_words
 
 METRICS = ["exact_match", "token_f1"]
 
@@ -456,6 +460,32 @@ def hostile() -> dict[str, Any]:
     return report
 
 
+def ran(prepare: Callable[[Path], Path]) -> dict[str, Any]:
+    """The report of a study on the fake model, as ``run`` writes it."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHARPEN_HOME", str(Path(folder, "store")))
+        return dict(sharpen.run(prepare(Path(folder, "use"))).data)
+
+
+def of_a_study() -> dict[str, Any]:
+    return ran(write_towns)
+
+
+def of_a_study_of_classes() -> dict[str, Any]:
+    def prepare(folder: Path) -> Path:
+        folder.mkdir()
+        said = {"card": "lost my card", "rate": "rate of exchange", "top up": "add money"}
+        rows = [{"text": f"{i * 7} {words} {i}", "label": label} for i in range(40) for label, words in said.items()]
+        (folder / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        (folder / "usecase.yaml").write_text(
+            "version: 1\nname: routing\ntask: classification\nmodel: 'fake:'\nembeddings: 'fake:'\n"
+            "data: {examples: rows.jsonl, near_duplicates: 1.0, split: {train: 0.4, dev: 0.2, test: 0.4}}\n"
+        )
+        return folder / "usecase.yaml"
+
+    return ran(prepare)
+
+
 REPORTS: dict[str, Callable[[], dict[str, Any]]] = {
     f.__name__: f
     for f in (
@@ -468,6 +498,8 @@ REPORTS: dict[str, Callable[[], dict[str, Any]]] = {
         not_finite,
         bare,
         hostile,
+        of_a_study,
+        of_a_study_of_classes,
     )
 }
 
@@ -900,6 +932,19 @@ def test_what_to_do_next_follows_from_the_report(pages: dict[str, Any]) -> None:
     assert "Not shown to be beaten: best_sentence." in steps("classification")
 
 
+def test_answers_that_hold_a_reference_and_are_none_are_a_step(tmp_path: Path) -> None:
+    def said(contains: float, metric: str) -> bool:
+        report = full_report()
+        report["metric"] = report["metrics"][0] = metric
+        row = next(a for a in report["arms"] if a["name"] == report["winner"])
+        row["contains"] = row["mean"] + contains
+        return "Look at the form of the answers" in html_of(report, tmp_path)
+
+    assert said(0.2, "exact_match")
+    assert not said(0.1, "exact_match")
+    assert not said(0.2, "token_f1"), "a metric that forgives the form already"
+
+
 def test_right_and_wrong_are_words_not_only_colours(pages: dict[str, Any]) -> None:
     def words(name: str) -> set[str]:
         return {e.text.split(" ")[0] for e in pages[name][2].walk() if "mark-word" in e.classes}
@@ -967,6 +1012,11 @@ def test_styles_of_numbers(style: str, value: float, shown: str) -> None:
     assert STYLES[style](value) == shown
 
 
+def test_ticks_of_very_small_and_large_values_have_powers() -> None:
+    values = (5e-5, -2.5e-6, 1e-5, 3e6, 0.001, 0.0)
+    assert [tick_words(v) for v in values] == ["5×10⁻⁵", "−2.5×10⁻⁶", "1×10⁻⁵", "3×10⁶", "0.001", "0"]
+
+
 def test_ticks_are_round_and_within_the_scale() -> None:
     from sharpen.study.page.drawing import Scale, covering
 
@@ -993,7 +1043,8 @@ def test_the_same_report_gives_the_same_page(tmp_path: Path) -> None:
 def test_what_the_engine_costs_is_said(tmp_path: Path) -> None:
     said = re.sub(r"<[^>]+>", "", html_of(full_report(), tmp_path))
     assert "asked 24 dev questions twice, each time anew and in other batches; answers that changed: 3." in said
-    assert "otherwise in full precision: 1; all of its answers score 0.083, these 0.042." in said
+    assert "The slower engine in full precision answers 1 of them otherwise." in said
+    assert "Scores: 0.042 with the engine, 0.083 in full precision." in said
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

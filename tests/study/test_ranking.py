@@ -21,20 +21,21 @@ class Said(Bench):
     """A bench whose model's sums are given, in the order of dev."""
 
     def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
-        return [said(self.sums[i]) for i, _ in enumerate(examples)]
+        return [said(self.sums[i], self.tokens) for i, _ in enumerate(examples)]
 
 
-def said(sums: Sequence[float]) -> Answer:
-    completion = Completion("", logprobs=tuple(sums), tokens=(1, 1))
+def said(sums: Sequence[float], tokens: tuple[int, int] = (1, 1)) -> Answer:
+    completion = Completion("", logprobs=tuple(sums), tokens=tokens)
     text = LABELS[sums[1] > sums[0]]
     return Answer(text, text, label_scores=dict(zip(LABELS, sums, strict=True)), completions=(completion,))
 
 
-def settled(rows: Sequence[tuple[str, tuple[float, float]]]) -> Decoding:
+def settled(rows: Sequence[tuple[str, tuple[float, float]]], tokens: tuple[int, int] = (1, 1)) -> Decoding:
     dev = tuple(Example(f"q{i}", (Message("user", "?"),), labels=(t,), targets=(t,)) for i, (t, _) in enumerate(rows))
     bench = replace(tiny_bench("classification"), dev=dev, labels=LABELS, answers=None)
     made: Any = Said(**{f: getattr(bench, f) for f in bench.__dataclass_fields__})
     made.sums = [sums for _, sums in rows]
+    made.tokens = tokens
     return settle(System("fake:", decoding=Decoding(choices=LABELS)), made).decoding
 
 
@@ -48,3 +49,10 @@ def test_a_liking_for_a_label_is_taken_away() -> None:
 def test_one_question_is_no_prior_of_itself() -> None:
     """Its scores without its own mean are what rounding leaves, and named the right label here."""
     assert settled([("b", (-1.0000004, -2.0000001))]).prior_weight == 0
+
+
+def test_a_long_label_is_judged_by_its_mean_where_dev_says_so() -> None:
+    """Sums name the short label always, most surely where the long one is right; means name the right one."""
+    rows = [("b", (-1.0, -3.1)) if i % 2 else ("a", (-0.5, -2.5)) for i in range(20)]
+    assert settled(rows, (1, 4)).per_token
+    assert not settled([("a", (-1.0, -3.0)), ("b", (-3.0, -1.0))] * 10, (1, 4)).per_token, "sums say it as well"

@@ -252,7 +252,7 @@ def test_gc_keeps_data_and_what_runs_elsewhere_use(
     with pytest.raises(SystemExit) as stop:
         main()
     assert not stop.value.code
-    assert "1 runs use" in capsys.readouterr().out
+    assert "(1 runs)" in capsys.readouterr().out
     assert sharpen.ask(run, "What colour is the tower town1 painted?", "retrieve + lora").text
     (run / "done.json").unlink()
     assert sharpen.run(towns, run, ["arms=[baseline, retrieve + lora]"])["looks_at_this_test"] == 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_llama import passages, tiny
 
-from sharpen.tuning import TrainOptions, forward, lora, trees
+from sharpen.tuning import TrainOptions, forward, lora, train, trees
 from sharpen.tuning.loop import _Run
 from sharpen.tuning.rows import readable
 from sharpen.tuning.trees import grow
@@ -113,6 +114,33 @@ def test_accumulation_equals_the_big_batch(module: Any, rows: list[Rendered], si
             assert loss == pytest.approx(expected, rel=1e-5)
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
     assert torch.allclose(found[0][1], found[1][1], rtol=1e-4, atol=1e-6 * float(found[0][1].abs().max()) * 10)
+
+
+def test_two_forwards_of_two_equal_one_of_four(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    found = []
+    for batch, times in ((4, 1), (2, 2)):
+        options = TrainOptions(
+            r=4, per_device_train_batch_size=batch, gradient_accumulation_steps=times, max_steps=3, learning_rate=1e-2
+        )
+        trained = train(module, rows, [], options, tmp_path / str(batch))
+        assert trained.steps == 3
+        found.append(load_file(str(trained.adapter / "adapter_model.safetensors")))
+    for name, weight in found[0].items():
+        assert torch.allclose(weight, found[1][name], rtol=1e-4, atol=1e-6), name
+
+
+def test_logits_are_computed_where_something_is_learned_and_nowhere_else(module: Any, rows: list[Rendered]) -> None:
+    tree, seen = grow(read(rows)), []
+    handle = module.lm_head.register_forward_hook(lambda _, __, out: seen.append(out.shape[-2]))
+    try:
+        with forward.tree_attention(module):
+            forward.tree_loss(module, tree)
+    finally:
+        handle.remove()
+    assert seen == [len({edge[0] for edge in tree.edges})]
+    assert seen[0] < 0.5 * len(tree.ids)
 
 
 def families_of_models() -> list[Any]:

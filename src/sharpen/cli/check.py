@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from sharpen.cli.progress import live
 from sharpen.errors import Problem, UserError
 
 
-def check(use_case: Path, settings: list[str]) -> None:
-    """Check and print."""
+def check(use_case: Path, settings: list[str], dry: bool = False) -> None:
+    """Check and print; a dry run has its own last words."""
     from sharpen import study
 
     with live() as progress:
@@ -23,8 +24,11 @@ def check(use_case: Path, settings: list[str]) -> None:
     print("\nwhat it will take")
     print(found)
     if found["problems"]:
-        # A study could live with these (what cannot be read is left out), but a check is for mending them.
+        print("\nA run would warn of these and go on; mend them or leave them:", flush=True)
         raise UserError([Problem(p) for p in found["problems"]])
+    if not dry:
+        typed = ["sharpen", "run", str(use_case), *(word for s in settings for word in ("--set", s))]
+        print(f"\nNext: {shlex.join(typed)}")
 
 
 def _data(found: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ def parts(words: list[str], to: Path | None) -> None:
         copy(words[1], to)
     elif words[:1] == ["show"] and len(words) == 2:
         show(words[1])
-    elif len(words) <= 1:
+    elif len(words) <= 1 and words[:1] not in (["show"], ["copy"]):
         listing(words[0] if words else None)
     else:
         raise UserError(

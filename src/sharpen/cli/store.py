@@ -33,8 +33,8 @@ def gc(directory: Path, yes: bool, forget: bool = False) -> None:
             named |= set(REF.findall(path.read_text(encoding="utf-8", errors="replace")))
     loose = store.gc(named) if yes else store.loose(named)
     young = sum(ref not in named for ref in store.refs()) - (0 if yes else len(loose))
-    then = "and were deleted" if yes else "; delete them with --yes"
-    print(f"{len(runs)} runs use {len(named)} artefacts; {len(loose)} are not in use {then}.")
+    then = " (deleted)" if yes else "; --yes deletes them" if loose else ""
+    print(f"Artefacts that runs use: {len(named)} ({len(runs)} runs). Not in use: {len(loose)}{then}.")
     if young:
         print(f"{young} more are named by no run, but younger than a day: a study under way may need them.")
 

@@ -64,6 +64,9 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
         elif folder != root and folder.is_symlink() and not _hidden(folder, root):
             place = folder.relative_to(root).as_posix()
             made.notes.append(f"{place}: left out: it is a link to another folder.")
+    odd = [p for p in root.rglob("*") if not p.is_file() and not p.is_dir() and not _hidden(p, root)]
+    for place in sorted(_readable(p.relative_to(root).as_posix()) for p in odd):
+        made.notes.append(f"{place}: left out: it is a link to nothing, or no file.")
     files = files_below(root)
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))

@@ -61,7 +61,7 @@ def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = Non
         columns: our name of a field -> its name in the file.
     """
     made = Rows()
-    reader = open_reader(path) if path.is_file() else Problem("there is no such file.", name, "Check data.examples.")
+    reader = open_reader(path) if path.is_file() else _no_file(path, name)
     if isinstance(reader, Problem):
         made.problems.append(Problem(reader.what, name, reader.do))
         return made
@@ -87,6 +87,13 @@ def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = Non
         made.problems.append(Problem("holds no rows.", name, "Add examples, one a line."))
     made.problems = _shorten(made.problems, name)
     return made
+
+
+def _no_file(path: Path, name: str) -> Problem:
+    if path.is_dir():
+        return Problem("is a folder, not a file of examples.", name, "Name the file in it; documents have a folder.")
+    what = "is not a file that can be read." if path.exists() else "there is no such file."
+    return Problem(what, name, "Check data.examples.")
 
 
 def _line(where: str) -> int:

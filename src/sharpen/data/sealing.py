@@ -39,7 +39,7 @@ from sharpen.errors import Problem
 from sharpen.store import hash_file, put_aside, read_cached
 from sharpen.types import Document, Example, digest
 
-VERSION = 4
+VERSION = 5
 """Raise it when the same inputs give another folder, so that what was prepared before is not taken for it."""
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}
@@ -207,11 +207,14 @@ def _check(work: Work) -> None:
         n = len(work.rows[name])
         if n < fewest:
             do = f"Give at least {fewest}, by more examples or a larger share."
-            work.problems.append(Problem(f"only {n} examples are left for {name}.", where, do))
+            work.problems.append(Problem(f"{n} examples are left for {name}.", where, do))
     by = work.data.split.by
     if work.rows["test"] and len({cluster(e, by) for e in work.rows["test"]}) < 2:
         do = "Give rows finer sources, a larger test share, or split by row."
         work.problems.append(Problem(f"the test split is one single {by}; nothing can be shown with it.", where, do))
+    told = {e.labels or e.targets for e in work.rows["train"]}
+    if len(work.rows["train"]) > 1 and len(told) == 1 and told != {()}:
+        work.notes.append("every reference of train is the same: who always answers that needs no model.")
     held = Counter(label for e in work.rows["train"] for label in e.labels)
     known = set(held)
     if len(known) > 1:

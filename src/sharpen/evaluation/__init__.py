@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sharpen.evaluation.comparison import ArmResult, Comparison, Facts, PairResult, Rule, compare
+from sharpen.evaluation.flips import smallest_p
 from sharpen.evaluation.ledger import Ledger, Opening
 from sharpen.evaluation.power import Plan, Seen, plan
 from sharpen.evaluation.racing import Dropped, Race, batches, race
@@ -34,6 +35,7 @@ __all__ = [
     "open_test",
     "plan",
     "race",
+    "smallest_p",
 ]
 
 

@@ -66,7 +66,8 @@ def show(ref: str) -> dict[str, Any]:
         }
         return {**vars(found), **more}
     near = get_close_matches(ref, [m.ref for m in listing()], n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Fetch it with: sharpen models pull {ref}"
+    fetch = f"Fetch it with: sharpen models pull {ref}" if ":" in ref else "See what is: sharpen models list"
+    hint = f"Did you mean {near[0]}?" if near else fetch
     raise UserError(f"the model {ref} is not on this machine.", str(cache()), hint)
 
 

@@ -82,16 +82,25 @@ def _background(made: Results) -> dict[str, Any]:
 def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:
     """Sentences that belong to the verdict: floors that were not beaten, and how often these questions were seen."""
     said = []
-    for floor in (f for f in floors if not f["beaten"]):
-        ahead = ", which scores better" if floor["ahead"] else ""
-        said.append(f"{leader} is not shown to beat the floor {floor['name']} ({floor['mean']:.3f}){ahead}.")
+    unbeaten = [f for f in floors if not f["beaten"]]
+    if unbeaten:
+        said.append(f"{leader} is not shown to beat the {_listed(unbeaten, ', which scores better')}.")
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for floor in (f for f in floors if f["unbeaten_by_tuned"]):
-        arms = ", ".join(floor["unbeaten_by_tuned"])
-        said.append(f"Tuned and not shown to beat the floor {floor['name']} ({floor['mean']:.3f}): {arms}.")
+        alike.setdefault(tuple(floor["unbeaten_by_tuned"]), []).append(floor)
+    for arms, many in alike.items():
+        said.append(f"Tuned and not shown to beat the {_listed(many)}: {', '.join(arms)}.")
     if test.looks > 1:
         which = "these questions" if test.seen == 1 else f"some of these questions ({test.seen:.0%} were seen before)"
         said.append(f"This is the {ordinal(test.looks)} look at {which}.")
     return said
+
+
+def _listed(floors: Sequence[Mapping[str, Any]], ahead: str = "") -> str:
+    """``floor a (0.100)``, or ``floors a (0.100) and b (0.200, which scores better)``."""
+    named = [f"{f['name']} ({f['mean']:.3f}{ahead if f['ahead'] else ''})" for f in floors]
+    some = ", ".join(named[:-1])
+    return f"floors {some} and {named[-1]}" if some else f"floor {named[-1]}"
 
 
 def ordinal(n: int) -> str:

@@ -7,14 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sharpen import evaluation
 from sharpen.config import UseCase
-from sharpen.data import Dataset
 from sharpen.errors import clock
-from sharpen.metrics import bounds_of
 from sharpen.study import preflight
 from sharpen.study.engine import choose_engine
-from sharpen.study.setting import Setting, resolve
+from sharpen.study.proof import proof
+from sharpen.study.setting import resolve
 from sharpen.types import Progress, silent
 
 
@@ -71,7 +69,7 @@ def check(
     known = {
         "data": dict(found.data.facts),
         "notes": list(found.data.notes),
-        "proof": proof(setting, found.data),
+        "proof": list(proof(setting, found.data).says),
     }
     found_data(known)
     choose_engine(setting)
@@ -82,14 +80,4 @@ def check(
         estimates=list(plan.estimates),
         seconds=plan.seconds,
         budget=plan.budget,
-    )
-
-
-def proof(setting: Setting, data: Dataset) -> list[str]:
-    """What a test of these clusters can show, in sentences; where that is nothing, what would help."""
-    uc = setting.use_case
-    return list(
-        evaluation.plan(
-            data.seal.cluster_sizes, max(2, len(setting.arms)), None, uc.worth, uc.alpha, bounds_of(setting.metrics[0])
-        ).says
     )

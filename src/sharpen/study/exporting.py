@@ -11,7 +11,7 @@ from typing import Any
 
 from sharpen.data import load
 from sharpen.errors import UserError
-from sharpen.models import Local, is_hosted, open_model, pull, write_gguf
+from sharpen.models import Local, is_hosted, listing, open_model, pull, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.card import describe
@@ -125,13 +125,19 @@ def _agreement(
     before = answer_all(program, questions, engines, kept, lambda n: progress("the run's answers", n, total))
     engines.release()
     ref, adapters = opened
+    here = {m.folder for m in listing()}
 
     def opener(_: str, __: Sequence[Path]) -> Any:
         return open_model(ref, adapters=adapters, engine="transformers")
 
     fresh = Engines(setting.store, opener, setting.embedder)
     own = replace(program, adapters=())
-    after = answer_all(own, questions, fresh, None, lambda n: progress("the export's answers", n, total))
+    try:
+        after = answer_all(own, questions, fresh, None, lambda n: progress("the export's answers", n, total))
+    finally:
+        fresh.release()
+        for made in (m for m in listing() if m.ref == ref and m.folder not in here):
+            shutil.rmtree(made.folder, ignore_errors=True)  # a GGUF is read by way of the cache, which nobody asked for
     return sum(a.text == b.text for a, b in zip(before, after, strict=True)), total
 
 

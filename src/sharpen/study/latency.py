@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sharpen.runtime import Engines, batch
@@ -11,10 +11,15 @@ from sharpen.study.memory import give_back, resident_gb
 from sharpen.types import Example, System
 
 QUESTIONS = 30
+WARM = 2  # asked before them, to warm the engine up
 
 
-def measure(program: System, questions: Sequence[Example], engines: Engines) -> dict[str, Any]:
+def measure(
+    program: System, questions: Sequence[Example], engines: Engines, told: Callable[[int], None] = lambda n: None
+) -> dict[str, Any]:
     """Ask up to 30 questions one after the other; training questions from all over, which no arm was asked before.
+
+    ``told`` is told before each question how many were answered.
 
     Returns:
         ``p50_seconds``, ``p95_seconds``, ``mean_seconds`` (without the tenth at either end: another process on the
@@ -24,12 +29,13 @@ def measure(program: System, questions: Sequence[Example], engines: Engines) -> 
     """
     engines.release(keep=(program.model, program.adapters))  # the memory of other arms' models is not this one's
     give_back()
-    asked = [e.blind() for e in spread(questions, QUESTIONS + 2)]  # the engine remembers what neighbours share
+    asked = [e.blind() for e in spread(questions, QUESTIONS + WARM)]  # the engine remembers what neighbours share
     times, prompt, generated, failed = list[float](), 0, 0, 0
     for i, example in enumerate(asked):
+        told(i)
         start = time.perf_counter()
         _, answer = next(batch(program, [example], engines))
-        if i < min(2, len(asked) - 1):  # the first two warm the engine up
+        if i < min(WARM, len(asked) - 1):
             continue
         if answer.error:
             failed += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sharpen import data as data_room
@@ -146,9 +147,10 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
         if given and not hit:
             first = next(iter(given))
             what = f"none of its {len(given)} ids (first: {first[:60]!r}) is one of the {data.seal.n} test questions."
-            found.append(
-                Problem(what, str(arm.answers), "Give each answer the id that its question has in the examples.")
-            )
+            files = setting.use_case.data
+            given_by = f"where a row has none, its id is {Path(files.examples or str(files.test)).stem}:LINE."
+            do = f"Give each answer the id that its question has in the examples; {given_by}"
+            found.append(Problem(what, str(arm.answers), do))
         elif hit < data.seal.n:
             log.warning("%s answers %d of %d test questions; the others count as wrong.", arm.answers, hit, data.seal.n)
     return found
@@ -178,7 +180,7 @@ def model_problems(setting: Setting) -> list[Problem]:
         try:
             found += reach_problems(ref) if is_hosted(ref) else memory_problems(pull(ref, setting.progress))
         except UserError as e:
-            found += e.problems
+            found += [replace(p, where=p.where or "model") for p in e.problems]
     return found
 
 

@@ -23,8 +23,9 @@ from sharpen.study.engine import check_engine, choose_engine
 from sharpen.study.environment import environment
 from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.given import as_answers
-from sharpen.study.latency import measure, measured
+from sharpen.study.latency import QUESTIONS, WARM, measure, measured
 from sharpen.study.oracles import oracle_programs
+from sharpen.study.proof import proof
 from sharpen.study.reading import Report, read_report
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, open_test
@@ -75,6 +76,10 @@ def run(
 def _run(setting: Setting, found: preflight.Found) -> Report:
     folder, data = setting.folder, found.data
     assert folder is not None
+    shape = proof(setting, data)
+    if not shape.possible and len(setting.arms) > 1 and not folder.planned:
+        log.warning("%s", " ".join(shape.says[1:]))
+        log.warning("This study will cost its time and a look at the test, and decide nothing. Ctrl-C stops it now.")
     choose_engine(setting)
     engines = setting.engines()
     plan = preflight.calibrate(setting, data, engines)
@@ -137,11 +142,18 @@ def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[s
     assert folder is not None
     known = folder.read_measured("latency.json", measured) or {}
     todo = [b for b in left if b.program and known.get(b.name, {}).get("fingerprint") != b.program.fingerprint]
+    each = min(QUESTIONS + WARM, len(bench.train))
+
     for n, b in enumerate(todo):
         assert b.program is not None
-        setting.progress("measure latency", n, len(todo))
+        before = n * each
+
+        def told(answered: int, before: int = before) -> None:
+            setting.progress("measure latency", before + answered, len(todo) * each)
+
         with folder.spending(b.name, "latency"):
-            known[b.name] = {"fingerprint": b.program.fingerprint, **measure(b.program, bench.train, bench.engines)}
+            found = measure(b.program, bench.train, bench.engines, told)
+        known[b.name] = {"fingerprint": b.program.fingerprint, **found}
         folder.write_json("latency.json", known)
     return known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def resolve(
     try:
         task = open_task(uc.task, base)
     except UserError as e:  # what else is wrong is said with it
-        problems += e.problems
+        problems += [replace(p, where=p.where or "task") for p in e.problems]
         task = open_task("question-answering")
     metrics, more = _metrics(uc, task, base)
     problems += more

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharpen.evaluation.comparison import Comparison, Rule, compare
+from sharpen.evaluation.comparison import Comparison, Facts, Rule, compare
 from sharpen.evaluation.flips import Array
 from sharpen.evaluation.racing import ROUNDS, Race, race
 from sharpen.metrics import Checked, Judge, open_metric
@@ -36,7 +36,8 @@ class World:
     ``kind`` is exact_match, token_f1 or macro_f1; ``base`` the share of right answers (mean score) at effect 0;
     ``sizes`` the mean questions a cluster, ``unequal`` the standard deviation of their logarithm; ``icc`` the
     correlation within clusters, ``alike`` that between arms, both of the hidden number; ``informative`` the
-    correlation of a cluster's size with how easy it is.
+    correlation of a cluster's size with how easy it is. Between scores of two arms 0.5 comes to .33 at exact match
+    0.5 and to .15 near 0 and 1; real arms have .0 to .6, mostly .2 (``benchmarks/summary.py``).
     """
 
     clusters: int
@@ -63,9 +64,17 @@ class Study:
     truth: Array
     world: World
 
-    def compared(self, rule: Rule | None = None) -> Comparison:
-        """Compare, as a study does."""
-        return compare(self.arms, clusters=self.clusters, metric=self.world.metric, baseline="a0", rule=rule or Rule())
+    def compared(self, rule: Rule | None = None, costs: Sequence[float] | None = None) -> Comparison:
+        """Compare, as a study does; ``costs`` of the arms decide which of several that are as good is chosen."""
+        facts = {name: Facts(cost=c) for name, c in zip(self.arms, costs, strict=True)} if costs is not None else None
+        return compare(
+            self.arms,
+            clusters=self.clusters,
+            metric=self.world.metric,
+            baseline="a0",
+            rule=rule or Rule(),
+            facts=facts,
+        )
 
     def raced(self, rounds: int = ROUNDS) -> Race:
         """Race, as a study does on dev."""
@@ -93,12 +102,35 @@ class Study:
             for a, true in zip(comparison.arms, self.truth, strict=True)
         )
 
+    def wrongly_better(self, comparison: Comparison) -> bool:
+        """Whether an arm was said to be better than the baseline and is not."""
+        if comparison.verdict != "better" or comparison.winner is None:
+            return False
+        return bool(self.truth[list(self.arms).index(comparison.winner)] <= self.truth[0] + 1e-9)
+
+    def alike_within(self) -> tuple[float, float]:
+        """The correlation within clusters of the first arm's scores, and of the second's differences to them."""
+        values = np.array([[score.value or 0.0 for score in arm] for arm in list(self.arms.values())[:2]])
+        codes = np.unique(self.clusters, return_inverse=True)[1]
+        return _within(values[0], codes), _within(values[1] - values[0], codes)
+
     def worse_than_claimed(self, comparison: Comparison) -> bool:
         """Whether an arm was said to be as good as the best and is ``worth`` or more below it."""
         if not comparison.as_good_as_best or comparison.winner is None:
             return False
         chosen = self.truth[list(self.arms).index(comparison.winner)]
         return bool(chosen <= self.truth.max() - comparison.worth + 1e-9)
+
+
+def _within(values: Array, cluster_of: NDArray[np.intp]) -> float:
+    """The correlation of two values of one cluster (analysis of variance); 0 where all are the same."""
+    sizes = np.bincount(cluster_of).astype(float)
+    n, g = sizes.sum(), len(sizes)
+    means = np.bincount(cluster_of, weights=values) / sizes
+    between = float((sizes * (means - values.mean()) ** 2).sum() / (g - 1))
+    within = float(((values - means[cluster_of]) ** 2).sum() / (n - g))
+    size = (n - (sizes**2).sum() / n) / (g - 1)
+    return (between - within) / (between + (size - 1) * within) if between + (size - 1) * within > 0 else 0.0
 
 
 def draw(world: World, effects: Sequence[float], rng: np.random.Generator) -> Study:

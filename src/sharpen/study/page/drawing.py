@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from sharpen.study.page.values import cut, element
+from sharpen.study.page.values import cut, element, powered
 
 WIDE, NARROW = 960, 360
 LETTER = 0.56  # mean width of a letter, in font sizes; a little more than most fonts need
@@ -122,7 +122,8 @@ def covering(values: Sequence[float], start: float, end: float, zero: bool = Tru
 def tick_words(value: float) -> str:
     """An axis label."""
     if value and (abs(value) < 1e-4 or abs(value) >= 1e6):
-        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
+        size = math.floor(math.log10(abs(value)) + 1e-9)
+        return powered(f"{round(value / 10.0**size, 6):g}", size)
     return f"{round(value, 10):,.10g}".replace("-", "−")
 
 

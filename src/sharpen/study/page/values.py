@@ -148,14 +148,18 @@ def delta(value: float) -> str:
     return _signed(score(value).replace("−", "-"), value)
 
 
+def powered(mantissa: str, size: int) -> str:
+    """``-2.5×10⁻⁷``, with a true minus."""
+    return f"{mantissa}×10".replace("-", "−") + str(size).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 def few(value: float) -> str:
     """About three significant digits, without an exponent down to a millionth."""
     if value == 0:
         return "0"
     size = int(f"{value:.2e}".partition("e")[2])
     if size < -6:
-        mantissa = f"{value / 10**size:.1f}".replace("-", "−")
-        return f"{mantissa}×10{str(size).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+        return powered(f"{value / 10**size:.1f}", size)
     digits = max(0, (2 if size > -3 else 1) - size)
     return f"{value:,.{digits}f}".replace("-", "−")
 

@@ -12,6 +12,8 @@ from sharpen.study.page.values import Facts, known, pointer
 
 KINDS = {"better": "Better", "keep_baseline": "Keep the baseline", "not_decided": "Not decided"}
 
+MUCH = 0.15  # share of answers that hold a reference and are not exactly one, from which that is said
+
 
 def arm_at(facts: Facts, name: object) -> str | None:
     """Where an arm of that name stands in the report."""
@@ -92,6 +94,7 @@ def next_steps(facts: Facts) -> list[Markup]:
     floors = _of_floors(facts)
     ahead = any(f.get("ahead") for f in report.get("floors") or [])
     said = floors + said if ahead else said + floors
+    said += _of_form(facts)
     said += _of_failures(facts)
     if known(report.get("looks_at_this_test")) and report["looks_at_this_test"] > 1:
         said.append(
@@ -163,6 +166,22 @@ def _of_floors(facts: Facts) -> list[Markup]:
         return []
     names = Markup(", ").join(facts.text(pointer("floors", i, "name")) for i in missed)
     return [Markup("Look at the cheap floors first. Not shown to be beaten: {}.").format(names)]
+
+
+def _of_form(facts: Facts) -> list[Markup]:
+    """Many answers that hold a reference and are none: a question of form, which prompts and tuning can mend."""
+    at = subject(facts)
+    held, mean = facts.get(f"{at}/contains"), facts.get(f"{at}/mean")
+    if not at or facts.report.get("metric") != "exact_match" or not (known(held) and known(mean)):
+        return []
+    if held - mean < MUCH:
+        return []
+    return [
+        Markup(
+            "Look at the form of the answers: {} of those of {} hold a reference and {} are exactly one. Prompts, "
+            "worked examples or tuning teach a form; if form does not matter, decide by a metric that forgives it."
+        ).format(facts.num(f"{at}/contains"), named(facts, at), facts.num(f"{at}/mean"))
+    ]
 
 
 def _of_failures(facts: Facts) -> list[Markup]:

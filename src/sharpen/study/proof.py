@@ -1,0 +1,53 @@
+"""What the test of this split can show, before anything is spent; where that is nothing, which split would do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+
+from sharpen import evaluation
+from sharpen.config import Split
+from sharpen.data import Dataset
+from sharpen.metrics import bounds_of
+from sharpen.study.setting import Setting
+
+DEV, TEST_SHARES = 0.15, (0.40, 0.50, 0.60)  # of a split that is proposed
+FLIPS = 20_000
+
+
+def proof(setting: Setting, data: Dataset) -> evaluation.Plan:
+    """What a test of these clusters can show; its ``says`` end with a split that could show something, if need be."""
+    uc, arms = setting.use_case, max(2, len(setting.arms))
+    shape = evaluation.plan(data.seal.cluster_sizes, arms, None, uc.worth, uc.alpha, bounds_of(setting.metrics[0]))
+    return shape if shape.possible else replace(shape, says=(*shape.says, other_split(setting, data)))
+
+
+def needed(alpha: float) -> int:
+    """The fewest clusters from which p can fall to ``alpha``."""
+    return next(g for g in range(2, 40) if evaluation.smallest_p(g, FLIPS) <= alpha)
+
+
+def other_split(setting: Setting, data: Dataset) -> str:
+    """What would make a verdict possible: a line to add, as far as the examples have enough clusters."""
+    uc = setting.use_case
+    split, fewest = uc.data.split, needed(uc.alpha)
+    if not uc.data.examples:
+        what = "questions" if split.by in ("row", "label") else f"{split.by}s"
+        return f"Give the test file at least {fewest} {what}."
+    sizes = [n for name in ("train", "dev", "test") for n in data.facts[name]["cluster_sizes"]]
+    line = _line(sizes, fewest, split, split.by)
+    if line:
+        return line
+    line = _line([1] * sum(sizes), fewest, split, "row") if sum(sizes) > len(sizes) else ""
+    few = f"{len(sizes)} in all are too few to split by {split.by}: bring more of them."
+    return f"{few} If later questions will be about these very ones, rows may stand alone: {line}" if line else few
+
+
+def _line(sizes: list[int], fewest: int, split: Split, by: str) -> str:
+    """The smallest of the proposed tests that holds enough clusters however they fall, as an option to type."""
+    for share in (s for s in TEST_SHARES if s > split.test or by != split.by):
+        held = sum(total <= share * sum(sizes) for total in accumulate(sorted(sizes, reverse=True)))
+        if held >= fewest:
+            shares = f"train: {1 - DEV - share:.2f}, dev: {DEV}, test: {share:.2f}"
+            return f"--set 'data.split={{{shares}, by: {by}, seed: {split.seed}}}' puts at least {held} into the test."
+    return ""
