@@ -18,8 +18,8 @@ test-full: $(VENV)/ready lint
 	$(BIN)/python -m pytest --full $(if $(TENTH),--tenth=$(TENTH))
 
 lint: $(VENV)/ready
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 
 # What sharpen needs. The virtual environment is made anew: half of one, or one of another Python, would stay otherwise.

