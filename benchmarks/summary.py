@@ -106,6 +106,38 @@ def _apart(r: Result) -> list[str]:
     return found
 
 
+HEAD = (
+    "| study | questions, clusters | decided by | baseline | chosen | its score, 95% interval | adjusted p | minutes |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def overview() -> str:
+    """One row for each committed study from an empty store: the table in the project's README."""
+    files = sorted(RESULTS.glob("*/seed-*.json"))
+    found = {f"{f.parent.name}, {f.stem.replace('-', ' ')}": read(f) for f in files}
+    return "\n".join([*HEAD, *(_row(name, r) for name, r in found.items() if fresh(r))])
+
+
+def _row(name: str, r: Result) -> str:
+    arm = shipped(r)
+    chosen = arm["name"] if r["verdict"] == "better" else r["verdict"].replace("_", " ")
+    low, high = ("…" if arm[side] is None else f"{arm[side]:.3f}" for side in ("ci_low", "ci_high"))
+    base = next(a for a in r["arms"] if a["name"] == r["baseline"])["mean"]
+    p = "–" if arm["p_adjusted"] is None else "< .001" if arm["p_adjusted"] < 0.001 else f"{arm['p_adjusted']:.3f}"
+    cells = (
+        name,
+        f"{r['n_test']:,}, {r['n_clusters']:,}",
+        r["metric"],
+        f"{base:.3f}",
+        chosen,
+        f"{arm['mean']:.3f}, {low} to {high}",
+        p,
+        f"{r.get('wall_minutes') or 60 * r['hours']:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def shipped(r: Result) -> Result:
     """The arm that would be used: the winner, or the baseline where nothing was decided."""
     return next(a for a in r["arms"] if a["name"] == (r["winner"] or r["baseline"]))
@@ -165,6 +197,7 @@ def main() -> int:
     near = word(not far if compared else None)
     which = "; ".join(far) or f"all of {compared} lines"
     print(f"every estimate is within a factor of {WIDE}: {near} ({which})")
+    print(f"\n{overview()}\n")
     judged = judge({file.stem: read(file) for file in (RESULTS / "xquad").glob("seed-*.json")})
     for name, (met, figures) in judged.items():
         print(f"xquad: {DEMANDED[name]}: {word(met)} ({figures})")

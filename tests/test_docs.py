@@ -93,6 +93,7 @@ def test_the_table_of_the_readme_is_the_committed_result() -> None:
     assert f"Of the {known} questions" in text
     assert f"answers {100 * right / known:.0f} in 100" in text
     assert f"took {60 * result['hours']:.1f} minutes" in text
+    assert runpy.run_path(str(ROOT / "benchmarks" / "summary.py"))["overview"]() in text
 
 
 def test_every_benchmark_and_every_set_is_in_their_readme() -> None:

@@ -167,6 +167,12 @@ def test_a_document_that_cannot_be_read_is_said_and_the_rest_is_used(
     assert "documents 20" in said.out
 
 
+def test_a_model_that_is_not_there_is_placed_where_it_is_named(towns: Path) -> None:
+    rewrite(towns, 'embeddings: "fake:"', "embeddings: ./no/embedder")
+    rewrite(towns, "version: 1", "version: 1\narms: [baseline, retrieve, {name: other, model: ./no/other}]")
+    assert {p.where for p in problems_of(towns)} == {"embeddings", "arms: other"}
+
+
 def test_too_little_memory_ends_a_check(
     towns: Path, typed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

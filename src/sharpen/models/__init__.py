@@ -30,6 +30,7 @@ __all__ = [
     "openvino_refuses",
     "public_name",
     "pull",
+    "read_gguf",
     "show",
     "write_gguf",
 ]
@@ -74,6 +75,13 @@ def write_gguf(local: Local, target: Path, precision: str = "f16", adapters: Seq
     from sharpen.models._gguf import write_gguf as write
 
     write(local, target, precision, adapters)
+
+
+def read_gguf(gguf: Path, folder: Path) -> None:
+    """Write the model of one GGUF file into an existing folder, as fp32 safetensors with its tokenizer."""
+    from sharpen.models._gguf_in import gguf_in
+
+    gguf_in(gguf, folder, str(gguf))
 
 
 def openvino_refuses(local: Local) -> str | None:

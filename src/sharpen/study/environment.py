@@ -24,6 +24,8 @@ PACKAGES = (
     "numpy",
     "scikit-learn",
 )
+INSTRUCTIONS = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16"}
+"""Those on which the speed of arithmetic on small numbers depends, as Linux names them (the last three on Arm)."""
 
 
 def environment(setting: Setting, engines: Engines) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def machine() -> dict[str, Any]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
-        "processor": _processor(),
+        "processor": _cpuinfo("model name") or platform.processor(),
+        "instructions": sorted(INSTRUCTIONS.intersection((_cpuinfo("flags") or _cpuinfo("Features")).split())),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(memory, 1) if memory else None,
     }
@@ -70,11 +73,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def _cpuinfo(field: str) -> str:
+    """What the kernel says of the first processor; empty where there is no such file or field."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return platform.processor()
-    return platform.processor()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")

@@ -25,7 +25,7 @@ from sharpen.tuning.trees import common
 from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered
 
 SLOWER = 4  # times that fp32 takes of what the fast engine takes
-MEASURED_PASS = 2048.0  # tokens of a pass while training's memory was measured
+MEASURED_PASS = 768.0  # tokens of a pass while training's memory was measured
 EPOCHS = TrainOptions().num_train_epochs
 MOST = 800  # training questions that are rendered; more say little more
 

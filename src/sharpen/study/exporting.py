@@ -11,7 +11,7 @@ from typing import Any
 
 from sharpen.data import load
 from sharpen.errors import UserError
-from sharpen.models import Local, is_hosted, listing, open_model, pull, write_gguf
+from sharpen.models import Local, is_hosted, open_model, pull, read_gguf, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.card import describe
@@ -72,16 +72,17 @@ def export(
         raise UserError("this arm has no adapter: it uses the model's own weights.", do="Use --format hf or gguf.")
     local = pull(program.model)
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    made, read = (target.with_name(f".{target.name}.{secrets.token_hex(4)}") for _ in range(2))
     made.mkdir()
     try:  # whole or not at all, so that the same command works again after an interruption
         progress(f"write {format}", 0, None)
-        opened = _write(format, local, adapters, made)
+        opened = _write(format, local, adapters, made, read)
         describe(made, format, report, row, program, local)
         same, n = _agreement(setting, program, opened, data, progress)
         made.rename(target)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        for hidden in (made, read):
+            shutil.rmtree(hidden, ignore_errors=True)
     if n and same / n < ENOUGH:
         raise UserError(
             f"the exported {format} answers {n - same} of {n} questions otherwise than the run did.",
@@ -92,8 +93,8 @@ def export(
     return Exported(target, format, files, same, n)
 
 
-def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) -> tuple[str, list[Path]]:
-    """Write the files; return what opens them: a reference and adapters."""
+def _write(format: str, local: Local, adapters: Sequence[Path], target: Path, read: Path) -> tuple[str, list[Path]]:
+    """Write the files; return what opens them: a reference and adapters. ``read`` is where a GGUF is read back to."""
     if format == "adapter":
         if len(adapters) > 1:
             raise UserError("this arm has several adapters.", do="Use --format hf or gguf, which merge them.")
@@ -107,7 +108,9 @@ def _write(format: str, local: Local, adapters: Sequence[Path], target: Path) ->
         write_folder(local, target, adapters)
         return str(target), []
     write_gguf(local, target / "model.gguf", "f16", adapters)
-    return str(target / "model.gguf"), []
+    read.mkdir()
+    read_gguf(target / "model.gguf", read)
+    return str(read), []
 
 
 def _agreement(
@@ -125,7 +128,6 @@ def _agreement(
     before = answer_all(program, questions, engines, kept, lambda n: progress("the run's answers", n, total))
     engines.release()
     ref, adapters = opened
-    here = {m.folder for m in listing()}
 
     def opener(_: str, __: Sequence[Path]) -> Any:
         return open_model(ref, adapters=adapters, engine="transformers")
@@ -136,8 +138,6 @@ def _agreement(
         after = answer_all(own, questions, fresh, None, lambda n: progress("the export's answers", n, total))
     finally:
         fresh.release()
-        for made in (m for m in listing() if m.ref == ref and m.folder not in here):
-            shutil.rmtree(made.folder, ignore_errors=True)  # a GGUF is read by way of the cache, which nobody asked for
     return sum(a.text == b.text for a, b in zip(before, after, strict=True)), total
 
 

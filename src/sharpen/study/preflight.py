@@ -156,14 +156,14 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     return found
 
 
-def models_of(setting: Setting) -> list[str]:
-    """References of all models that the study asks."""
-    refs = dict.fromkeys([setting.use_case.model, *(a.model for a in setting.arms if a.model)])
+def models_of(setting: Setting) -> dict[str, str]:
+    """References of all models that the study asks, and where the use case names each."""
+    refs = {a.model: f"arms: {arm_name(a)}" for a in setting.arms if a.model} | {setting.use_case.model: "model"}
     floors = [parts.find("floor", name) for name in setting.task.floors]
     embeds = any(getattr(parts.module(f), "EMBEDS", False) for f in floors if not parts.missing(f))
     if embeds or any("retrieve" in a.does or "nearest_shots" in a.does for a in setting.arms):
-        refs[setting.use_case.embeddings] = None
-    return list(refs)
+        refs.setdefault(setting.use_case.embeddings, "embeddings")
+    return refs
 
 
 def weights_of(ref: str) -> str:
@@ -174,13 +174,13 @@ def weights_of(ref: str) -> str:
 def model_problems(setting: Setting) -> list[Problem]:
     """Models that cannot be had. Local ones are fetched here, once, since every estimate needs them."""
     found: list[Problem] = []
-    for ref in models_of(setting):
+    for ref, place in models_of(setting).items():
         if ref.startswith("fake:"):
             continue
         try:
             found += reach_problems(ref) if is_hosted(ref) else memory_problems(pull(ref, setting.progress))
         except UserError as e:
-            found += [replace(p, where=p.where or "model") for p in e.problems]
+            found += [replace(p, where=p.where or place) for p in e.problems]
     return found
 
 
@@ -206,7 +206,7 @@ def memory_problems(local: Local) -> list[Problem]:
     if free is None or needed <= free:
         return []
     what = f"{local.ref} needs about {needed:.1f} GB of memory and {free:.1f} GB are free."
-    return [Problem(what, "model", "Use a smaller model, close other programs, or use a larger machine.")]
+    return [Problem(what, do="Use a smaller model, close other programs, or use a larger machine.")]
 
 
 def tight_problems(rows: Sequence[Mapping[str, Any]], most: float | None) -> list[Problem]:

@@ -12,7 +12,6 @@ from sharpen.metrics import bounds_of
 from sharpen.study.setting import Setting
 
 DEV, TEST_SHARES = 0.15, (0.40, 0.50, 0.60)  # of a split that is proposed
-FLIPS = 20_000
 
 
 def proof(setting: Setting, data: Dataset) -> evaluation.Plan:
@@ -24,7 +23,7 @@ def proof(setting: Setting, data: Dataset) -> evaluation.Plan:
 
 def needed(alpha: float) -> int:
     """The fewest clusters from which p can fall to ``alpha``."""
-    return next(g for g in range(2, 40) if evaluation.smallest_p(g, FLIPS) <= alpha)
+    return next(g for g in range(2, 40) if evaluation.smallest_p(g, evaluation.Rule().flips) <= alpha)
 
 
 def other_split(setting: Setting, data: Dataset) -> str:

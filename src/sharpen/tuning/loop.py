@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from sharpen.store import read_cached, write_text
 from sharpen.tuning import lora
 from sharpen.tuning.forward import agrees, row_loss, tree_attention, tree_loss
+from sharpen.tuning.gated import lean
 from sharpen.tuning.options import Point, Trained, TrainOptions
 from sharpen.tuning.plan import steps
 from sharpen.tuning.rows import Decode, Untrainable, demand, readable, shown
@@ -101,6 +102,7 @@ class _Run:
         if self.shares:
             stack.enter_context(tree_attention(module))
         self.layers = stack.enter_context(lora.adapted(module, options))
+        stack.enter_context(lean(module))
         self.flat = lora.Flat(self.layers)
         self.moments = torch.zeros_like(self.flat.value), torch.zeros_like(self.flat.value)
         self.best = self.flat.value.detach().clone()

@@ -99,7 +99,7 @@ class TrainOptions:
     load_best_model_at_end: bool = True
     checkpoint_steps: int = 20
     max_length: int = 2048
-    tokens_per_forward: int = 2048
+    tokens_per_forward: int = 768
     share_prefixes: bool = True
     bf16: bool = False
 
