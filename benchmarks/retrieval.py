@@ -21,7 +21,7 @@ from sharpen.models import open_model
 from sharpen.models.embedder import open_embedder
 from sharpen.retrieval import build_passages, chunk, load_index
 from sharpen.store import Store
-from sharpen.study.environment import code_hash, machine
+from sharpen.study.environment import code_hash, machine, packages
 from sharpen.techniques.retrieve import WAYS, recall
 from sharpen.types import Document, Passage, Span
 
@@ -79,7 +79,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = [row for name in args.sets for row in measure(name, args.work.resolve(), args.embeddings)]
     if not args.embeddings and args.sets == parser.get_default("sets"):
-        result = {"machine": machine(), "code": code_hash(), "rows": rows}
+        result = {"machine": machine(), "packages": packages(), "code": code_hash(), "rows": rows}
         (HERE / "results" / "retrieval.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

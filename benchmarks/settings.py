@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ from study import prepare
 from sharpen.cli.progress import Live
 from sharpen.data import cluster
 from sharpen.study import preflight
-from sharpen.study.environment import code_hash
+from sharpen.study.environment import code_hash, machine, packages
 from sharpen.study.setting import Setting, resolve
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import digest
@@ -96,8 +94,7 @@ def screen(
 def write(train: int, rows: list[dict[str, Any]]) -> None:
     """Keep what is known so far."""
     what = (__doc__ or "").splitlines()[0]
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    kept = {"what": what, "machine": machine, "train": train, "candidates": rows}
+    kept = {"what": what, "train": train, "candidates": rows}
     RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
@@ -114,7 +111,8 @@ def main() -> None:
     for number, candidate in enumerate(CANDIDATES):
         if candidate in done or (args.only is not None and number not in args.only):
             continue
-        rows.append(screen(setting, bench, *candidate, said) | {"clusters": clusters, "code": code_hash()})
+        ran = {"code": code_hash(), "machine": machine(), "packages": packages()}
+        rows.append(screen(setting, bench, *candidate, said) | {"clusters": clusters, **ran})
         print(json.dumps(rows[-1]), flush=True)
         write(len(bench.train), rows)
 

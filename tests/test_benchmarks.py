@@ -150,7 +150,10 @@ def runs(ours: float, loss: float) -> list[dict[str, Any]]:
 
 def test_training_is_held_against_speed_memory_and_loss() -> None:
     assert all(all(c["met"].values()) for c in training.compared(runs(200, 1.21)).values())
-    assert list(training.compared(runs(199, 1.23))["single"]["met"].values()) == [False, False, True]
+    found = training.compared(runs(199, 1.23))
+    assert list(found["shared"]["met"].values()) == [False, True, False], "loss, memory, speed"
+    assert list(found["single"]["met"].values()) == [False, True], "no ratio is demanded of rows that share nothing"
+    assert found["single"]["ours_over_trl"]["tokens_per_second"] == 1.99
 
 
 def test_the_fastest_settings_are_those_of_the_clock_on_the_wall() -> None:

@@ -98,9 +98,11 @@ class Costs(Prices):
 
 
 class Budget(Strict):
-    """How much building may take; becomes counts once, in pre-flight."""
+    """How long the study may take; becomes counts once, in pre-flight."""
 
-    minutes: float | None = Field(None, gt=0, description="of building all arms; trials and training are cut to it")
+    minutes: float | None = Field(
+        None, gt=0, description="of the whole study; trials and training are cut to it, the test never"
+    )
 
 
 class UseCase(Strict):

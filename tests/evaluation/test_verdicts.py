@@ -27,6 +27,12 @@ def test_better_and_shown_to_be_the_best() -> None:
     assert "shown to be less than 0.02 below every other arm" in v.text
 
 
+def test_of_two_arms_nothing_is_said_of_others() -> None:
+    v = decide(standings({"base": 0.2, "a": 0.6}, 0.05), TERMS, 0.1)
+    assert (v.kind, v.as_good_as_best) == ("better", True)
+    assert v.text == "a is better than base by 0.400 (adjusted p = 0.001)."
+
+
 def test_better_but_not_separated_names_the_others() -> None:
     v = decide(standings({"base": 0.2, "a": 0.6, "b": 0.58, "c": 0.3}, 0.05), TERMS, 0.1)
     assert (v.kind, v.winner, v.as_good_as_best) == ("better", "a", False)
@@ -87,7 +93,7 @@ def test_p_and_interval_must_agree() -> None:
 
 
 def test_an_arm_that_breaks_a_constraint_is_reported_not_chosen() -> None:
-    means = {"base": 0.2, "big": 0.8, "a": 0.5}
+    means = {"base": 0.2, "big": 0.8, "a": 0.5, "b": 0.2}
     v = decide(standings(means, 0.05, big={"able": False}), TERMS, 0.1)
     assert (v.kind, v.winner, v.as_good_as_best) == ("better", "a", True)
     assert "big is better too, by 0.600 (adjusted p = 0.001), but breaks a constraint" in v.text

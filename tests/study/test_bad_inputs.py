@@ -203,13 +203,43 @@ def test_too_little_memory_is_said_before_anything_is_loaded(monkeypatch: pytest
     assert "smaller model" in problem.do
 
 
+def too_long(d: Path) -> None:
+    """Make some answers longer than the fake model reads."""
+    rows = [json.loads(line) for line in (d / "questions.jsonl").read_text().splitlines()]
+    for row in rows[::9]:
+        row["answers"] = [row["answers"][0] + " very" * 9000]
+    (d / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+
+
+def test_what_is_too_long_is_said_with_what_makes_a_study_impossible(towns: Path) -> None:
+    too_long(towns.parent)
+    rewrite(towns, "version: 1", "version: 1\narms: [baseline, retreive]")
+    said = " ".join(map(str, problems_of(towns)))
+    assert "retreive" in said
+    assert said.count("longer than the 8192 tokens") == 2, "train and dev"
+
+
+def test_every_dropped_row_can_be_looked_up(
+    towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append(towns.parent, '{"question": "half')
+    monkeypatch.chdir(towns.parent)
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", "usecase.yaml"])
+    with pytest.raises(SystemExit):
+        main()
+    place = capsys.readouterr().out.partition("every dropped row with its line and reason: ")[2].splitlines()[0]
+    (row,) = map(json.loads, Path(place).read_text().splitlines())
+    assert (row["file"], row["line"]) == ("questions.jsonl", 201)
+    assert row["reason"]
+    report = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    assert (report.path / "dropped.jsonl").read_text() == Path(place).read_text()
+    assert "dropped.jsonl" in (report.path / "report.html").read_text()
+
+
 def test_an_example_longer_than_the_context_is_said(
     towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [json.loads(line) for line in (towns.parent / "questions.jsonl").read_text().splitlines()]
-    for row in rows[::9]:
-        row["answers"] = [row["answers"][0] + " very" * 9000]
-    (towns.parent / "questions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    too_long(towns.parent)
     monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -80,6 +80,15 @@ def test_an_arm_of_another_model_is_not_estimated_and_does_not_count_as_nothing(
     assert "and what is not estimated" in str(found)
 
 
+def test_what_a_technique_of_ones_own_takes_is_said_to_be_unknown(towns: Path) -> None:
+    """Its arm's seconds are those of what is known, so the least."""
+    (towns.parent / "mine.py").write_text("def mine():\n    return lambda program, bench: program\n")
+    found = sharpen.check(towns, ["arms=[baseline, ./mine.py]"])
+    row = next(r for r in found["estimates"] if r["arm"] == "./mine.py")
+    assert "./mine.py (not known, so this is the least)" in row["why"]
+    assert row["seconds"] > 0
+
+
 def test_an_arm_that_needs_more_memory_than_there_is() -> None:
     rows = [{"arm": "a", "memory_gb": 2.0}, {"arm": "b", "memory_gb": 9.5}, {"arm": "c", "memory_gb": None}]
     (problem,) = tight_problems(rows, 8.0)

@@ -166,6 +166,7 @@ def example(i: int, kind: str) -> dict[str, Any]:
         "kind": kind,
         "answers": {n: says.get(s, "oak") if s is not None else "" for n, s in scores.items()},
         "scores": scores,
+        "passages_of": "retrieve + lora",
         "passages": [
             {
                 "id": f"houses/street-{i}.md#2",

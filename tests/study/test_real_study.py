@@ -20,10 +20,11 @@ from towns_data import write_towns
 
 import sharpen
 from sharpen.data import load
-from sharpen.runtime import Answers, answer_all
+from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.engine import choose_engine
 from sharpen.study.setting import resolve
+from sharpen.types import Answer, Example, System
 
 pytestmark = pytest.mark.full
 ARMS = ["arms=[baseline, 'retrieve(k=1)', 'retrieve(k=1) + lora(num_train_epochs=4)']"]
@@ -50,6 +51,16 @@ def answers_in(store: Path) -> int:
     """How many answers a store keeps."""
     with contextlib.closing(sqlite3.connect(f"file:{store / 'answers.sqlite'}?mode=ro", uri=True)) as db:
         return int(db.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+
+def answered(run: sharpen.Report, n: int) -> tuple[System, list[Example], list[Answer], Engines]:
+    """The winner's program, some questions of dev and train, what the run answered to them, and its engines."""
+    setting, program = program_of(run.path, run.winner)
+    done = json.loads((run.path / "done.json").read_text())
+    data = load(setting.store.root / "data" / done["data"])
+    questions, engines = [*data.dev, *data.train][:n], setting.engines()
+    expected = answer_all(program, questions, engines, Answers(setting.store.root / "answers.sqlite"))
+    return program, questions, expected, engines
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +107,10 @@ def test_it_learns_and_says_so(run: sharpen.Report) -> None:
     answer = sharpen.ask(run.path, "What colour is the tower town1 painted?")
     assert answer.text
     assert "town1" in answer.passages[0].text
+    checked = run["environment"]["engine_check"]  # two cold runs of the fast engine, and fp32 beside
+    assert checked["n"] >= 5
+    assert max(checked["changed_between_cold_runs"], checked["other_than_fp32"]) <= 1
+    assert abs(checked["value"] - checked["value_in_fp32"]) <= 0.1
 
 
 def test_the_fast_engine_is_chosen_by_itself(use_case: Path) -> None:
@@ -119,6 +134,27 @@ def test_merged_exports_answer_as_the_run_did(run: sharpen.Report, tmp_path: Pat
     assert made.same >= 48
 
 
+def test_an_engine_that_reads_gguf_by_itself_answers_as_the_run_did(run: sharpen.Report, tmp_path: Path) -> None:
+    import numpy as np
+    import openvino
+    import openvino_genai
+
+    from sharpen.models import open_model
+    from sharpen.runtime import prompts
+
+    sharpen.export(run.path, tmp_path / "gguf", "gguf", run.winner)
+    program, questions, expected, engines = answered(run, 50)
+    reader = open_model(program.model, engine="transformers")
+    other = openvino_genai.LLMPipeline(str(tmp_path / "gguf" / "model.gguf"), "CPU", INFERENCE_PRECISION_HINT="f32")
+    same = 0
+    for messages, answer in zip(prompts(program, questions, engines), expected, strict=True):
+        ids = openvino.Tensor(np.array([reader.render(messages).ids]))
+        tokens = other.generate(ids, max_new_tokens=8, do_sample=False).tokens[0]
+        same += reader.tokenizer.decode(tokens, skip_special_tokens=True).strip() == answer.raw.strip()
+    assert len(questions) == 50
+    assert same >= 48
+
+
 def test_the_adapter_loads_in_plain_peft_and_answers_as_the_run_did(run: sharpen.Report, tmp_path: Path) -> None:
     import peft
     import torch
@@ -128,11 +164,7 @@ def test_the_adapter_loads_in_plain_peft_and_answers_as_the_run_did(run: sharpen
     from sharpen.runtime import prompts
 
     sharpen.export(run.path, tmp_path / "adapter", "adapter", run.winner)
-    setting, program = program_of(run.path, run.winner)
-    done = json.loads((run.path / "done.json").read_text())
-    dev = load(setting.store.root / "data" / done["data"]).dev[:20]
-    engines = setting.engines()
-    expected = answer_all(program, dev, engines, Answers(setting.store.root / "answers.sqlite"))
+    program, dev, expected, engines = answered(run, 20)
     module, tokenizer = load_module(pull(program.model))
     plain = peft.PeftModel.from_pretrained(module, tmp_path / "adapter")
     reader = open_model(program.model, engine="transformers")

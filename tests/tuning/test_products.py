@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from sharpen.tuning import lora
 from sharpen.tuning.lora import times
+
+
+@pytest.fixture(params=[True, False], ids=["AMD", "other"], autouse=True)
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Products as they are taken on either kind of processor."""
+    monkeypatch.setattr(lora, "_amd", lambda: request.param)
+    lora._onednn.cache_clear()
+    assert (lora._onednn() is not None) == (request.param and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+    yield
+    lora._onednn.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -31,11 +43,8 @@ def test_without_onednn_products_are_the_same(monkeypatch: pytest.MonkeyPatch) -
     before = times(x, x)
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", refuses)
     lora._onednn.cache_clear()
-    try:
-        assert torch.allclose(times(x, x), before)
-        assert lora._onednn() is None
-    finally:
-        lora._onednn.cache_clear()
+    assert torch.allclose(times(x, x), before)
+    assert lora._onednn() is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 7, 3), (40, 24, 1), (60, 32, 48)])

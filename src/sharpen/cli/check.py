@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def _data(found: dict[str, Any]) -> None:
         print(f"  classes {len(facts['train']['labels'])}")
     for reason, n in facts["dropped"].items():
         print(f"  dropped {n}: {reason}")
+    if facts["dropped"]:
+        print(f"  every dropped row with its line and reason: {os.path.relpath(found['dropped'])}")
     for pair, n in facts["leaks"].items():
         print(f"  leaks {n}: {pair}")
     for note in found["notes"]:

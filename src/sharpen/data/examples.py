@@ -105,7 +105,10 @@ def _shorten(problems: list[Problem], name: str) -> list[Problem]:
     if len(problems) <= SHOWN:
         return problems
     more = len(problems) - SHOWN
-    return [*problems[:SHOWN], Problem(f"{more} more rows have problems.", name, "All are listed in dropped.jsonl.")]
+    return [
+        *problems[:SHOWN],
+        Problem(f"{more} more rows have problems.", name, "Mend these first; the same command says the next."),
+    ]
 
 
 def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows, place: str) -> None:

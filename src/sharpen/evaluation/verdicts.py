@@ -106,12 +106,13 @@ def _choose(better: Sequence[Standing], base: Standing, able: Sequence[Standing]
         best = min(shown, key=lambda a: (_cost(a), a is not base, -a.mean))
         if best is base:
             return Verdict("keep_baseline", base.name, _small_text(better, base, terms), leader, True)
-        why = f"it is shown to be less than {terms.worth:g} below every other {terms.others}"
         cheapest = len(shown) > 1 and all(_cost(best) < _cost(a) for a in shown if a is not best)
+        why = ""
+        if len(shown) > 1 or any(a is not best and a is not base for a in able):
+            why = f"; it is shown to be less than {terms.worth:g} below every other {terms.others}"
         more = f", and it is the cheapest arm of which that is shown ({len(shown)})" if cheapest else ""
-        return Verdict(
-            "better", best.name, f"{best.name} is better than {base.name} {_gain(best)}; {why}{more}.", leader, True
-        )
+        text = f"{best.name} is better than {base.name} {_gain(best)}{why}{more}."
+        return Verdict("better", best.name, text, leader, True)
     best = max(better, key=lambda a: a.mean)
     close = [b.name for b in able if b is not best and best.below[b.name] >= terms.worth]
     text = f"{best.name} is better than {base.name} {_gain(best)}; it is not separated from {_list(close)}."

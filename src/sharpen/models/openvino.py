@@ -1,10 +1,11 @@
 """Models on OpenVINO GenAI: the fast engine on CPU.
 
-The weights are written as GGUF from the exact fp32 weights (adapters merged first), every arm alike, and turned into
-OpenVINO's own form once; both are kept by content in the cache of models. Prompts go in as token ids, so they are read
-as they were in training. Requests are answered in one continuous batch, in which nothing that prompts share is read
-again; every set of adapters has an engine of its own, so that what was read never mixes. Likelihoods of given choices
-are computed by transformers in fp32, on weights of which this engine's are rounded.
+The base is written as GGUF from the exact fp32 weights and turned into OpenVINO's own form once; a tuned arm's weights,
+merged in fp32 and rounded alike, take the place of the base's in that form. It is kept by content in the cache of
+models. Prompts go in as token ids, so they are read as they were in training. Requests are answered in one continuous
+batch, in which nothing that prompts share is read again; every set of adapters has an engine of its own, so that what
+was read never mixes. Likelihoods of given choices are computed by transformers in fp32, on weights of which this
+engine's are rounded.
 
 Carries the families llama, mistral (without a sliding window), qwen2 and qwen3, with plain rotary positions.
 """

@@ -82,7 +82,8 @@ def answering_dtype(device: str) -> Any:
     """The precision that answers are written in on a device."""
     import torch
 
-    return torch.bfloat16 if device.startswith("cuda") and torch.cuda.is_bf16_supported() else torch.float32
+    able = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if able else torch.float32
 
 
 def end_ids(local: Local, tokenizer: Any) -> tuple[int, ...]:

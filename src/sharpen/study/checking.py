@@ -17,7 +17,8 @@ from sharpen.types import Progress, silent
 
 
 class Checked(dict[str, Any]):
-    """What :func:`check` found: ``data``, ``notes``, ``proof``, ``estimates``, ``seconds``, ``budget``, ``problems``.
+    """What :func:`check` found: ``data``, ``dropped``, ``notes``, ``proof``, ``estimates``, ``seconds``, ``budget``,
+    ``problems``. ``dropped`` is the file that says of every row that is left out where it stood and why.
 
     Printing shows what the study will take, a notebook shows it as a table.
     """
@@ -68,6 +69,7 @@ def check(
     found = preflight.inspect(setting)
     known = {
         "data": dict(found.data.facts),
+        "dropped": str(found.data.folder / "dropped.jsonl"),
         "notes": list(found.data.notes),
         "proof": list(proof(setting, found.data).says),
     }

@@ -34,7 +34,7 @@ def environment(setting: Setting, engines: Engines) -> dict[str, Any]:
         "sharpen": sharpen.__version__,
         "code": code_hash(),
         "python": platform.python_version(),
-        "packages": {p: v for p in PACKAGES if (v := _version(p))},
+        "packages": packages(),
         "machine": machine(),
         "engine": setting.engine,
         "engine_why": setting.engine_why,
@@ -42,6 +42,11 @@ def environment(setting: Setting, engines: Engines) -> dict[str, Any]:
         "model_identity": engines.identity(setting.use_case.model),
         "embeddings": public_name(setting.use_case.embeddings),
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of those packages that results depend on, as far as they are installed."""
+    return {p: v for p in PACKAGES if (v := _version(p))}
 
 
 def machine() -> dict[str, Any]:

@@ -26,6 +26,7 @@ from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Render
 
 SLOWER = 4  # times that fp32 takes of what the fast engine takes
 MEASURED_PASS = 768.0  # tokens of a pass while training's memory was measured
+UNKNOWN = "not known, so this is the least"  # of a technique of the user's own or of another package
 EPOCHS = TrainOptions().num_train_epochs
 MOST = 800  # training questions that are rendered; more say little more
 
@@ -241,7 +242,7 @@ class Estimator:
             each = work.computed_tokens // max(1, work.steps)
             what = f"{work.steps} steps of {each} tokens, {work.supervised} tokens learned"
             return train + tried, self.chosen(both)[0], what
-        return 0.0, draft, ""
+        return 0.0, draft, UNKNOWN
 
     def arm(self, arm: Arm) -> dict[str, Any]:
         """Seconds and memory of one arm."""
@@ -261,7 +262,7 @@ class Estimator:
             if steps not in self.seen:
                 self.seen.add(steps)
                 seconds += took
-                did.append(f"{step} {took:.0f} s" + (f" ({said})" if said else ""))
+                did.append(step + (f" {took:.0f} s" if took else "") + (f" ({said})" if said else ""))
         if draft.trained:
             seconds += s.tuned_load_seconds
             more = self.seeds - 1  # built again, and asked the test again

@@ -65,7 +65,7 @@ def inspect(setting: Setting) -> Found:
     settle(setting, data)
     problems += [*document_problems(setting, data), *given_problems(setting, data)]
     if problems:
-        raise UserError([*problems, *made.problems])
+        raise UserError([*problems, *made.problems, *_also_long(setting, data)])
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
     given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
     weights = [weights_of(ref) for ref in models_of(setting)]
@@ -219,17 +219,28 @@ def tight_problems(rows: Sequence[Mapping[str, Any]], most: float | None) -> lis
     ]
 
 
-def length_problems(bench: Bench, model: str) -> list[Problem]:
+def length_problems(data: Dataset | Bench, model: Model) -> list[Problem]:
     """Examples whose question and answer alone are longer than what the model reads: no prompt can hold them."""
-    opened = bench.engines.model(model)
     found = []
-    for name, examples in (("train", bench.train), ("dev", bench.dev)):
-        long = [e.id for e in examples if e.targets and _tokens(opened, e) > opened.context]
+    for name, examples in (("train", data.train), ("dev", data.dev)):
+        long = [e.id for e in examples if e.targets and _tokens(model, e) > model.context]
         if long:
-            what = f"{len(long)} examples are longer than the {opened.context} tokens that the model reads"
+            what = f"{len(long)} examples are longer than the {model.context} tokens that the model reads"
             do = "Shorten or drop them, or use a model that reads more."
             found.append(Problem(f"{what} (first: {', '.join(long[:3])}).", name, do))
     return found
+
+
+def _also_long(setting: Setting, data: Dataset) -> list[Problem]:
+    """The same where no study is possible, so that all is said at once. A model that is not there is said elsewhere."""
+    ordinary = 512  # bytes, so no more tokens, which every model reads: none is opened for these
+    texts = (e.question + e.targets[0] for e in (*data.train, *data.dev) if e.targets)
+    if all(len(text.encode("utf-8", "replace")) <= ordinary for text in texts):
+        return []
+    try:
+        return length_problems(data, open_model(setting.use_case.model))
+    except UserError:
+        return []
 
 
 def _tokens(model: Model, example: Example) -> int:
@@ -257,7 +268,7 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     bench = setting.bench(data, engines, Counts())
     words = " ".join(a.does for a in setting.arms)
     speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
-    problems = length_problems(bench, setting.use_case.model)
+    problems = length_problems(bench, engines.model(setting.use_case.model))
     held = (available_gb(), resident_gb())
     drawn = sketch(setting, bench, data.seal.n)
     seeds = setting.use_case.seeds

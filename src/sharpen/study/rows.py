@@ -174,6 +174,9 @@ def example_rows(made: Results) -> list[dict[str, Any]]:
     shown = []
     for kind, i in [(k, i) for k, found in kinds.items() for i in found[: shares[k]]]:
         example = made.test.examples[i]
+        # Where the leader reads no passages, those of the arm that was to: they may hold what it lacked.
+        other = made.retriever if made.retriever in arms else None
+        reader = other if other and not arms[made.leader][i].passages else made.leader
         shown.append(
             {
                 "id": example.id,
@@ -183,7 +186,8 @@ def example_rows(made: Results) -> list[dict[str, Any]]:
                 "through": made.leader,
                 "answers": {name: answers[i].text for name, answers in arms.items()},
                 "scores": {name: scores[i].value for name, scores in made.judged.items()},
-                "passages": [{"id": p.id, "text": p.text, "score": p.score} for p in arms[made.leader][i].passages],
+                "passages": [{"id": p.id, "text": p.text, "score": p.score} for p in arms[reader][i].passages],
+                "passages_of": reader,
             }
         )
     return shown

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     race.saved_test = len(race.dropped) * data.seal.n
     made = Results(setting, data, built, left, race, latencies, test, plan, answered, leader, env)
     keep_answers(folder, made)
+    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in data.dropped]
+    write_text(folder.path / "dropped.jsonl", "".join(f"{line}\n" for line in lines))
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
     folder.write_json("report.json", report)
     _write_page(folder)
