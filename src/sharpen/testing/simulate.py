@@ -37,8 +37,8 @@ class World:
     ``sizes`` the mean questions a cluster, ``unequal`` the standard deviation of their logarithm; ``icc`` the
     correlation within clusters, ``alike`` that between arms, both of the hidden number; ``informative`` the
     correlation of a cluster's size with how easy it is. Between scores of two arms 0.5 comes to .33 at exact match
-    0.5 and to .15 near 0 and 1; real arms have -.05 to .44 at exact match and .17 to .53
-    at F1 (``docs/LOG.md``).
+    0.5 and to .15 near 0 and 1; real arms have -.05 to .44 at exact match and .17 to .53 at F1
+    (``docs/LOG.md``).
     """
 
     clusters: int
