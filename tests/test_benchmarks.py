@@ -87,8 +87,8 @@ def test_a_point_without_claims_or_power_is_not_measured() -> None:
     assert honesty.judge({**POINT, "spread_better": 20})["a"] is False
     assert honesty.judge({**POINT, "name": "macro-F1"})["d"] is None, "what is no mean is not raced"
     counts = honesty.summarise([POINT, {**POINT, "null_better": 20}])
-    assert counts["a"] == {"met": 1, "not_met": 1, "nothing_stated": 0, "not_reached": 178}
-    assert (counts["c"]["nothing_stated"], counts["c"]["not_reached"]) == (2, 178)
+    assert counts["a"] == {"met": 1, "not_met": 1, "nothing_stated": 0, "not_reached": 186}
+    assert (counts["c"]["nothing_stated"], counts["c"]["not_reached"]) == (2, 186)
 
 
 def test_the_race_with_far_ones_drops_them() -> None:

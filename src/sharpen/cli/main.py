@@ -6,7 +6,11 @@ import errno
 import os
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -25,6 +29,8 @@ models_app = typer.Typer(help="Fetch and list models.", invoke_without_command=T
 store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(store_app, name="store")
+
+AGAIN = 3.0  # seconds after which an interruption that nobody noticed is raised again
 
 UseCaseFile = Annotated[Path, typer.Argument(help="usecase.yaml, or the folder that holds it.")]
 RunFolderArgument = Annotated[Path, typer.Argument(help="The folder of a run, such as runs/help-centre.")]
@@ -205,20 +211,52 @@ def _streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _ended(number: int, frame: object) -> None:
-    """A polite signal is an interruption: what was done is kept, and that is said."""
-    raise KeyboardInterrupt
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Take polite signals, as far as nobody else does, for the time of the block: each is an interruption.
+
+    What is raised while modules are imported may be lost there (in callbacks, in compiled modules), so their end is
+    waited for, though not for long; elsewhere the interruption is raised again until it was noticed.
+    """
+    first: list[float] = []
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        if not first:
+            first.append(time.monotonic())
+        waits = _importing(frame) and time.monotonic() - first[0] < AGAIN
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0.01 if waits else AGAIN)
+            if waits:
+                return
+        raise KeyboardInterrupt
+
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            before[number] = signal.signal(number, ended)
+    try:
+        yield
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def main() -> None:
     """Run the command line. A user's mistake ends with status 2 and sentences, an interruption with 130."""
     _streams()
-    for polite in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, polite) and signal.getsignal(getattr(signal, polite)) == signal.SIG_DFL:
-            signal.signal(getattr(signal, polite), _ended)
     try:
         try:
-            app()
+            with _interruptible():
+                app()
         finally:
             sys.stdout.flush()  # who no longer reads is noticed here, and not when Python ends
     except (UserError, PluginError) as e:
