@@ -359,7 +359,9 @@ except UserError as e:
 
 
 @pytest.mark.parametrize("tuned", [False, True])
-@pytest.mark.parametrize("share", [0.0, 0.25, 0.9])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0.0, marks=pytest.mark.full), 0.25, pytest.param(0.9, marks=pytest.mark.full)]
+)
 def test_a_disk_that_fills_up_while_openvino_writes_leaves_nothing(
     calm_folder: Path, tmp_path: Path, cache: Path, share: float, tuned: bool
 ) -> None:

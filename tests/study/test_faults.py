@@ -89,7 +89,7 @@ def test_a_full_disk_is_a_sentence_and_corrupts_nothing(towns: Path, tmp_path: P
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-@pytest.mark.parametrize("kilobytes", [200, 1200])
+@pytest.mark.parametrize("kilobytes", [pytest.param(200, marks=pytest.mark.full), 1200])
 def test_a_disk_that_is_full_is_called_so(towns: Path, tmp_path: Path, kilobytes: int) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
