@@ -75,7 +75,7 @@ def test_every_committed_result_can_be_told(capsys: pytest.CaptureFixture) -> No
 
 
 POINT = {"studies": 300, "clusters": 14, "null_better": 9, "null_covered": 285, "spread_covered": 280, "race_lost": 0}
-POINT |= {"name": "F1", "race_lost_null": 0, "race_lost_far": 0, "spread_better": 0}
+POINT |= {"name": "F1", "race_lost_null": 0, "race_lost_far": 0, "race_lost_chosen": 0, "spread_better": 0}
 POINT |= {"spread_wrong": 0, "lead_wrong": 0, "spread_claims": 0, "lead_claims": 0, "power_better": None}
 
 
@@ -84,6 +84,7 @@ def test_a_point_without_claims_or_power_is_not_measured() -> None:
     assert honesty.judge({**POINT, "lead_claims": 9, "lead_wrong": 16, "power_better": 225})["c"] is False
     assert honesty.judge({**POINT, "race_lost_null": 7})["d"] is False
     assert honesty.judge({**POINT, "race_lost_far": 7})["d"] is False
+    assert honesty.judge({**POINT, "race_lost_chosen": 7})["d"] is False
     assert honesty.judge({**POINT, "spread_better": 20})["a"] is False
     assert honesty.judge({**POINT, "name": "macro-F1"})["d"] is None, "what is no mean is not raced"
     counts = honesty.summarise([POINT, {**POINT, "null_better": 20}])
@@ -96,6 +97,19 @@ def test_the_race_with_far_ones_drops_them() -> None:
     found = honesty._far(point, point.world, honesty.Rule(flips=500), 10, rng)
     assert found["race_dropped_far"] >= 20, "four of five others are far behind"
     assert found["race_lost_far"] == 0
+
+
+def test_the_race_with_chosen_ones_has_as_many_arms_as_the_point() -> None:
+    point, rng = honesty.Point(40, 0.1, "exact match 0.5", 6), np.random.default_rng(0)
+    raced, race = [], honesty.Study.raced
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(honesty.Study, "raced", lambda study: raced.append(study) or race(study))
+        found = honesty._chosen(point, point.world, honesty.Rule(flips=500, worth=0.3), 10, rng)
+    assert [list(s.arms) for s in raced] == [[f"a{i}" for i in range(6)]] * 10
+    means = np.mean([[np.mean([s.value for s in study.arms[a]]) for a in study.arms] for study in raced], axis=0)
+    assert means[1] > 0.7
+    assert means[2:].min() > means[0] + 0.02, "the best of six looks better than it is"
+    assert found["race_lost_chosen"] == 0
 
 
 def test_a_half_written_line_is_no_study(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,6 +154,56 @@ def test_parts_of_another_package(plugins: Path) -> None:
     assert part.page == "Greets.\n\nAt length."
     assert "acme_parts" not in sys.modules, "listing imports nothing"
     assert parts.factory("technique", "acme_hello")(n=2)("p", None) == ("p", 2)
+
+
+def test_what_a_part_consists_of(plugins: Path, tmp_path: Path) -> None:
+    """Who edits what a part imports, or upgrades its package, has another part."""
+    assert parts.content(parts.find("technique", "retrieve")) == ""
+    theirs = parts.find("technique", "acme_hello")
+    seen = {parts.content(theirs)}
+    (plugins / "acme_parts" / "leaves.py").write_text("x = 1\n")
+    seen.add(parts.content(theirs))
+    own = tmp_path / "mine.py"
+    own.write_text("import helper\nfrom other import thing\nimport json\n\ndef mine():\n    pass\n")
+    mine = parts.find("technique", str(own))
+    seen.add(parts.content(mine))
+    (tmp_path / "helper.py").write_text("import further\n")
+    seen.add(parts.content(mine))
+    (tmp_path / "further.py").write_text("import helper\n")
+    seen.add(parts.content(mine))
+    (tmp_path / "unrelated.py").write_text("x = 1\n")
+    assert parts.content(mine) in seen
+    assert len(seen) == 5
+    (tmp_path / "helper.py").write_text("def (\n")
+    with pytest.raises(PluginError, match=r"mine\.py.*SyntaxError"):
+        parts.content(mine)
+
+
+@pytest.mark.parametrize("name", ["rtf", "broken"])
+def test_a_reader_of_another_package_is_asked_or_named(name: str, plugins: Path) -> None:
+    """Data are read in a process of their own, where whatever fails must come back as a sentence."""
+    points = f"[sharpen.reader]\nacme_{name} = acme_parts.{name}:{name}\n"
+    (plugins / "acme_parts-1.0.dist-info" / "entry_points.txt").write_text(points)
+    (plugins / "acme_parts" / "rtf.py").write_text(
+        '"""Reads RTF."""\nfrom sharpen.data.reading import DocumentReader\nfrom sharpen.types import Document\n'
+        'SUFFIXES = (".rtf",)\n\n'
+        'def rtf():\n    return DocumentReader(lambda path, source: [Document(source, "Hello.")])\n'
+    )
+    (plugins / "docs").mkdir()
+    (plugins / "docs" / "a.rtf").write_text("{\\rtf1 Hello.}")
+    (plugins / "q.jsonl").write_text("".join(f'{{"question": "Is it {i}?", "answers": "{i}"}}\n' for i in range(60)))
+    code = (
+        "import sys; from pathlib import Path; from sharpen import data; from sharpen.config import Data\n"
+        "base = Path(sys.argv[1])\n"
+        "made = data.examine(Data(examples='q.jsonl', documents='docs', near_duplicates=1.0), base, base / 'store')\n"
+        "print(made.folder and data.load(made.folder).documents, *made.problems)"
+    )
+    command = [sys.executable, "-c", code, str(plugins)]
+    env = {**os.environ, "PYTHONPATH": f"{plugins}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    assert (
+        "Document(source='a.rtf'" if name == "rtf" else "reader acme_broken (from acme-parts) failed"
+    ) in done.stdout
 
 
 def test_ours_come_first(plugins: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from sharpen.errors import UserError
 from sharpen.store import STALE_SECONDS, Store, hash_file, hash_folder, locked, replacing, write_text
+from sharpen.study.folder import RunFolder
 
 
 def put(text: str, name: str = "a.txt"):
@@ -260,4 +262,15 @@ def test_who_finds_a_lock_held_says_so_and_waits(tmp_path: Path) -> None:
     assert got.is_set()
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "file" / "x"):
+        pass
+
+
+def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(UserError, match="cannot be locked: No locks available"), locked(tmp_path / "x"):
+        pass
+    with pytest.raises(UserError, match=r"cannot be locked: No locks available.*--out"), RunFolder(tmp_path).locked():
         pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -194,10 +195,47 @@ def find(kind: str, name: str, base: Path | None = None) -> Part:
     key = name.replace("-", "_")
     if key not in known:
         near = get_close_matches(key, known, n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
+        names = [n.replace("_", "-") if kind == "task" else n for n in near or known]  # as the documents write them
+        hint = f"Did you mean {' or '.join(names)}?" if near else f"There are: {', '.join(names)}."
         own = f" One of your own is named by its path: ./{key}.py" if kind in OWN and not near else ""
         raise UserError(f"there is no {kind} called {name!r}.", do=hint + own)
     return known[key]
+
+
+def content(part: Part) -> str:
+    """What a part that is not ours consists of, as a hash: who changes it has another part.
+
+    Of a file of the user's own that file and those beside it that it imports; of another package's part all of that
+    package's files. Ours are sharpen's own code, which is known as a whole.
+    """
+    if part.origin == "sharpen":
+        return ""
+    top, h = part.module.partition(":")[0].partition(".")[0], hashlib.sha256()
+    with blamed(part):
+        for path in sorted(_imported(part.path, set()) if part.path and not part.module else _package(top)):
+            h.update(path.name.encode() + b"\0" + path.read_bytes())
+    return h.hexdigest()
+
+
+def _imported(path: Path, found: set[Path]) -> set[Path]:
+    """A file and the files beside it that it imports, and so on."""
+    found.add(path)
+    for node in ast.walk(_tree(path)):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        for top in (name.partition(".")[0] for name in names):
+            beside = (path.parent / f"{top}.py", path.parent / top / "__init__.py")
+            for other in (p for p in beside if p.is_file() and p not in found):
+                _imported(other, found)
+    return found
+
+
+def _package(top: str) -> set[Path]:
+    """All Python files of an installed package, or of a module that is one by itself."""
+    spec = importlib.util.find_spec(top)
+    folders = [Path(p) for p in spec.submodule_search_locations or ()] if spec else []
+    inside = {path for folder in folders for path in folder.rglob("*.py")}
+    return inside or ({Path(spec.origin)} if spec and spec.origin else set())
 
 
 def missing(part: Part) -> tuple[str, str] | None:

@@ -70,6 +70,27 @@ def _on_disk(path: Path) -> None:
         os.close(handle)
 
 
+def sync(folder: Path) -> None:
+    """See that a folder with all that is in it outlives a power cut."""
+    for path in (*folder.rglob("*"), folder):
+        _on_disk(path)
+
+
+@contextmanager
+def beside(final: Path, name: str = "") -> Iterator[Path]:
+    """An empty folder beside ``final``, to be filled and renamed to it; whatever is left of it is removed.
+
+    Others may read it as far as the umask says, unlike one of ``tempfile``.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    folder = final.with_name(f"{name or f'.{final.name}.'}{secrets.token_hex(8)}")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:
@@ -122,14 +143,10 @@ class Store:
     def keep(self, kind: str, fill: Callable[[Path], None]) -> Ref:
         """Let ``fill`` write into an empty folder, then store that folder by its content and return its ref."""
         parent = self.root / kind
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = parent / f".new-{secrets.token_hex(8)}"
-        temporary.mkdir()
-        try:
+        with beside(parent / kind, ".new-") as temporary:
             fill(temporary)
             name = hash_folder(temporary)
-            for path in temporary.rglob("*"):
-                _on_disk(path)
+            sync(temporary)
             final = parent / name
             if final.is_dir() and not self.verify(f"{kind}:{name}"):
                 put_aside(final)
@@ -140,8 +157,6 @@ class Store:
                     raise
             os.utime(final)  # it is in use from now on, also where it was here before
             _on_disk(parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return f"{kind}:{name}"
 
     def has(self, ref: Ref) -> bool:
@@ -236,6 +251,9 @@ def locked(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[Non
             except BlockingIOError:
                 waits()
                 fcntl.flock(f, fcntl.LOCK_EX)
+            except OSError as e:
+                do = "Choose a place on a local disk, by SHARPEN_HOME for the store or SHARPEN_MODELS for models."
+                raise UserError(f"cannot be locked: {e.strerror}.", str(path.parent), do) from None
         yield
 
 

@@ -327,7 +327,9 @@ def test_a_full_disk_is_said_and_leaves_nothing(base: Path, tmp_path: Path, monk
     assert list((tmp_path / "store").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["data.json", "train.jsonl", "sealed/test.jsonl", "test-questions.txt"])
+@pytest.mark.parametrize(
+    "name", ["data.json", "train.jsonl", "sealed/test.jsonl", "test-questions.txt", "test-ids.txt"]
+)
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b"5", b"\xff", b"[" * 100_000])
 def test_a_damaged_folder_is_prepared_anew(name: str, content: bytes | None, base: Path, tmp_path: Path) -> None:
     def prepare() -> dict[str, Any]:
@@ -345,8 +347,7 @@ def test_a_damaged_folder_is_prepared_anew(name: str, content: bytes | None, bas
             data.load(Path(made["folder"]))
     again = prepare()
     assert again == made
-    if name != "test-questions.txt" or content in (None, b"\xff"):
-        assert path.read_bytes() == whole
+    assert path.read_bytes() == whole
     assert data.load(Path(again["folder"])).train
     assert [p.name for p in (tmp_path / "store").iterdir()] == [path.relative_to(tmp_path / "store").parts[0]]
 
@@ -472,3 +473,53 @@ def test_the_worker_ends_with_who_asked_for_it(tmp_path: Path) -> None:
     while worker.exists() and worker.read_text().split()[2] != "Z" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not worker.exists() or worker.read_text().split()[2] == "Z"
+
+
+def test_files_that_are_written_meanwhile_are_not_prepared(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read would lie under the name of what was there before."""
+    reading = sealing.read_examples
+
+    def slow(path: Path, *more: Any) -> Any:
+        found = reading(path, *more)
+        with path.open("a") as f:
+            f.write(json.dumps(question(99, 1)) + "\n")
+        return found
+
+    monkeypatch.setattr(sealing, "read_examples", slow)
+    made = sealing.seal(settings(), base, tmp_path / "store", lambda *_: None)
+    assert made["folder"] is None
+    assert "changed while they were read" in made["problems"][-1]["what"]
+    monkeypatch.undo()
+    assert sealing.seal(settings(), base, tmp_path / "store", lambda *_: None)["folder"]
+
+
+def test_others_may_read_what_is_prepared(base: Path, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        made = sealing.seal(settings(), base, tmp_path / "store", lambda *_: None)
+    finally:
+        os.umask(before)
+    assert Path(made["folder"]).stat().st_mode & 0o777 == 0o755
+
+
+def test_ids_of_the_test_stay_what_they_are(tmp_path: Path) -> None:
+    """Answers from elsewhere name them; those of train that are the same are called otherwise, and that is said."""
+    for name, start, n in (("train", 0, 20), ("dev", 100, 10), ("test", 200, 15)):
+        rows = [{"id": str(i), "question": f"What is {start + i}?", "answers": f"{i}"} for i in range(n)]
+        write(tmp_path / f"{name}.jsonl", rows)
+    files = Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl", near_duplicates=1.0, split={"by": "row"})
+    made = data.load(data.prepare(files, tmp_path, tmp_path / "store"))
+    assert [e.id for e in data.load_sealed(made.seal)] == [str(i) for i in range(15)]
+    assert {e.id for e in made.train} == {f"{i}#train" for i in range(15)} | {str(i) for i in range(15, 20)}
+    assert "15 ids of train are in another file, too; here they are called ID#train." in made.notes
+
+
+def test_very_many_classes_of_one_example_are_counted_soon(tmp_path: Path) -> None:
+    single = [{"text": f"text {i} is this", "label": f"a class called {i}"} for i in range(3000)]
+    often = [{"text": f"other {i} {j} was that", "label": f"class named {i}"} for i in range(1500) for j in range(2)]
+    write(tmp_path / "q.jsonl", [*single, *often])
+    began = time.monotonic()
+    data.examine(Data(examples="q.jsonl", near_duplicates=1.0, split={**SPLIT, "by": "row"}), tmp_path, tmp_path / "s")
+    assert time.monotonic() - began < 30

@@ -240,6 +240,36 @@ def test_docx_has_headings_lists_and_tables_in_order(tmp_path: Path) -> None:
     assert made.title == "Returns"
 
 
+def test_a_cell_that_is_merged_with_nothing_loses_no_document(tmp_path: Path) -> None:
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    word = pytest.importorskip("docx").Document()
+    word.add_paragraph("Before.")
+    table = word.add_table(rows=1, cols=2)
+    for i, text in enumerate(("Bike", "20")):
+        table.cell(0, i).text = text
+    table.cell(0, 0)._tc.get_or_add_tcPr().append(merged := OxmlElement("w:vMerge"))
+    merged.set(qn("w:val"), "continue")
+    word.save(str(tmp_path / "a.docx"))
+    assert document(tmp_path / "a.docx").text == "Before.\n\nBike | 20"
+
+
+@pytest.mark.parametrize("name", ["word/_rels/document.xml.rels", "word/media/image1.PNG", "word/document.XML"])
+def test_what_unpacks_to_too_much_is_not_unpacked(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zipfile
+
+    from sharpen.data.readers import docx
+
+    monkeypatch.setattr(docx, "LARGEST", 1000)
+    monkeypatch.setattr(docx, "LARGEST_OF_ALL", 5000)
+    with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, b"0" * 10_000)
+    (problem,) = read_document(tmp_path / "a.docx", "a.docx")
+    assert isinstance(problem, Problem)
+    assert "unpacks to" in problem.what
+
+
 def test_a_folder_is_read_in_order_and_bad_files_stop_nobody(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.md").write_text("# X", encoding="utf-8")

@@ -40,6 +40,12 @@ def test_by_hand() -> None:
     assert (arm.delta_ci_low, arm.delta_ci_high) == (-1.0, 1.0), "nothing is known, and a score lies between 0 and 1"
 
 
+def test_weights_are_not_changed() -> None:
+    weights = np.array([1.0, 2.0, 3.0])
+    tabulate({"a": scored([0, 1, 1]), "b": scored([1, 0, 1])}, ["x", "y", "z"], Mean(), weights)
+    assert weights.tolist() == [1.0, 2.0, 3.0]
+
+
 def test_form_and_substance_by_hand() -> None:
     """Fixed where the baseline's answer held the reference is form; broken where the arm's still does is form too."""
     base, arm = [0, 0, 0, 1, 1, 1], [1, 1, 0, 0, 0, 1]

@@ -20,7 +20,15 @@ from sharpen.errors import UserError
 from sharpen.evaluation import Ledger, open_test
 from sharpen.types import Example, Message
 
-PLAN = {"metric": "exact_match", "worth": 0.02, "alpha": 0.05, "cluster_by": "source", "arms": ["baseline", "lora"]}
+PLAN = {
+    "metric": "exact_match",
+    "worth": 0.02,
+    "alpha": 0.05,
+    "cluster_by": "source",
+    "arms": ["baseline", "lora"],
+    "programs": {"baseline": "1", "lora": "2"},
+    "code": "3",
+}
 
 
 @pytest.fixture

@@ -56,6 +56,13 @@ def test_linear_floors_learn_words(name: str) -> None:
     assert open_floor(name)(bench(LEARNED[:2])) is None, "one class is nothing to learn"
 
 
+@pytest.mark.parametrize("name", ["tfidf_linear", "embedding_linear"])
+def test_linear_floors_leave_very_many_classes_alone(name: str) -> None:
+    """A weight a class and feature, 25 numbers a weight: the process would be killed without a sentence."""
+    many = tuple((f"q{i}", f"question number {i}", f"class {i}") for i in range(2001))
+    assert open_floor(name)(bench(many)) is None
+
+
 def test_linear_floors_do_the_tiny_job() -> None:
     pytest.importorskip("sklearn")
     whole = tiny_bench("classification")

@@ -85,7 +85,9 @@ def test_a_reference_of_articles_or_punctuation_alone_is_no_gift(answer: str, ta
 
 
 def test_an_empty_answer_is_right_where_nothing_is_expected() -> None:
-    assert score("exact_match", " ", "") == 1
+    for metric in ("exact_match", "token_f1", "contains"):
+        assert score(metric, " ", "") == 1
+        assert score(metric, "x", "") == 0
 
 
 @pytest.mark.parametrize(

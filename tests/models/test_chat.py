@@ -121,6 +121,12 @@ def test_markers_written_by_a_user_open_no_turn() -> None:
     assert reply.ids.count(2) == 2
 
 
+def test_the_end_of_a_turn_is_found_behind_the_reply_and_not_within_a_token() -> None:
+    template = TEMPLATE.replace("<|im_end|>\n", "<|im_end|>\n<|endoftext|>")  # which holds the probe's letter
+    assert template != TEMPLATE
+    assert Chat(tokenizer(template), (0,)).ends == (0, 2)
+
+
 def test_a_conversation_of_several_turns_learns_its_last_reply_alone() -> None:
     chat = Chat(tokenizer(), (2,))
     turns = (Message("user", "a"), Message("assistant", "one"), Message("user", "b"), Message("assistant", "two"))

@@ -110,6 +110,15 @@ def test_neither_order_nor_neighbours_count(tmp_path: Path, monkeypatch: pytest.
     assert model.embed(["", "fox"])[0].tolist() == [0.0] * 32
 
 
+def test_what_is_cut_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = open_embedder(str(write_bert(tmp_path)))
+    model.embed(["fox", "dog"])
+    assert not caplog.messages
+    model.embed(["fox", "fox " * 60])
+    assert "1 of 2 texts are longer than the 48 tokens" in caplog.messages[0]
+    assert str(tmp_path.parent) not in caplog.text
+
+
 def test_a_model_of_another_kind_is_said(tiny_folder: Path) -> None:
     with pytest.raises(UserError, match="does not make embeddings"):
         open_embedder(str(tiny_folder))

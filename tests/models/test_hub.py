@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,14 @@ def hub(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def got(hub: Hub, name: str) -> list[str | None]:
     """The ranges in which a file was asked for."""
     return [r for path, r, _ in hub.asked if path.endswith("/" + name)]
+
+
+def test_a_mirrors_password_is_not_written_down(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", os.environ["HF_ENDPOINT"].replace("//", "//someone:secret@"))
+    local = pull("hf:org/tiny")
+    assert local.origin.endswith(f"org/tiny@{hub.commit}")
+    assert "secret" not in local.origin
+    assert not any("secret" in p.read_text() for p in local.folder.parent.rglob("*.json"))
 
 
 def test_a_model_is_fetched_hashed_and_kept(hub: Hub) -> None:

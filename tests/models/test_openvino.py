@@ -388,10 +388,21 @@ def test_a_form_that_was_not_written_whole_is_not_kept(calm_folder: Path, cache:
 
 def test_a_form_that_was_spoilt_is_a_sentence_that_names_it(calm_folder: Path, cache: Path) -> None:
     folder = _openvino_files.compiled(pull(str(calm_folder)), (), "f16")
-    (folder / "openvino_model.xml").write_text("")
+    graph = folder / "openvino_model.xml"
+    graph.write_text(graph.read_text().replace("<layer ", "<lair "))
     with pytest.raises(UserError, match="Delete this folder") as e:
         answers(open_model(str(calm_folder), engine="openvino"), QUESTIONS[:1])
     assert str(folder) in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["xml", "bin"])
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_a_form_that_was_cut_is_made_anew(calm_folder: Path, cache: Path, name: str, how: str) -> None:
+    path = _openvino_files.compiled(pull(str(calm_folder)), (), "f16") / f"openvino_model.{name}"
+    whole = path.read_bytes()
+    path.unlink() if how == "gone" else path.write_bytes(whole[:100])
+    assert _openvino_files.compiled(pull(str(calm_folder)), (), "f16") == path.parent
+    assert len(path.read_bytes()) == len(whole)
 
 
 def test_merged_forms_do_not_pile_up(tmp_path: Path) -> None:
@@ -476,6 +487,14 @@ def test_agreement_is_counted_and_remembered(cache: Path) -> None:
         assert agrees(model, lambda: pytest.fail("opened"), against=good.identity) == found
         assert (model.asked, good.asked) == (1, before)
     assert Agreement(38, 40).enough
+
+
+def test_other_code_is_compared_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = Parrot()
+    agrees(model, model)
+    monkeypatch.setattr("sharpen.models._agreement._code", lambda: "newer")
+    agrees(model, model)
+    assert model.asked == 4
 
 
 def test_the_reference_is_let_go_before_the_engine_is_asked(cache: Path) -> None:

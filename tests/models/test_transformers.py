@@ -342,6 +342,37 @@ def test_a_wrong_adapter_is_a_sentence(tiny_folder: Path, tmp_path: Path) -> Non
         open_model(str(tiny_folder), adapters=[folder], engine="transformers")
 
 
+@pytest.mark.parametrize("what", ["lacks", "no place"])
+def test_an_adapter_that_fits_in_part_is_refused(tiny_folder: Path, tmp_path: Path, what: str) -> None:
+    """peft warns, and half of it would be merged under the whole one's name."""
+    from safetensors.torch import load_file, save_file
+
+    _, folder = adapter(tiny_folder, tmp_path / "a")
+    path = folder / "adapter_model.safetensors"
+    tensors = load_file(path)
+    name = next(n for n in sorted(tensors) if "layers.2." in n)
+    if what == "lacks":
+        del tensors[name]
+    else:
+        tensors[name.replace("layers.2.", "layers.7.")] = tensors[name].clone()
+    save_file(tensors, path)
+    with pytest.raises(UserError, match=f"does not fit this model: .*{what}"):
+        open_model(str(tiny_folder), adapters=[folder], engine="transformers")
+
+
+def test_a_finished_row_does_not_run_out_of_positions(tmp_path: Path) -> None:
+    """A model with a table of positions: the row that ends at the context's end waits for its neighbour."""
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "max_position_embeddings": 64}
+    model = open_model(str(write(tmp_path, family="gpt2", **sizes)), engine="transformers", packed=False)
+    assert model.context == 64
+    long = next(n for n in range(1, 100) if len(model.render((Message("user", " the" * n),)).ids) >= 60)
+    wanted = [Generate("", (), (Message("user", " the" * n),), Decoding(max_new_tokens=20)) for n in (long, long // 2)]
+    found = dict(model.generate(wanted))
+    assert [c.error for c in found.values()] == [None, None]
+    alone = [next(iter(model.generate([w])))[1].tokens for w in wanted]
+    assert [found[0].tokens, found[1].tokens] == alone
+
+
 def test_identity_follows_weights_template_and_precision(tiny: Any, tiny_folder: Path, tmp_path: Path) -> None:
     again = open_model(str(tiny_folder), engine="transformers")
     assert again.identity == tiny.identity

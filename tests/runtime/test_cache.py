@@ -23,7 +23,19 @@ from sharpen.runtime import cache as cache_file
 from sharpen.runtime.cache import key_of
 from sharpen.store import Store
 from sharpen.testing import tiny_bench
-from sharpen.types import Answer, Completion, Example, Generate, Message, Passage, Prompt, Span, System
+from sharpen.types import (
+    Answer,
+    Completion,
+    Example,
+    Generate,
+    Message,
+    Passage,
+    Prompt,
+    Retriever,
+    Shots,
+    Span,
+    System,
+)
 
 PROGRAM = System("fake:", prompt=Prompt("Be brief."))
 
@@ -89,11 +101,19 @@ def test_another_answer_path_is_asked_anew(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "name", ["runtime/answering.py", "metrics/parsing.py", "retrieval/index.py", "models/_decode.py", "models/_rank.py"]
+    "name",
+    [
+        "runtime/answering.py",
+        "metrics/parsing.py",
+        "retrieval/index.py",
+        "data/wording.py",
+        "models/_decode.py",
+        "models/_rank.py",
+    ],
 )
 def test_the_answer_path_is_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     house = tmp_path / "sharpen"
-    for room in ("runtime", "metrics", "models", "retrieval"):
+    for room in ("runtime", "metrics", "models", "retrieval", "data"):
         shutil.copytree(Path(cache_file.__file__).parents[1] / room, house / room)
     before = cache_file.code()
     monkeypatch.setattr(cache_file, "__file__", str(house / "runtime" / "cache.py"))
@@ -109,6 +129,22 @@ def test_another_identity_is_asked_anew(tmp_path: Path) -> None:
     for model in models:
         answer_all(PROGRAM, [asked(1)], engines(model, tmp_path), Answers(path))
     assert [len(m.asked) for m in models] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "searched", [{"retriever": Retriever("index:1", 1, "dense")}, {"shots": Shots("index:1", 3, "hybrid")}]
+)
+def test_who_embeds_the_questions_counts(tmp_path: Path, searched: dict[str, Any]) -> None:
+    """Another query prompt of the embedding model finds other passages in the same index."""
+
+    def identity(program: System, embedding: str) -> str:
+        made = type("Embedding", (), {"identity": embedding})
+        return Engines(Store(tmp_path), lambda ref, adapters: Counting(), made).identity_of(program)
+
+    program = dataclasses.replace(PROGRAM, **searched)
+    assert identity(program, "one") != identity(program, "another")
+    words = dataclasses.replace(PROGRAM, retriever=Retriever("index:1", 1, "bm25"))
+    assert identity(words, "one") == identity(words, "another") == identity(PROGRAM, "one") == Counting().identity
 
 
 def test_errors_are_not_kept(tmp_path: Path) -> None:

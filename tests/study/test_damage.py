@@ -137,6 +137,16 @@ def test_a_damaged_file_is_said_and_deleting_it_helps(name: str, command: str, s
         assert typed(*commands(study)[command])[0] == 0
 
 
+def test_a_program_with_a_field_of_another_type_is_damaged(study: Study, typed: Typed) -> None:
+    _, run, _ = study
+    programs = json.loads((run / "programs.json").read_text())
+    programs["baseline"]["model"] = 5
+    (run / "programs.json").write_text(json.dumps(programs))
+    status, said = typed("ask", run, QUESTION)
+    assert status == 2
+    assert "programs.json: is damaged" in said
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "run_id"])
 @pytest.mark.parametrize("how", ["cut", "a list", "binary"])
 def test_a_run_that_goes_on_says_what_is_damaged(name: str, how: str, study: Study, typed: Typed) -> None:
@@ -168,7 +178,7 @@ def test_what_the_test_was_opened_for_is_not_made_anew(name: str, study: Study, 
             assert (run / name).read_bytes() == damage(whole)
 
 
-@pytest.mark.parametrize("name", ["plan.json", "key.json"])
+@pytest.mark.parametrize("name", ["plan.json", "key.json", "budget.json", "engine.json"])
 def test_what_was_deleted_after_the_test_was_opened_is_not_made_anew(name: str, study: Study, typed: Typed) -> None:
     towns, run, _ = study
     (run / "done.json").unlink()
@@ -218,6 +228,21 @@ def test_the_folder_of_the_data_is_found_or_said(study: Study) -> None:
         (run / "done.json").write_bytes(damage(whole))
         with pytest.raises(UserError, match=r"done\.json: is damaged"):
             _data_folder(report, setting)
+    (run / "done.json").unlink()
+    with pytest.raises(UserError, match="the run is not finished"):
+        _data_folder(report, setting)
+
+
+@pytest.mark.parametrize("command", ["ask", "export"])
+def test_another_model_under_the_same_name_is_refused(command: str, study: Study, typed: Typed) -> None:
+    """Its score would be said of weights that nobody evaluated."""
+    _, run, _ = study
+    done = json.loads((run / "done.json").read_text())
+    assert done["weights"]["fake:"] == "fake:"
+    (run / "done.json").write_text(json.dumps({**done, "weights": {**done["weights"], "fake:": "another"}}))
+    status, said = typed(*commands(study)[command])
+    assert status == 2
+    assert "fake: is no longer the model that the run used" in said
 
 
 STORED = ["data/*/data.json", "data/*/train.jsonl", "data/*/test-questions.txt", "data/*/sealed/test.jsonl"]
@@ -233,8 +258,10 @@ def test_what_the_store_holds_is_made_anew(pattern: str, how: str, study: Study)
     assert paths
     for path in paths:
         path.unlink() if how == "gone" else damaged(path, how)
-    for name in ("done.json", "budget.json"):
-        (run / name).unlink()
+    (run / "done.json").unlink()
+    if pattern.startswith("speeds"):  # they are measured for a budget, which stays once the test was opened
+        for gone in (run / "budget.json", run / "plan.json", *store.glob("ledger*")):
+            gone.unlink()
     assert same(sharpen.run(towns), before)
     kept = Store(store)
     assert all(kept.verify(ref) for ref in kept.refs())

@@ -70,7 +70,8 @@ def test_the_script_chooses_as_the_arm_did(routing: Path, tmp_path: Path) -> Non
     assert all(f"Assistant: {d['answer']}" in card for d in how["demos"])
     assert "which the study did not choose" in card
     assert "{context}" not in card, "no passage is part of this arm"
-    assert str(tmp_path) not in card
+    assert "base_model: model\n" in card, "without the place where the folder lies"
+    assert "/model" not in card
 
 
 def test_what_an_export_cannot_hold_is_said(routing: Path, tmp_path: Path) -> None:
@@ -85,3 +86,37 @@ def test_for_ollama_the_rule_is_said_to_be_missing(routing: Path, tmp_path: Path
     sharpen.export(routing, tmp_path / "out", "gguf", "baseline")
     assert {m.folder for m in listing()} == before, "what only the check has read does not fill the cache"
     assert "Ollama cannot choose by log-likelihood" in (tmp_path / "out" / "README.md").read_text()
+
+
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("template", ["chatml", "no system", "none"])
+def test_the_script_writes_as_the_arm_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+    """Whatever the model's own settings ask for: penalties, another end of turn, a template without system messages."""
+    from tiny_model import TEMPLATE, write
+
+    monkeypatch.setenv("SHARPEN_HOME", str(tmp_path / "store"))
+    model = write(tmp_path / "model", {"chatml": TEMPLATE, "no system": NO_SYSTEM, "none": None}[template])
+    settings = json.loads((model / "generation_config.json").read_text())
+    settings |= {"repetition_penalty": 5.0, "eos_token_id": 0}
+    (model / "generation_config.json").write_text(json.dumps(settings))
+    rows = [{"question": f"What is {i} and {i * 7}?", "answers": str(i)} for i in range(60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (tmp_path / "usecase.yaml").write_text(
+        "version: 1\nname: writing\ntask: question-answering\nmodel: ./model\nembeddings: 'fake:'\n"
+        "data: {examples: rows.jsonl, near_duplicates: 1.0}\narms: [baseline, few_shot(k=2)]\nengine: transformers\n"
+    )
+    run = sharpen.run(tmp_path).path
+    sharpen.export(run, tmp_path / "out", "hf", "few_shot(k=2)")
+    for question in ("What is it?", "a <|im_end|> b"):
+        done = subprocess.run(
+            [sys.executable, tmp_path / "out" / "answer.py", question], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == sharpen.ask(run, question, "few_shot(k=2)").text.strip()
+    kept = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert not kept.get("repetition_penalty"), "what was evaluated had none"

@@ -102,6 +102,42 @@ def test_arms_that_were_not_planned_are_not_tested(towns: Path) -> None:
         sharpen.run(towns, settings=arms)
 
 
+@pytest.mark.parametrize("what", ["code", "program", "budget"])
+def test_other_programs_than_were_planned_are_not_tested(
+    what: str, towns: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of the arms may be the same: what was built under them, or the code that runs it, may not be."""
+    arms = ["arms=[baseline, retrieve]"]
+    run = sharpen.run(towns, settings=arms).path
+    (run / "done.json").unlink()
+    assert sharpen.run(towns, settings=arms)["looks_at_this_test"] == 1, "the same ones are"
+    (run / "done.json").unlink()
+    if what == "code":
+        monkeypatch.setattr("sharpen.study.sealing.code_hash", lambda: "newer")
+        says = "sharpen itself was changed"
+    elif what == "program":
+        plan = json.loads((run / "plan.json").read_text())
+        plan["programs"]["retrieve"] = "0" * 64
+        (run / "plan.json").write_text(json.dumps(plan))
+        says = "what was built now is not what was planned: retrieve"
+    else:
+        (run / "budget.json").unlink()
+        says = "is gone"
+    with pytest.raises(UserError, match=rf"{says}.*--out"):
+        sharpen.run(towns, settings=arms)
+
+
+def test_a_race_is_run_once(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that a server could not give then and gives now must not change which arms are tested."""
+    from sharpen.study import dev
+
+    first = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    (first.path / "done.json").unlink()
+    monkeypatch.setattr(dev, "race", None)
+    again = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    assert again["race"] == first["race"]
+
+
 def test_a_mended_use_case_is_not_another_study(towns: Path) -> None:
     good = towns.read_text()
     towns.write_text(good + "arms: [baseline, retreive]\n")
@@ -259,10 +295,10 @@ def test_gc_keeps_data_and_what_runs_elsewhere_use(
 
 
 def test_arms_with_long_or_odd_names_have_folders_of_their_own() -> None:
-    names = ["a" * 100, "a" * 101, "x/y", "x_y", "retrieve + lora", "retrieve+lora"]
+    names = ["a" * 100, "a" * 101, "x/y", "x_y", "retrieve + lora", "retrieve+lora", "𠀀" * 70, "𠀀" * 71]
     assert len({arm_folder(n) for n in names}) >= len(names) - 1
     assert arm_folder("retrieve + lora") == "retrieve+lora"
-    assert all("/" not in arm_folder(n) and len(arm_folder(n)) <= 80 for n in names)
+    assert all("/" not in arm_folder(n) and len(arm_folder(n).encode()) <= 80 for n in names)
 
 
 def test_a_wrong_metric_does_not_hide_the_other_mistakes(towns: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import sharpen
+from sharpen.config import Arm
 from sharpen.errors import UserError
 from sharpen.study import preflight
 from sharpen.study.folder import RunFolder
@@ -94,3 +95,13 @@ def test_questions_from_all_over() -> None:
     numbers = list(range(63))
     assert spread(numbers, 32)[-1] >= 60  # type: ignore[arg-type, comparison-overlap]
     assert spread(numbers[:3], 32) == [0, 1, 2]  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_who_asks_an_arm_may_embed_whatever_the_use_case_names(towns: Path) -> None:
+    """Which arms a use case without any has depends on its documents, which nobody reads to answer a question."""
+    made = resolve(towns, (), silent)
+    made.arms = [Arm(does="baseline")]
+    assert made.embedder().can
+    made.folder = RunFolder(towns.parent / "run")
+    with pytest.raises(UserError, match="none of this study says so"):
+        made.embedder()

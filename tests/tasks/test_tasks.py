@@ -58,5 +58,5 @@ def test_a_task_that_chooses_has_an_instruction_that_names_the_classes() -> None
 
 
 def test_a_task_that_is_not_there() -> None:
-    with pytest.raises(UserError, match="Did you mean question_answering"):
+    with pytest.raises(UserError, match="Did you mean question-answering"):
         open_task("question-answring")

@@ -173,6 +173,15 @@ def test_a_kill_while_training_goes_on_from_the_checkpoint(job: Job) -> None:
         assert (bench.store.path(one) / name).read_bytes() == (bench.store.path(other) / name).read_bytes()
 
 
+def test_a_technique_may_train_twice(job: Job) -> None:
+    """With other options or on other rows: neither is what the other left, and both are found again."""
+    first, second = job.tune(), job.tune(r=2)
+    assert first != second
+    job.steps.clear()
+    assert (job.tune(), job.tune(r=2)) == (first, second)
+    assert not job.steps
+
+
 def test_without_a_work_folder_nothing_is_left_and_nothing_is_in_the_way(job: Job) -> None:
     job.bench = replace(job.bench, work=None)
     job.tune(max_steps=1)

@@ -8,9 +8,11 @@ typographic quotes.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from io import StringIO
 from pathlib import PurePosixPath
 
 from sharpen.types import Document, Span
@@ -34,10 +36,15 @@ def locate(words: str, text: str) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=64)
-def _letters(text: str) -> tuple[str, tuple[int, ...]]:
+def _letters(text: str) -> tuple[str, array[int]]:
     """The letters and digits of a text, case folded, and the position of each."""
-    found = [(c, i) for i, raw in enumerate(text) for c in raw.casefold() if c.isalnum()]
-    return "".join(c for c, _ in found), tuple(i for _, i in found)
+    letters, places = StringIO(), array("I")
+    for i, raw in enumerate(text):
+        for c in raw.casefold():
+            if c.isalnum():
+                letters.write(c)
+                places.append(i)
+    return letters.getvalue(), places
 
 
 def nearest(words: str, text: str, start: int | None) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -131,7 +132,8 @@ def leaks(
     gone: dict[int, Leak] = {}
     alike: dict[int, Leak] = {}
     for rows, others, s in _alike([_asked(e) for e in learned], [_asked(e) for e in judged], threshold):
-        given_away = _given_away(learned, judged, rows, others)
+        rows = [i for i in rows if i not in gone or gone[i].similarity <= s]  # the others are known better
+        given_away = _given_away(learned, judged, rows, others) if rows else iter(())
         for i in rows:
             j = next(given_away)
             held, other = (gone, j) if j is not None else (alike, others[0])
@@ -145,6 +147,11 @@ def _asked(example: Example) -> str:
     return "\n".join(m.content for m in example.messages if m.role != "system")
 
 
+@lru_cache(maxsize=100_000)  # a text is compared with many others
+def _short(text: str) -> bool:
+    return len(words(text)) <= SHORT
+
+
 def _given_away(
     learned: Sequence[Example], judged: Sequence[Example], rows: Sequence[int], others: Sequence[int]
 ) -> Iterator[int | None]:
@@ -152,7 +159,7 @@ def _given_away(
 
     All of ``rows`` ask the same and all of ``others``, too, so each of the two is looked at once, not each pair.
     """
-    short = all(len(words(_asked(e))) <= SHORT for e in (learned[rows[0]], judged[others[0]]))
+    short = all(_short(_asked(e)) for e in (learned[rows[0]], judged[others[0]]))
     first: dict[object, int] = {}  # by what a row would have to share with it
     for j in others:
         b = judged[j]

@@ -59,7 +59,7 @@ def suffixes() -> dict[str, str]:
     found: dict[str, str] = {}
     for name, part in parts.all_parts("reader").items():
         try:  # modules of ours import their packages inside functions, so this works without the extras
-            module = importlib.import_module(part.module) if part.path else parts.module(part)
+            module = importlib.import_module(part.module) if part.origin == "sharpen" else parts.module(part)
         except MissingExtra:
             continue
         for suffix in getattr(module, "SUFFIXES", ()):

@@ -16,7 +16,6 @@ import json
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,15 +34,14 @@ from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
 from sharpen.data.splitting import SPLITS, cluster, split
-from sharpen.errors import Problem
-from sharpen.store import hash_file, put_aside, read_cached
+from sharpen.errors import PluginError, Problem, UserError
+from sharpen.store import beside, hash_file, put_aside, read_cached, sync
 from sharpen.types import Document, Example, digest
-
-VERSION = 5
-"""Raise it when the same inputs give another folder, so that what was prepared before is not taken for it."""
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}
 """Examples below which a split is no use; said as a problem."""
+
+SHOWN = 20  # labels that are named in a sentence
 
 
 @dataclass
@@ -83,6 +81,9 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         _check(work)
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
     done = not without and set(work.rows) == set(SPLITS) and all(work.rows.values())
+    if done and _key(work) != folder.name:
+        done, do = False, "Run the same command again when nobody writes to them."
+        work.problems.append(Problem("its files were changed while they were read.", "data", do))
     if done:
         tell("writing", 0, None)
         _write(work, folder)
@@ -100,7 +101,6 @@ def _prepared(folder: Path) -> dict[str, Any] | None:
         hashes = {**facts["files"], "sealed/test.jsonl": facts["test"]["content"]}
         if any(hash_file(folder / name) != wanted for name, wanted in hashes.items()):
             raise ValueError
-        (folder / "test-questions.txt").read_text(encoding="utf-8")
         return {
             "problems": [asdict(Problem(**p)) for p in facts["problems"]],
             "notes": [str(n) for n in facts["notes"]],
@@ -123,8 +123,16 @@ def _key(work: Work) -> str:
                 inputs[f"{use}/{file.relative_to(root).as_posix()}"] = hash_file(file)
             except OSError as e:
                 inputs[f"{use}/{file.relative_to(root).as_posix()}"] = f"unreadable: {e.errno}"
-    packages = {p for part in parts.all_parts("reader").values() for p in part.needs}
-    return digest([VERSION, inputs, work.data.model_dump(mode="json"), {p: _version(p) for p in sorted(packages)}])
+    readers = parts.all_parts("reader").values()
+    packages = {p: _version(p) for p in sorted({p for part in readers for p in part.needs})}
+    code = [_code(), *(parts.content(part) for part in readers)]
+    return digest([code, inputs, work.data.model_dump(mode="json"), packages])
+
+
+def _code() -> str:
+    """Hash of this room's code: another code, perhaps other data from the same inputs."""
+    here = Path(__file__).parent
+    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sorted(here.rglob("*.py")))).hexdigest()
 
 
 def _version(package: str) -> str:
@@ -162,13 +170,18 @@ def _first(dropped: Sequence[Dropped]) -> str:
 def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     """Give every example its gold spans and its split."""
     used: set[str] = set()
-    every: list[Draft] = []
-    for use, found in drafts.items():
-        for d in found:
+    named: dict[str, list[Draft]] = {}
+    for use in sorted(drafts, key=["test", "dev", "train", "examples"].index):  # given answers name those of the test
+        again = 0
+        for d in drafts[use]:
             name = d.example.id if d.example.id not in used else f"{d.example.id}#{use}"
+            again += name != d.example.id
             used.add(name)
             work.where[name] = (d.file, d.line)
-            every.append(replace(d, example=replace(d.example, id=name)))
+            named.setdefault(use, []).append(replace(d, example=replace(d.example, id=name)))
+        if again:
+            work.notes.append(f"{again} ids of {use} are in another file, too; here they are called ID#{use}.")
+    every = [d for use in drafts for d in named.get(use, ())]
     linked = link(every, work.documents, from_contexts=not work.data.documents)
     work.documents = linked.documents
     work.notes += linked.notes()
@@ -222,7 +235,7 @@ def _check(work: Work) -> None:
     for name in ("dev", "test"):
         lacking = sorted({label for e in work.rows[name] for label in e.labels} - known)
         if lacking:
-            listed = ", ".join(lacking[:20]) + (" …" if len(lacking) > 20 else "")
+            listed = ", ".join(lacking[:SHOWN]) + (" …" if len(lacking) > SHOWN else "")
             do = "Add training examples for them, or split by label."
             work.problems.append(Problem(f"train lacks {len(lacking)} labels of {name}: {listed}.", where, do))
 
@@ -230,12 +243,12 @@ def _check(work: Work) -> None:
 def _single(held: Counter[str]) -> list[str]:
     """Say which classes have one training example only: often another one, misspelt."""
     often = [label for label, n in held.items() if n > 1]
-    named = []
-    for label in (label for label, n in held.items() if n == 1):
-        near = get_close_matches(label, often, n=1, cutoff=0.8)
+    single, named = [label for label, n in held.items() if n == 1], []
+    for label in single[:SHOWN]:
+        near = get_close_matches(label, often[:1000], n=1, cutoff=0.8) if len(label) <= 100 else []
         named.append(f"{label} (did you mean {near[0]}?)" if near else label)
-    some = ", ".join(named[:20]) + (" …" if len(named) > 20 else "")
-    return [f"train has one example only of {len(named)} of {len(held)} classes: {some}."] if named else []
+    some = ", ".join(named) + (" …" if len(single) > SHOWN else "")
+    return [f"train has one example only of {len(single)} of {len(held)} classes: {some}."] if single else []
 
 
 def _write(work: Work, folder: Path) -> None:
@@ -243,8 +256,7 @@ def _write(work: Work, folder: Path) -> None:
     for left in folder.parent.glob(".new-*"):  # by a process that was killed
         if time.time() - left.stat().st_mtime > 3600:
             shutil.rmtree(left, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-    try:
+    with beside(folder, ".new-") as temporary:
         (temporary / "sealed").mkdir()
         files = {
             "train.jsonl": map(example_row, work.rows["train"]),
@@ -255,12 +267,14 @@ def _write(work: Work, folder: Path) -> None:
         }
         hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}
         facts = _facts(work, hashes.pop("sealed/test.jsonl"))
-        facts["files"] = hashes
         each = sorted({digest(e.question)[:16] for e in work.rows["test"]})
-        (temporary / "test-questions.txt").write_text("\n".join(each), encoding="utf-8")
         ids = sorted(digest(e.id)[:16] for e in work.rows["test"])
-        (temporary / "test-ids.txt").write_text("\n".join(ids), encoding="utf-8")
+        for name, told in (("test-questions.txt", each), ("test-ids.txt", ids)):
+            (temporary / name).write_text("\n".join(told), encoding="utf-8")
+            hashes[name] = hash_file(temporary / name)
+        facts["files"] = hashes
         (temporary / "data.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+        sync(temporary)
         if folder.exists() and _prepared(folder) is None:
             put_aside(folder)
         try:
@@ -268,8 +282,6 @@ def _write(work: Work, folder: Path) -> None:
         except OSError:  # another process was faster; what it wrote is the same
             if not (folder / "data.json").is_file():
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
@@ -282,7 +294,6 @@ def _facts(work: Work, sealed: str) -> dict[str, Any]:
     by = work.data.split.by
     test = work.rows["test"]
     return {
-        "version": VERSION,
         "cluster_by": by,
         "train": {**_counts(work.rows["train"], by), **_shown(work.rows["train"])},
         "dev": {**_counts(work.rows["dev"], by), **_shown(work.rows["dev"])},
@@ -365,6 +376,11 @@ def main(path: str) -> None:
         else:
             problem = Problem(f"cannot be written: {e.strerror or e}.", where, "Make room or choose another folder.")
         answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
+    except UserError as e:
+        answer = {"folder": None, "problems": [asdict(p) for p in e.problems], "notes": []}
+    except PluginError as e:  # a reader of another package
+        do = "Mend or uninstall it: every file is offered to every reader."
+        answer = {"folder": None, "problems": [asdict(Problem(f"{e}.", "data", do))], "notes": []}
     try:
         Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
     except OSError:

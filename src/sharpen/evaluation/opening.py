@@ -13,7 +13,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.evaluation.ledger import Ledger, Opening
 from sharpen.types import Example, digest
 
-PLANNED = ("metric", "worth", "alpha", "cluster_by", "arms")
+PLANNED = ("metric", "worth", "alpha", "cluster_by", "arms", "programs", "code")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ and Ramdas 2023, "Estimating means of bounded random variables by betting"): cap
 to grow unless the other arm's mean is higher. Capital is averaged over a grid of bets, which needs no tuning and does
 not depend on the order of clusters. An arm is dropped when its opponents' average capital reaches ``1 / alpha``: by
 Ville's inequality an arm that is not below any other is dropped with probability ``alpha`` at most, however often one
-looks.
+looks. That holds for programs that were fixed before; those of a study have chosen something on the same dev questions,
+each the best of a few, so an arm with fewer choices has a little against it that the bound does not count.
 
 Never dropped: the baseline, and any arm for what another arm's score says (an arm is judged by its own answers only,
 not by those of the techniques it is made of). With few clusters little is dropped; that is what few clusters can tell.

@@ -84,7 +84,7 @@ def tabulate(
     labels, cluster_of = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
     cluster_of = cluster_of.astype(np.intp)
     w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
-    w *= len(w) / w.sum()  # in questions, whatever the unit of weights is
+    w = w * (len(w) / w.sum())  # in questions, whatever the unit of weights is
     raw = np.array([[np.nan if s.value is None else s.value for s in arms[a]] for a in names], dtype=float)
     judged = ~np.isnan(raw)
     limits = _limits(metric, raw[judged])

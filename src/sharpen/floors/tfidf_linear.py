@@ -1,4 +1,4 @@
-"""TF-IDF of words and word pairs with logistic regression; C is chosen on dev."""
+"""TF-IDF of words and word pairs with logistic regression; C is chosen on dev. Of up to 2,000 classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sharpen.techniques import Bench
 from sharpen.types import Answer, Example
 
 NEEDS = {"sklearn": "floors"}
-WEIGHTS = 50_000_000  # of the regression, 0.4 GB
+WEIGHTS = 4_000_000  # of the regression: scipy's L-BFGS-B holds 25 numbers for each, 0.8 GB
+CLASSES = 2000  # beyond which no regression is fitted
 
 
 def tfidf_linear() -> Floor:
@@ -19,11 +20,11 @@ def tfidf_linear() -> Floor:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         known = [e for e in bench.train if e.targets]
-        if len({e.targets[0] for e in known}) < 2:
+        classes = len({e.targets[0] for e in known})
+        if not 2 <= classes <= CLASSES:
             return None
         # A weight a class and feature: of many classes the frequent features only, or memory would run out.
-        most = max(10_000, WEIGHTS // len({e.targets[0] for e in known}))
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=most)
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=WEIGHTS // classes)
         try:
             x = vectorizer.fit_transform([e.question for e in known])
         except ValueError:  # no question holds a word

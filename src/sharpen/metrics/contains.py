@@ -17,4 +17,4 @@ def contains() -> Judge:
 
 def _contains(answer: str, target: str) -> float:
     said, wanted = compared(answer, target)
-    return float(bool(wanted) and f" {wanted} " in f" {said} ")
+    return float(f" {wanted} " in f" {said} " if wanted else not said)

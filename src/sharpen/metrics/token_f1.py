@@ -19,6 +19,8 @@ def token_f1() -> Judge:
 
 def _f1(answer: str, target: str) -> float:
     said, wanted = (text.split() for text in compared(answer, target))
+    if not said or not wanted:  # as SQuAD's own script has it
+        return float(said == wanted)
     same = sum((Counter(said) & Counter(wanted)).values())
     if not same:
         return 0.0

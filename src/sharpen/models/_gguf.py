@@ -174,7 +174,7 @@ def _tensors(arrays: Arrays, config: Mapping[str, Any], family: str, precision: 
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[family.upper()], config["num_hidden_layers"])
     heads = config["num_attention_heads"]
     key_heads = config.get("num_key_value_heads") or heads
-    scaled = _rope_factors(config)
+    scaled = rope_factors(config)
     if scaled is not None:
         yield "rope_freqs.weight", scaled, gguf.GGMLQuantizationType.F32
     for name in sorted(arrays):
@@ -211,7 +211,7 @@ def _rounded(array: Any, precision: str) -> tuple[Any, Any]:
     return array.astype(np.float16), kinds.F16
 
 
-def _rope_factors(config: Mapping[str, Any]) -> Any:
+def rope_factors(config: Mapping[str, Any]) -> Any:
     """Return what Llama 3 divides each rotary frequency by, float32 ``[head_size / 2]``; None for others."""
     settings = rope(config)
     if settings["rope_type"] != "llama3":

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from sharpen.errors import MissingExtra, UserError
+from sharpen.models._gguf import rope_factors
 from sharpen.models._local import reading, whole
 
 DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
 """``tokenizer.ggml.pre`` of the tokenizers that split every digit off before anything else (llama.cpp's table)."""
 
-AS_READ = {"default", "gpt-2", "gpt2", "llama-bpe", "llama3", "qwen2", ""}
+AS_READ = {"gpt-2", "gpt2", "llama-bpe", "llama3", "qwen2"}
 """Those whose splitting transformers takes from the file as it is."""
+
+SAFETENSORS = "Name the model's own safetensors with hf:org/name, or a folder that holds them."
+LLAMA_3 = (8.0, 32.0)
+LLAMA_3_REST = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+"""What Llama 3.1 and 3.2 divide slow rotary frequencies by, and where slow begins: a GGUF holds the quotients only."""
+
+UNNAMED = {"", "default"}
+"""Names of no rule: right where nothing is split (SentencePiece, ``tokenizer.ggml.model`` llama), else a guess."""
 
 
 def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
@@ -35,16 +45,21 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     switch_off()
     from transformers import AutoTokenizer
 
-    fields = _fields(gguf, ref)
+    fields, numbers, factors = _header(gguf, ref)
     what = f"transformers cannot read the GGUF ({fields.get('general.architecture')}) of"
     do = "Fetch it again, or name the model's own safetensors with hf:org/name or a folder."
     with quiet(), redirect_stderr(StringIO()):  # the bar of its conversion heeds no setting
         with reading(ref, gguf, what, do):
             read = whole(ref, gguf.parent, gguf_file=gguf.name)
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        _split_as_trained(tokenizer, str(fields.get("tokenizer.ggml.pre", "")), ref)
-        config = type(read.config)(**_plain_config(read.config.to_dict()))
-        model = type(read)(config)  # `read` is marked as quantised and refuses to be saved
+        _split_as_trained(tokenizer, fields, ref)
+        plain = _plain_config(read.config.to_dict())
+        plain["rope_parameters"] = {**(plain.get("rope_parameters") or {}), **_scaling(fields, factors, plain, ref)}
+        model = type(read)(type(read.config)(**plain))  # `read` is marked as quantised and refuses to be saved
+        lost = numbers - sum(p.numel() for p in model.parameters())
+        if lost > 0:
+            what = f"the GGUF of {ref} holds {lost:,} numbers more than transformers has a place for."
+            raise UserError(what, gguf.name, SAFETENSORS)
         model.load_state_dict(read.state_dict(), strict=True)
         model.generation_config.eos_token_id = _ends(tokenizer)
         model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -53,13 +68,45 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     _agree(folder, tokenizer, ref)
 
 
-def _fields(gguf: Path, ref: str) -> dict[str, Any]:
-    """Read the short header fields of a GGUF file."""
+def _header(gguf: Path, ref: str) -> tuple[dict[str, Any], int, dict[str, Any]]:
+    """Read the short header fields of a GGUF file, how many numbers its weights are, and its tensors of positions."""
     from gguf import GGUFReader
 
     with reading(ref, gguf, "cannot read the header of the GGUF of", "Fetch it again."):
         reader = GGUFReader(str(gguf))
-        return {k: f.contents() for k, f in reader.fields.items() if len(f.data) <= 64}
+        fields = {k: f.contents() for k, f in reader.fields.items() if len(f.data) <= 64}
+        factors = {t.name: t.data.copy() for t in reader.tensors if t.name.startswith("rope_f")}
+        numbers = sum(int(t.n_elements) for t in reader.tensors if t.name not in factors)
+        return fields, numbers, factors
+
+
+def _scaling(
+    fields: Mapping[str, Any], factors: Mapping[str, Any], config: Mapping[str, Any], ref: str
+) -> dict[str, Any]:
+    """How positions are scaled, as transformers names it: its own reader of GGUF leaves that out.
+
+    Raises:
+        UserError: in a way that is not known here.
+    """
+    begin = f"{fields.get('general.architecture')}.rope.scaling."
+    said = {k.removeprefix(begin): v for k, v in fields.items() if k.startswith(begin)}
+    kind, known = said.pop("type", "none"), {"factor", "original_context_length", "finetuned"}
+    if factors.keys() == {"rope_freqs.weight"} and kind == "none":
+        for factor in LLAMA_3:
+            tried = {"rope_type": "llama3", "factor": factor, **LLAMA_3_REST}
+            rope = {**(config.get("rope_parameters") or {}), **tried}
+            wanted, held = rope_factors({**config, "rope_parameters": rope}), factors["rope_freqs.weight"]
+            if wanted.shape == held.shape and abs(wanted - held).max() < 1e-3:
+                return tried
+    elif not factors and said.keys() <= known:
+        if kind == "none":
+            return {}
+        if kind == "linear":
+            return {"rope_type": "linear", "factor": float(said["factor"])}
+        if kind == "yarn":
+            before = said.get("original_context_length") or config["max_position_embeddings"]
+            return {"rope_type": "yarn", "factor": float(said["factor"]), "original_max_position_embeddings": before}
+    raise UserError(f"the GGUF of {ref} scales positions in a way that sharpen does not know.", do=SAFETENSORS)
 
 
 def _plain_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -68,22 +115,25 @@ def _plain_config(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _split_as_trained(tokenizer: Any, pre: str, ref: str) -> None:
+def _split_as_trained(tokenizer: Any, fields: Mapping[str, Any], ref: str) -> None:
     """Give the tokenizer the pre-tokenizer that the file names; transformers reads tokens and merges only.
 
     Without this ``a  12`` becomes other tokens than the model was trained on, and nobody is told.
     """
     from tokenizers import pre_tokenizers
 
+    pre = str(fields.get("tokenizer.ggml.pre", ""))
+    whole_words = fields.get("tokenizer.ggml.model") == "llama"
     if pre in DIGITS:
         backend = tokenizer.backend_tokenizer
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
-    elif pre not in AS_READ:
+    elif pre not in AS_READ and not (pre in UNNAMED and whole_words):
+        said = f"by the rule {pre!r}, which sharpen does not know" if pre else "by a rule that it does not name"
         raise UserError(
-            f"the GGUF of {ref} splits text by the rule {pre!r}, which sharpen does not know.",
-            do="Name the model's own safetensors with hf:org/name, or a folder that holds them.",
+            f"the GGUF of {ref} splits text {said}.",
+            do=SAFETENSORS,
         )
 
 
@@ -108,7 +158,7 @@ def _agree(folder: Path, tokenizer: Any, ref: str) -> None:
     if ids != again or saved.decode(ids, clean_up_tokenization_spaces=False) != probe:
         raise UserError(
             f"the tokenizer in the GGUF of {ref} does not survive being saved.",
-            do="Name the model's own safetensors with hf:org/name, or a folder that holds them.",
+            do=SAFETENSORS,
         )
     if json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("model") is None:
         raise UserError(f"the tokenizer of {ref} was not saved.", str(folder), "Report this as a bug.")

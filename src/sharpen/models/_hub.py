@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from sharpen.errors import UserError
-from sharpen.models._local import Local, cache, describe, install, read_card
+from sharpen.models._local import Local, cache, describe, install, kept
 from sharpen.store import locked, write_text
 from sharpen.types import Progress
 
@@ -55,7 +55,7 @@ def hub(ref: str, rest: str, progress: Progress) -> Local:
     home = cache() / "hf" / name.replace("/", "--")
     known = home / "refs" / revision.replace("/", "--")
     commit = known.read_text(encoding="utf-8").strip() if known.exists() else revision
-    here = read_card(home / commit)
+    here = kept(home / commit)
     if here:
         return here
     with _Client() as client:
@@ -65,12 +65,11 @@ def hub(ref: str, rest: str, progress: Progress) -> Local:
             what = "names no commit of this model, so what it sends cannot be told from another version."
             raise UserError(f"{client.endpoint} {what}", ref, "Use another mirror: HF_ENDPOINT.")
         final = home / commit
-        if not read_card(final):
+        local = kept(final)
+        if not local:
             fetched = _fetch(client, ref, name, commit, _wanted(info, ref), home / f".parts-{commit}", progress)
             local = install(final, lambda folder: _built(fetched, folder, ref, info, name, commit))
             shutil.rmtree(fetched, ignore_errors=True)
-        else:
-            local = read_card(final)  # type: ignore[assignment]
     known.parent.mkdir(parents=True, exist_ok=True)
     write_text(known, commit)
     return local
@@ -78,7 +77,7 @@ def hub(ref: str, rest: str, progress: Progress) -> Local:
 
 def _built(fetched: Path, folder: Path, ref: str, info: Mapping[str, Any], name: str, commit: str) -> Local:
     licence = str((info.get("cardData") or {}).get("license") or "")
-    origin = f"{_endpoint()}/{name}@{commit}"
+    origin = f"{re.sub('//[^/@]*@', '//', _endpoint())}/{name}@{commit}"  # a mirror's password is nobody's business
     ggufs = list(fetched.glob("*.gguf"))
     if ggufs:
         from sharpen.models._gguf_in import gguf_in

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.store import hash_file, locked, write_text
+from sharpen.store import beside, hash_file, locked, sync, write_text
+
+log = logging.getLogger("sharpen.models")
 
 CARD = "sharpen-model.json"  # what was fetched from where, with the hash of every file
 WEIGHTS = (".safetensors",)
@@ -243,11 +245,31 @@ def _licence(folder: Path) -> str:
 
 def read_card(folder: Path) -> Local | None:
     """Return the model that was put into this folder of the cache, or None when there is none."""
+    card = _card(folder)
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Local(folder=folder, **card)
+        return Local(folder=folder, **{k: v for k, v in card.items() if k != "sizes"}) if card else None
+    except TypeError:
+        return None
+
+
+def _card(folder: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def kept(folder: Path) -> Local | None:
+    """The same where every file is as long as it was; where one was cut short, the model is to be fetched again."""
+    local = read_card(folder)
+    if local is None:
+        return None
+    sizes = (_card(folder) or {}).get("sizes", {})
+    held = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    cut = [name for name in local.files if name not in held or held[name] != sizes.get(name)]
+    if cut:
+        log.warning("%s of %s is damaged, so the model is fetched again.", cut[0], folder)
+    return None if cut else local
 
 
 def changed(local: Local) -> list[str]:
@@ -260,11 +282,10 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
 
     Several processes may ask for the same model: one makes it, the others wait and find it there.
     """
-    with locked(final):
-        done = read_card(final)
+    with locked(final), beside(final) as temporary:
+        done = kept(final)
         if done:
             return done
-        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
         try:
             local = fill(temporary)
             card = {
@@ -274,8 +295,10 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
                 "licence": local.licence,
                 "origin": local.origin,
                 "files": dict(local.files),
+                "sizes": {name: (temporary / name).stat().st_size for name in local.files},
             }
             write_text(temporary / CARD, json.dumps(card, indent=1))
+            sync(temporary)
             shutil.rmtree(final, ignore_errors=True)
             temporary.rename(final)
         except Exception as e:
@@ -286,8 +309,6 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
                 str(final.parent),
                 "Free some space, or set SHARPEN_MODELS to a folder on another disk.",
             ) from None
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     made = read_card(final)
     assert made  # written above
     return made

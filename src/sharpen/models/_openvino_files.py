@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.models._gguf import head_size, rope, unwritable, write_gguf
 from sharpen.models._local import Local, cache
-from sharpen.store import hash_folder, locked
+from sharpen.store import beside, hash_folder, locked, sync
 
 WRITER = 1  # raise when the written form changes
 HINTS: dict[str, dict[str, Any]] = {
@@ -67,18 +66,21 @@ def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
     name = f"{form(local, adapters, precision)[:32]}-{precision}-{engine}-{WRITER}"
     kind = "merged" if adapters else "plain"
     final = cache() / "gguf" / kind / name
+    if _used(final):  # before a lock is asked for, which a folder that is only read does not give
+        return final
     with locked(final):
-        if final.is_dir():
-            os.utime(final)
+        if _used(final):
             return final
+        shutil.rmtree(final, ignore_errors=True)  # a power cut may have left half of it
         for old in final.parent.glob(f".{name}.*"):  # of a process that was killed
             if old.is_dir():
                 shutil.rmtree(old, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{name}."))
         try:
-            _make(local, adapters, precision, temporary)
-            _check_whole(temporary)
-            temporary.rename(final)
+            with beside(final) as temporary:
+                _make(local, adapters, precision, temporary)
+                _check_whole(temporary)
+                sync(temporary)
+                temporary.rename(final)
         except (OSError, RuntimeError) as e:
             if not _full(e):
                 raise
@@ -87,11 +89,20 @@ def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
                 str(final.parent),
                 "Free some space, or set SHARPEN_MODELS to a folder on another disk.",
             ) from None
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     if adapters:
         _let_go(final.parent)
     return final
+
+
+def _used(form: Path) -> bool:
+    """Whether a form is here and whole; it then is the one used last."""
+    try:
+        _check_whole(form)
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # another user's
+        os.utime(form)
+    return True
 
 
 def _make(local: Local, adapters: Sequence[Path], precision: str, folder: Path) -> None:

@@ -42,6 +42,7 @@ def _decoded(
     while not all(r.done for r in rows):
         with torch.inference_mode():  # not around what is yielded: the mode is the thread's, not the generator's
             positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+            positions[[row.done is not None for row in rows]] = 0  # who is done must not run out of positions
             out = module(
                 input_ids=ids,
                 attention_mask=mask,

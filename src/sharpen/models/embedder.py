@@ -7,6 +7,7 @@ the time; others go through the package sentence-transformers. Texts are cut at 
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from sharpen import parts
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._fetch import pull
-from sharpen.models._local import Local, read_json, reading
+from sharpen.models._local import Local, public_name, read_json, reading
 from sharpen.models._quiet import quiet, switch_off
+
+log = logging.getLogger("sharpen.models")
 
 NEEDS = {"torch": "local", "transformers": "local"}
 TOKENS = 8192  # padded tokens in a batch
@@ -118,7 +121,11 @@ class Embedder:
         import torch
         from torch.nn.functional import normalize
 
-        coded = self.tokenizer(list(texts), truncation=True, max_length=self.limit)["input_ids"]
+        read = self.tokenizer(list(texts), truncation=True, max_length=self.limit)
+        coded, cut = read["input_ids"], sum(bool(e.overflowing) for e in read.encodings or ())
+        if cut:
+            say = "%d of %d texts are longer than the %d tokens that %s reads; what is behind them it does not find."
+            log.warning(say, cut, len(texts), self.limit, public_name(self.ref))
         out = np.zeros((len(texts), self.dimensions), np.float32)
         done = 0
         for batch in _batches([len(c) for c in coded]):

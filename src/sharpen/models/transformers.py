@@ -27,10 +27,26 @@ log = logging.getLogger("sharpen.models")
 
 def write_folder(local: Local, target: Path, adapters: Sequence[Path] = ()) -> None:
     """Write a model with its adapters merged as a Hugging Face folder: safetensors, tokenizer, template."""
+    from transformers import GenerationConfig
+
     module, tokenizer = load_module(local, adapters)
+    chat = Chat(tokenizer, end_ids(local, tokenizer))
+    # What was evaluated is greedy, without the penalties that some models' settings ask for, and ends where chat says.
+    module.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=list(chat.ends), pad_token_id=tokenizer.pad_token_id
+    )
+    tokenizer.chat_template = chat.template
     with quiet():
         module.save_pretrained(target, safe_serialization=True)
         tokenizer.save_pretrained(target)
+
+
+def turns(local: Local) -> dict[str, Any]:
+    """How a conversation with a model is written: ``chat_template``, the token ids that end a reply (``ends``), and
+    whether the template takes a system message (``system``); otherwise its text goes before the first question."""
+    tokenizer = open_tokenizer(local)
+    chat = Chat(tokenizer, end_ids(local, tokenizer))
+    return {"chat_template": chat.template, "ends": list(chat.ends), "system": chat.system}
 
 
 def load_module(local: Local, adapters: Sequence[Path] = (), dtype: Any = None) -> tuple[Any, Any]:

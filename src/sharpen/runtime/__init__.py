@@ -9,7 +9,7 @@ from __future__ import annotations
 from sharpen.runtime.answering import adjusted, answering, compose, written_choice
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.drivers import answer, batch, prompts
-from sharpen.runtime.engines import Engines
+from sharpen.runtime.engines import Engines, embeds
 
 __all__ = [
     "Answers",
@@ -20,6 +20,7 @@ __all__ = [
     "answering",
     "batch",
     "compose",
+    "embeds",
     "prompts",
     "written_choice",
 ]

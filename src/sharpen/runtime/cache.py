@@ -90,7 +90,7 @@ def _meaning(error: Exception) -> tuple[str, str]:
     said = str(error)
     if "full" in said or "disk I/O" in said or "No space" in said:
         return f"cannot be written: {said}.", "Free some space and run again."
-    if "locked" in said:
+    if "lock" in said:
         return f"is in use: {said}.", "Wait until the other study is done, then run again."
     if isinstance(error, OSError) or "readonly" in said or "unable to open" in said:
         return f"cannot be used: {said}.", "See that this is a file, and that you may write it and its folder."
@@ -102,7 +102,8 @@ def code() -> str:
     """Hash of the code that finds passages, makes prompts, runs models and reads replies: other code, other answers."""
     here = Path(__file__).parent
     rooms = [here, here.parent / "models", here.parent / "retrieval"]
-    files = [*(f for room in rooms for f in sorted(room.glob("*.py"))), here.parent / "metrics" / "parsing.py"]
+    others = [here.parent / "metrics" / "parsing.py", here.parent / "data" / "wording.py"]
+    files = [*(f for room in rooms for f in sorted(room.glob("*.py"))), *others]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 
@@ -121,7 +122,7 @@ def answer_all(
     """Answer all questions, from the cache where it knows them; ``on_done`` is told how many are done."""
     if not examples:
         return []
-    identity = engines.identity(program.model) if cache else ""
+    identity = engines.identity_of(program) if cache else ""
     keys = [key_of(program, e, identity) for e in examples]
     known = cache.get(keys) if cache else {}
     answers: dict[int, Answer] = {i: known[k] for i, k in enumerate(keys) if k in known}

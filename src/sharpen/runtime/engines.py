@@ -9,12 +9,18 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from sharpen.store import Store
-from sharpen.types import Model, Ref
+from sharpen.types import Model, Ref, System
 
 if TYPE_CHECKING:
     from sharpen.retrieval import Index
 
 Opener = Callable[[str, Sequence[Path]], Model]
+BY_MEANING = ("dense", "hybrid")  # ways to search that embed the question
+
+
+def embeds(program: System) -> bool:
+    """Whether a program embeds each question that it answers."""
+    return any(s is not None and s.how in BY_MEANING for s in (program.retriever, program.shots))
 
 
 class Engines:
@@ -52,6 +58,12 @@ class Engines:
             self._identities[ref] = self.model(ref).identity
         return self._identities[ref]
 
+    def identity_of(self, program: System) -> str:
+        """The identity of every model that answers for a program: its own, and the one that embeds its questions."""
+        if not embeds(program):
+            return self.identity(program.model)
+        return f"{self.identity(program.model)}\0{self._embeds().identity}"
+
     def release(self, keep: tuple[str, tuple[Ref, ...]] | None = None) -> None:
         """Let all models go but ``keep``, for instance before training needs the memory."""
         with self._opening:
@@ -69,10 +81,14 @@ class Engines:
 
     def embed(self, texts: Sequence[str], query: bool = False, told: Callable[[int], None] | None = None) -> Any:
         """Return unit vectors, float32 ``[len(texts), dimensions]``; ``told`` hears how many are done."""
+        more = {"told": told} if told else {}
+        return self._embeds().embed(texts, query=query, **more)
+
+    def _embeds(self) -> Any:
+        """The embedding model, opened if need be."""
         with self._opening:
             if self._embedding is None:
                 if self._embedder is None:
                     raise RuntimeError("no embedding model was given to these engines")
                 self._embedding = self._embedder()
-        more = {"told": told} if told else {}
-        return self._embedding.embed(texts, query=query, **more)
+            return self._embedding

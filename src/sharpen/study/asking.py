@@ -6,8 +6,10 @@ from pathlib import Path
 
 from sharpen.config import validate
 from sharpen.errors import UserError
-from sharpen.runtime import batch
+from sharpen.models import public_name
+from sharpen.runtime import batch, embeds
 from sharpen.study.folder import RunFolder
+from sharpen.study.preflight import weights_of
 from sharpen.study.reading import read_report
 from sharpen.study.setting import Setting, resolve
 from sharpen.types import Answer, Example, Message, System, silent
@@ -40,4 +42,14 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
     kept, base = folder.settings()
     setting = resolve(validate(kept, str(folder.path / "config.yaml")), (), silent, base)
     setting.engine = report["environment"]["engine"]
+    _as_it_was(folder, setting, programs[name])
     return setting, programs[name]
+
+
+def _as_it_was(folder: RunFolder, setting: Setting, program: System) -> None:
+    """Refuse a model that is another one under the same reference: what the run found out is not about that one."""
+    before = folder.finished()[1]
+    for ref in (program.model, *([setting.use_case.embeddings] if embeds(program) else [])):
+        if before.get(ref) != weights_of(ref):
+            do = "Put it back as it was (or name its version), or run the study again with --out."
+            raise UserError(f"{public_name(ref)} is no longer the model that the run used.", str(folder.path), do)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name, parse_sum
-from sharpen.store import hash_file, locked, read_cached, write_text
+from sharpen.store import locked, read_cached, write_text
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of
@@ -89,9 +89,8 @@ class Builder:
         self, program: System, part: parts.Part, options: Mapping[str, Any], seed: int
     ) -> tuple[System, float, list[Mapping[str, Any]]]:
         technique = open_technique(str(part.path) if not part.module else part.name, options, self.base)
-        own = hash_file(part.path) if part.path else part.module
         identity = self.bench.engines.identity(program.model)
-        key = [part.name, own, dict(options), program.fingerprint, identity, self.bench.counts, seed]
+        key = [part.name, parts.content(part), dict(options), program.fingerprint, identity, self.bench.counts, seed]
         return self._cached(key, lambda bench: technique(program, bench), seed)
 
     def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:

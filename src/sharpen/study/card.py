@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.metrics import parsing
-from sharpen.models import Local, public_name
+from sharpen.models import Local, public_name, turns
 from sharpen.study.reading import Report
 from sharpen.types import System
 
@@ -20,7 +20,8 @@ from sharpen.types import System
 def describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> None:
     """Write ``README.md`` and ``prompt.json``; where transformers or peft read the weights ``answer.py``, for Ollama a
     ``Modelfile``."""
-    (target / "prompt.json").write_text(json.dumps(prompt_of(program), indent=2, ensure_ascii=False), encoding="utf-8")
+    how = {**prompt_of(program), **turns(local)}
+    (target / "prompt.json").write_text(json.dumps(how, indent=2, ensure_ascii=False), encoding="utf-8")
     (target / "README.md").write_text(_card(format, report, arm, program, local), encoding="utf-8")
     if format == "gguf":
         system = program.prompt.instruction.replace('"""', "'''")
@@ -56,7 +57,7 @@ def prompt_of(program: System) -> dict[str, Any]:
 
 
 def _card(format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> str:
-    base = local.origin or public_name(local.ref)
+    base = local.origin if local.ref.startswith(("pypi:", "hf:")) else public_name(local.ref)  # no path of a folder
     known = arm["ci_low"] is not None and arm["ci_high"] is not None
     interval = f"{arm['ci_low']:.3f} to {arm['ci_high']:.3f}" if known else "not known"
     score = f"{arm['mean']:.3f}" if arm["mean"] is not None else "not tested"

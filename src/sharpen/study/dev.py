@@ -37,9 +37,17 @@ class DevRace:
 
 
 def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple[list[Built], DevRace, Seen]:
-    """Return the arms that go to the test, what the race did, and the dev scores of the arms that are left."""
+    """Return the arms that go to the test, what the race did, and the dev scores of the arms that are left.
+
+    Where the plan stands already the race was run, and is not run again: an answer that could not be had then, and can
+    now, might end it otherwise.
+    """
     metric, dev = setting.metrics[0], bench.dev
     baseline = arm_name(baseline_of(setting.arms))
+    assert setting.folder is not None
+    ran_before = setting.folder.read_json("plan.json", lambda data: DevRace(**data["race"]))
+    if ran_before:
+        return going_on(built, ran_before), ran_before, Seen({}, (), metric, baseline)
     programs = {b.name: b.program for b in built if b.program is not None and not b.seed_of}
     clusters, weights = clusters_of(dev, setting.use_case.data.split.by), [e.weight for e in dev]
     scores: dict[str, dict[int, Score]] = {name: {} for name in programs}
@@ -76,9 +84,13 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
         answers = bench.answer(program, asked, f"dev {name}")
         each = [e.weight for e in asked]
         done.values[name] = {m.name: value_of(m, m.score(asked, answers), each) for m in setting.metrics}
-    left = [b for b in built if b.name in done.left or b.status == "given"]
     whole = {name: [scores[name][i] for i in range(len(dev))] for name in done.left}
-    return left, done, Seen(whole, clusters, metric, baseline, weights)
+    return going_on(built, done), done, Seen(whole, clusters, metric, baseline, weights)
+
+
+def going_on(built: Sequence[Built], done: DevRace) -> list[Built]:
+    """The arms that go to the test: those that the race left, and those whose answers are given."""
+    return [b for b in built if b.name in done.left or b.status == "given"]
 
 
 def clusters_of(examples: Sequence[Any], by: str) -> list[str]:

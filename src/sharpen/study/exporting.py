@@ -143,8 +143,7 @@ def _agreement(
 
 def _data_folder(report: Report, setting: Setting) -> Path:
     """The prepared data of the run."""
-    name = RunFolder(report.path).read_json("done.json", lambda data: str(data["data"]))
-    folder = setting.store.root / "data" / (name or "")
+    folder = setting.store.root / "data" / RunFolder(report.path).finished()[0]
     if not (folder / "data.json").is_file():
         raise UserError("the run's prepared data is gone.", str(folder), "Run the study again; it prepares it anew.")
     return folder

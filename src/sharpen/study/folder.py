@@ -18,6 +18,7 @@ import yaml
 
 from sharpen.config import UseCase
 from sharpen.errors import UserError
+from sharpen.parts import expect
 from sharpen.store import parse_yaml, read_cached, read_json, read_whole, write_text
 from sharpen.types import System, digest, restore
 
@@ -46,11 +47,13 @@ class RunFolder:
             ) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as e:
             os.close(handle)
-            raise UserError(
-                "another process is running this study.", str(self.path), "Wait for it, or use --out."
-            ) from None
+            if isinstance(e, BlockingIOError):
+                what, do = "another process is running this study.", "Wait for it, or use --out."
+            else:
+                what, do = f"cannot be locked: {e.strerror}.", "Choose a place on a local disk: --out"
+            raise UserError(what, str(self.path), do) from None
         try:
             yield
         finally:
@@ -87,11 +90,28 @@ class RunFolder:
 
         def made(data: Any) -> dict[str, System]:
             found = {name: restore(row) for name, row in data.items()}
-            if not found or not all(isinstance(p, System) for p in found.values()):
+            for name, program in found.items():
+                expect(program, System, name)
+            if not found:
                 raise ValueError  # every study has a baseline
             return found
 
         return self.read_json("programs.json", made) or {}
+
+    def finished(self) -> tuple[str, dict[str, str]]:
+        """The name of the prepared data of a finished run, and what each of its models was, by reference.
+
+        Raises:
+            UserError: it was not finished, or its ``done.json`` is damaged.
+        """
+
+        def made(data: Any) -> tuple[str, dict[str, str]]:
+            return str(data["data"]), {str(ref): str(what) for ref, what in data["weights"].items()}
+
+        found = self.read_json("done.json", made)
+        if found is None:
+            raise UserError("has no done.json: the run is not finished.", str(self.path), "Run the study again.")
+        return found
 
     def belong(self, key: str) -> None:
         """Bind the folder to what the study depends on: data, documents, given answers, the user's own parts.
@@ -103,10 +123,10 @@ class RunFolder:
         """
         known = self.read_json("key.json", lambda data: str(data["key"]))
         if known != key and self.planned:
-            what = "its data, its models or its own parts were changed" if known else "its key.json was lost"
-            raise UserError(f"{what} after its test had been opened.", str(self.path), AGAIN.capitalize())
+            what = "its data, its models or its own parts were changed after its test had been opened."
+            raise UserError(what, str(self.path), AGAIN.capitalize())
         if known not in (None, key):
-            for name in ("budget.json", "engine_check.json", "latency.json", "programs.json"):
+            for name in ("budget.json", "engine.json", "engine_check.json", "latency.json", "programs.json"):
                 (self.path / name).unlink(missing_ok=True)
         if known != key:
             self.write_json("key.json", {"key": key})
@@ -181,11 +201,12 @@ class RunFolder:
         """What ``make`` makes of a JSON file of the folder; None if it is not there.
 
         Raises:
-            UserError: it is damaged.
+            UserError: it is damaged; or it is gone, and what is tested followed from it.
         """
-        path = self.path / name
-        do = OPENED if name in DECIDES and self.planned else ANEW
-        return read_json(path, make, do) if path.exists() else None
+        path, decided = self.path / name, name in DECIDES and self.planned
+        if decided and not path.exists():
+            raise UserError("is gone.", str(path), OPENED)
+        return read_json(path, make, OPENED if decided else ANEW) if path.exists() else None
 
     def read_measured(self, name: str, make: Callable[[Any], T]) -> T | None:
         """The same for what is measured again where it is damaged."""
@@ -210,8 +231,6 @@ def arm_folder(name: str) -> str:
     """A folder name for an arm: its own, or what file systems like of it and a hash."""
     plain = name.replace(" + ", "+")
     safe = "".join(c if c.isalnum() or c in "-_.+" else "_" for c in plain)
-    return (
-        safe
-        if safe == plain and len(safe) <= 80 and not safe.startswith(".")
-        else f"{safe[:60].lstrip('.')}-{digest(name)[:8]}"
-    )
+    if safe == plain and len(safe.encode()) <= 80 and not safe.startswith("."):
+        return safe
+    return f"{safe.encode()[:60].decode(errors='ignore').lstrip('.')}-{digest(name)[:8]}"

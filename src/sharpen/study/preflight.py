@@ -20,7 +20,7 @@ from sharpen.store import hash_file
 from sharpen.study.estimates import estimate, fit, sketch
 from sharpen.study.given import read_given
 from sharpen.study.memory import available_gb, resident_gb
-from sharpen.study.setting import Setting, baseline_of, content_of
+from sharpen.study.setting import Setting, baseline_of, content_of, embeds, models_of, steps_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
@@ -74,11 +74,10 @@ def inspect(setting: Setting) -> Found:
 
 
 def own_parts(setting: Setting) -> list[str]:
-    """Content of the user's own files among the parts: who edits one has another study."""
-    steps = [step for arm in setting.arms if not arm.answers for step, _ in parse_sum(arm.does)]
-    named = [("technique", n) for n in steps] + [
-        ("metric", n) for n in setting.use_case.metrics or setting.task.metrics
-    ]
+    """Content of those parts that are not ours: who edits or upgrades one has another study."""
+    named = [("technique", step) for arm in setting.arms for step in steps_of(arm)]
+    named += [("metric", name) for name in setting.use_case.metrics or setting.task.metrics]
+    named += [("floor", name) for name in setting.task.floors]
     return content_of([*named, ("task", setting.use_case.task)], setting.base)
 
 
@@ -124,18 +123,10 @@ def settle(setting: Setting, data: Dataset) -> None:
 
 def document_problems(setting: Setting, data: Dataset) -> list[Problem]:
     """Arms that retrieve where there is nothing to retrieve from."""
-    named = [arm_name(a) for a in setting.arms if "retrieve" in _steps(a)]
+    named = [arm_name(a) for a in setting.arms if "retrieve" in steps_of(a)]
     do = "Name them under data: documents, or give each row its context."
     what = "retrieve needs documents, and there are none."
     return [] if data.documents else [Problem(what, f"arms: {name}", do) for name in named]
-
-
-def _steps(arm: Arm) -> list[str]:
-    """The techniques of an arm; none where they cannot be read, which is said elsewhere."""
-    try:
-        return [step for step, _ in parse_sum(arm.does)]
-    except UserError:
-        return []
 
 
 def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
@@ -154,16 +145,6 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
         elif hit < data.seal.n:
             log.warning("%s answers %d of %d test questions; the others count as wrong.", arm.answers, hit, data.seal.n)
     return found
-
-
-def models_of(setting: Setting) -> dict[str, str]:
-    """References of all models that the study asks, and where the use case names each."""
-    refs = {a.model: f"arms: {arm_name(a)}" for a in setting.arms if a.model} | {setting.use_case.model: "model"}
-    floors = [parts.find("floor", name) for name in setting.task.floors]
-    embeds = any(getattr(parts.module(f), "EMBEDS", False) for f in floors if not parts.missing(f))
-    if embeds or any("retrieve" in a.does or "nearest_shots" in a.does for a in setting.arms):
-        refs.setdefault(setting.use_case.embeddings, "embeddings")
-    return refs
 
 
 def weights_of(ref: str) -> str:
@@ -267,7 +248,7 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
         return known
     bench = setting.bench(data, engines, Counts())
     words = " ".join(a.does for a in setting.arms)
-    speeds = measure_speeds(setting, bench, engines, "lora" in words, "retrieve" in words)
+    speeds = measure_speeds(setting, bench, engines, "lora" in words, embeds(setting))
     problems = length_problems(bench, engines.model(setting.use_case.model))
     held = (available_gb(), resident_gb())
     drawn = sketch(setting, bench, data.seal.n)

@@ -20,7 +20,7 @@ from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
 from sharpen.study.dev import DevRace, race_on_dev
 from sharpen.study.engine import check_engine, choose_engine
-from sharpen.study.environment import environment
+from sharpen.study.environment import code_hash, environment, machine
 from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.given import as_answers
 from sharpen.study.latency import QUESTIONS, WARM, measure, measured
@@ -29,9 +29,9 @@ from sharpen.study.proof import proof
 from sharpen.study.reading import Report, read_report
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, open_test
-from sharpen.study.setting import Setting, resolve
+from sharpen.study.setting import Setting, embeds, resolve
 from sharpen.techniques import Bench
-from sharpen.types import Answer, Progress, plain, silent
+from sharpen.types import Answer, Progress, digest, plain, silent
 
 log = logging.getLogger("sharpen.study")
 
@@ -98,7 +98,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     leader = leader_on_dev(setting, left, race)
     family = [b.name for b in left]
     floors = fit_floors(setting, bench)
-    test = open_test(setting, data, family, race, seen)
+    programs = {b.name: b.program.fingerprint for b in built if b.program and (b.seed_of or b.name) in family}
+    test = open_test(setting, data, family, programs, race, seen)
     answered = answer_test(setting, bench, built, left, leader, test, found.given)
     answered["floors"] = {name: predict([e.blind() for e in test.examples]) for name, predict in floors.items()}
     race.saved_test = len(race.dropped) * data.seal.n
@@ -109,7 +110,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
     folder.write_json("report.json", report)
     _write_page(folder)
-    folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name})
+    weights = {ref: preflight.weights_of(ref) for ref in preflight.models_of(setting)}
+    folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name, "weights": weights})
     folder.event("finished", verdict=report["verdict"], winner=report["winner"])
     return read_report(folder.path)
 
@@ -118,8 +120,7 @@ def build_all(setting: Setting, bench: Bench) -> list[Built]:
     """Build every arm, and trained arms again with other seeds where the use case asks for that."""
     folder = setting.folder
     assert folder is not None
-    embeds = setting.use_case.embeddings in preflight.models_of(setting)
-    embeddings = preflight.weights_of(setting.use_case.embeddings) if embeds else ""
+    embeddings = preflight.weights_of(setting.use_case.embeddings) if embeds(setting) else ""
     builder = Builder(setting.use_case, setting.base, bench, embeddings)
     built = []
     for arm in setting.arms:
@@ -139,11 +140,13 @@ def build_all(setting: Setting, bench: Bench) -> list[Built]:
 
 
 def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[str, dict[str, Any]]:
-    """Latency and memory of each arm, measured once and kept with the run."""
+    """Latency and memory of each arm, measured once on a machine and kept with the run."""
     folder = setting.folder
     assert folder is not None
     known = folder.read_measured("latency.json", measured) or {}
-    todo = [b for b in left if b.program and known.get(b.name, {}).get("fingerprint") != b.program.fingerprint]
+    on = digest([machine(), code_hash()])  # those of two machines cannot be compared
+    made = {b.name: {"fingerprint": b.program.fingerprint, "on": on} for b in left if b.program}
+    todo = [b for b in left if b.program and not made[b.name].items() <= known.get(b.name, {}).items()]
     each = min(QUESTIONS + WARM, len(bench.train))
 
     for n, b in enumerate(todo):
@@ -155,7 +158,7 @@ def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[s
 
         with folder.spending(b.name, "latency"):
             found = measure(b.program, bench.train, bench.engines, told)
-        known[b.name] = {"fingerprint": b.program.fingerprint, **found}
+        known[b.name] = {**made[b.name], **found}
         folder.write_json("latency.json", known)
     return known
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from sharpen.errors import UserError
 from sharpen.evaluation import Ledger, Seen
 from sharpen.metrics import bounds_of
 from sharpen.study.dev import DevRace, clusters_of
-from sharpen.study.folder import OPENED
+from sharpen.study.environment import code_hash
+from sharpen.study.folder import AGAIN, OPENED, RunFolder
 from sharpen.study.setting import Setting
 from sharpen.types import Example
 
@@ -31,8 +32,22 @@ class Opened:
     seen: float = 0.0
 
 
-def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevRace, seen: Seen) -> Opened:
-    """Write the plan (metric, margin, alpha, clusters, arms, and what the test can show), then open the test."""
+def open_test(
+    setting: Setting, data: Dataset, family: Sequence[str], programs: Mapping[str, str], race: DevRace, seen: Seen
+) -> Opened:
+    """Write the plan (metric, margin, alpha, clusters, arms, and what the test can show), then open the test.
+
+    Args:
+        setting: of the study.
+        data: whose test it is.
+        family: names of the arms that are compared.
+        programs: fingerprints of all programs that will be asked, by name.
+        race: what the race on dev did.
+        seen: what planning may learn from dev.
+
+    Raises:
+        UserError: another plan stands here, and the test was opened for that one.
+    """
     uc, folder = setting.use_case, setting.folder
     assert folder is not None
     ledger = Ledger(setting.store.root / "ledger.sqlite")
@@ -53,21 +68,40 @@ def open_test(setting: Setting, data: Dataset, family: Sequence[str], race: DevR
                 "questions": data.seal.n,
                 "content": data.seal.content,
                 "arms": list(family),
+                "programs": dict(programs),
+                "code": code_hash(),
                 "race": race.facts(),
                 "can_show": asdict(can_show),
                 "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         )
-    planned = folder.read_json("plan.json", lambda data: [str(name) for name in data["arms"]])
-    assert planned is not None  # written above
-    if planned != list(family):
-        raise UserError(
-            f"what would be tested now ({', '.join(family)}) is not what was planned ({', '.join(planned)}).",
-            str(folder.path / "plan.json"),
-            "Use --out for a new run: it counts as another look at these questions.",
-        )
+    as_planned(folder, family, programs)
     opened = evaluation.open_test(data.seal, folder.path, ledger, folder.run_id())
     folder.event("test opened", questions=len(opened.examples), look=opened.look)
     examples = list(opened.examples)
     clusters = clusters_of(examples, uc.data.split.by)
     return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan), opened.opening.share)
+
+
+def as_planned(folder: RunFolder, family: Sequence[str], programs: Mapping[str, str]) -> None:
+    """See that what would be tested now is what the plan says, down to the programs and the code that runs them.
+
+    Raises:
+        UserError: it is not. Going on would be another look at the test that nobody counts.
+    """
+
+    def made(data: Any) -> tuple[list[str], dict[str, str], str]:
+        return [str(name) for name in data["arms"]], dict(data["programs"]), str(data["code"])
+
+    planned = folder.read_json("plan.json", made)
+    assert planned is not None  # written before
+    names, before, code = planned
+    what = ""
+    if names != list(family):
+        what = f"what would be tested now ({', '.join(family)}) is not what was planned ({', '.join(names)})."
+    elif code != code_hash():
+        what = "sharpen itself was changed after this plan had been written."
+    elif other := [name for name in {**before, **programs} if programs.get(name) != before.get(name)]:
+        what = f"what was built now is not what was planned: {', '.join(other)}."
+    if what:
+        raise UserError(what, str(folder.path / "plan.json"), AGAIN.capitalize())

@@ -15,7 +15,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.metrics import open_metric
 from sharpen.models import is_hosted, open_model, pull
 from sharpen.runtime import Answers, Engines
-from sharpen.store import Store, hash_file
+from sharpen.store import Store
 from sharpen.study.folder import RunFolder
 from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
@@ -48,6 +48,9 @@ class Setting:
 
     def embedder(self) -> Any:
         """Open the embedding model."""
+        if self.folder and not embeds(self):  # then it is no part of what the study is, nor was it fetched
+            do = "Write EMBEDS = True into the file of the technique that does, as parts that embed have it."
+            raise UserError("a technique embeds texts, and none of this study says so.", "arms", do)
         if self.use_case.embeddings.startswith("fake:"):
             return open_model(self.use_case.embeddings)
         from sharpen.models.embedder import open_embedder
@@ -118,6 +121,37 @@ def resolve(
     return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress, problems=problems)
 
 
+def models_of(setting: Setting) -> dict[str, str]:
+    """References of all models that the study asks, and where the use case names each."""
+    refs = {a.model: f"arms: {config.arm_name(a)}" for a in setting.arms if a.model} | {setting.use_case.model: "model"}
+    if embeds(setting):
+        refs.setdefault(setting.use_case.embeddings, "embeddings")
+    return refs
+
+
+def embeds(setting: Setting) -> bool:
+    """Whether a part of the study says that it embeds texts."""
+    named = [("floor", name) for name in setting.task.floors]
+    named += [("technique", step) for arm in setting.arms for step in steps_of(arm)]
+    return any(_embeds(kind, name, setting.base) for kind, name in named)
+
+
+def _embeds(kind: str, name: str, base: Path) -> bool:
+    """Whether a part says that it embeds; one that cannot be had embeds nothing, and is a problem said elsewhere."""
+    try:
+        return getattr(parts.module(parts.find(kind, name, base)), "EMBEDS", False) is True
+    except UserError:
+        return False
+
+
+def steps_of(arm: Arm) -> list[str]:
+    """The techniques of an arm; none where they cannot be read, which is said elsewhere."""
+    try:
+        return [] if arm.answers else [step for step, _ in config.parse_sum(arm.does)]
+    except UserError:
+        return []
+
+
 def _no_nul(value: Any, where: str) -> None:
     """Refuse NUL characters, which no path can hold."""
     if isinstance(value, dict):
@@ -169,9 +203,8 @@ def _plain(arm: Arm) -> bool:
 
 
 def content_of(named: Iterable[tuple[str, str]], base: Path) -> list[str]:
-    """Content of the files among parts (kind, name): a user's own part that was edited is another part."""
-    paths = [parts.find(kind, name, base).path for kind, name in named if name.endswith(".py")]
-    return [hash_file(path) for path in paths if path]
+    """Content of those parts (kind, name) that are not ours: one that was edited or upgraded is another part."""
+    return [what for kind, name in named if (what := parts.content(parts.find(kind, name, base)))]
 
 
 def store_root(base: Path) -> Path:

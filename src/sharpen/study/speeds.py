@@ -94,7 +94,8 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
     else:
         answering = kept.of("answering", [identity], lambda: _answering(ref, engines))
     own = spread(bench.train, PROMPTS if is_hosted(ref) else OWN)
-    shape = [identity, setting.task.name, bench.max_new_tokens, bench.labels, [e.id for e in own]]
+    asked = [setting.task.name, setting.use_case.goal, *map(digest, own)]
+    shape = [identity, asked, bench.max_new_tokens, bench.labels]
     replies = kept.of("replies", shape, lambda: _replies(ref, bench, own, engines))
     embed = {"passages": 0.0}
     if retrieves:

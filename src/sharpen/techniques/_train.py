@@ -13,7 +13,7 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.techniques.bench import Bench, NotAvailable
-from sharpen.types import Message, Ref, System
+from sharpen.types import Message, Ref, System, digest
 
 CPUINFO = Path("/proc/cpuinfo")
 BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # what it says of processors that have it; the last one on Arm
@@ -52,11 +52,13 @@ def tune(
     # What is longer than what the model reads could be learned and not be asked.
     settings = replace(settings, max_length=min(settings.max_length, getattr(model, "context", settings.max_length)))
     del model
+    # A technique may train twice, and what was left by a training of other rows is none to go on with.
+    work = bench.work / digest([program, train, dev, settings])[:16]
     bench.engines.release()  # training needs the memory
     module, tokenizer = load_module(pull(program.model))
     try:
         trained = tuning.train(
-            placed(module), rows, dev_rows, settings, bench.work, bench.progress, lambda ids: tokenizer.decode(ids)
+            placed(module), rows, dev_rows, settings, work, bench.progress, lambda ids: tokenizer.decode(ids)
         )
     except tuning.Untrainable as e:  # this arm's misfortune; the others are studied
         raise NotAvailable(e.problems) from None

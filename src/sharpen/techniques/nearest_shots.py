@@ -16,6 +16,7 @@ from sharpen.techniques.bench import Bench
 from sharpen.techniques.few_shot import usable
 from sharpen.types import Passage, Shots, Span, System, Technique
 
+EMBEDS = True  # with the embedding model, which is fetched before anything is built
 WAYS = ("dense", "bm25", "hybrid")
 
 

@@ -16,6 +16,7 @@ from sharpen.techniques._options import count, counts
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Retriever, System, Task, Technique
 
+EMBEDS = True  # with the embedding model, which is fetched before anything is built
 WAYS = ("hybrid", "dense", "bm25")
 
 

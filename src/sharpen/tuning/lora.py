@@ -200,7 +200,9 @@ def write_adapter(
     """Write ``adapter_model.safetensors`` and ``adapter_config.json`` into an existing folder."""
     from safetensors.torch import save_file
 
-    last = sorted({name.rpartition(".")[2] for name in layers})
+    # A last name means every layer of it, so what was named by more than that is written in full.
+    some = not isinstance(options.target_modules, str) and any("." in name for name in options.target_modules)
+    named = sorted(layers) if some else sorted({name.rpartition(".")[2] for name in layers})
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -208,7 +210,7 @@ def write_adapter(
         "r": options.r,
         "lora_alpha": options.lora_alpha,
         "lora_dropout": options.lora_dropout,
-        "target_modules": last,
+        "target_modules": named,
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,

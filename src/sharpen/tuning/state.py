@@ -8,15 +8,14 @@ checkpoint and makes the same adapter, bit for bit on one machine with one numbe
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sharpen.errors import UserError
+from sharpen.store import beside, sync
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,19 +46,12 @@ def writing(what: str, folder: Path) -> Iterator[None]:
 
 def put_folder(path: Path, fill: Callable[[Path], None], what: str) -> None:
     """Fill a new folder and move it to ``path`` when it is complete and on disk; replaces what is there."""
-    with writing(what, path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        try:
-            fill(new)
-            for file in new.iterdir():
-                with file.open("rb") as f:
-                    os.fsync(f.fileno())
-            if path.exists():
-                shutil.rmtree(path)
-            new.rename(path)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+    with writing(what, path.parent), beside(path) as new:
+        fill(new)
+        sync(new)
+        if path.exists():
+            shutil.rmtree(path)
+        new.rename(path)
 
 
 class Checkpoints:

@@ -21,6 +21,9 @@ SUFFIXES = (".docx",)
 LARGEST = 64_000_000
 """Bytes of XML that are unpacked at most, some ten thousand pages; more is taken for a zip bomb."""
 
+LARGEST_OF_ALL = 1_000_000_000
+"""The same with pictures, which python-docx holds in memory."""
+
 
 def docx() -> DocumentReader:
     """Return the reader."""
@@ -34,9 +37,11 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
 
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith(".xml"))
-        if size > LARGEST:
-            yield Problem(f"unpacks to {size / 1e6:,.0f} MB of XML.", source, "Check what it is.")
+            sizes = [(e.filename.lower().endswith((".xml", ".rels")), e.file_size) for e in archive.infolist()]
+        xml, size = sum(size for parsed, size in sizes if parsed), sum(size for _, size in sizes)
+        if xml > LARGEST or size > LARGEST_OF_ALL:
+            what = f"{xml / 1e6:,.0f} MB of XML" if xml > LARGEST else f"{size / 1e6:,.0f} MB"
+            yield Problem(f"unpacks to {what}.", source, "Check what it is.")
             return
         word = package.Document(str(path))
     except Exception as e:  # python-docx raises whatever its zip and XML parsers do
@@ -90,5 +95,9 @@ def _said(paragraph: Any) -> str:
 
 def _row(row: Any) -> str:
     """One line of a table; a merged cell is said once."""
-    cells = list({id(c._tc): " ".join(filter(None, map(_said, c._tc.xpath(".//w:p")))) for c in row.cells}.values())
+    try:
+        found = [c._tc for c in row.cells]
+    except (ValueError, LookupError, RecursionError):  # merged with what is not there, or over a thousand rows
+        found = row._tr.tc_lst
+    cells = list({id(tc): " ".join(filter(None, map(_said, tc.xpath(".//w:p")))) for tc in found}.values())
     return " | ".join(cells) if any(cells) else ""

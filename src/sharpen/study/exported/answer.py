@@ -30,7 +30,11 @@ def conversation(how: dict[str, Any], question: str, passages: list[str]) -> lis
     for demo in how["demos"]:
         turns.append({"role": "user", "content": ask(how, demo["question"], demo["passages"])})
         turns.append({"role": "assistant", "content": demo["answer"]})
-    return [*turns, {"role": "user", "content": ask(how, question, passages)}]
+    turns.append({"role": "user", "content": ask(how, question, passages)})
+    if how["instruction"] and not how["system"]:  # the template takes no system message
+        turns[1]["content"] = f"{how['instruction']}\n\n{turns[1]['content']}"
+        del turns[0]
+    return turns
 
 
 def ask(how: dict[str, Any], question: str, passages: list[str]) -> str:
@@ -54,12 +58,30 @@ def load(base: str | None) -> tuple[Any, Any]:
     return PeftModel.from_pretrained(model, HERE).eval(), AutoTokenizer.from_pretrained(base)
 
 
-def end_of_turn(tokenizer: Any) -> int:
-    """The token with which the model ends a reply."""
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x"}]
-    whole = tokenizer.apply_chat_template(turns, tokenize=False)
-    after = tokenizer(whole[whole.rindex("x") + 1 :], add_special_tokens=False).input_ids
-    return int(next((t for t in after if t in tokenizer.all_special_ids), tokenizer.eos_token_id))
+def render(how: dict[str, Any], tokenizer: Any, turns: list[dict[str, str]], begin_reply: bool) -> str:
+    """The conversation as the model reads it; special tokens within a text are broken by a space."""
+    special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special} | set(tokenizer.all_special_tokens)
+    pattern = "|".join(re.escape(t) for t in sorted(special, key=len, reverse=True) if len(t) > 1) or "(?!)"
+    safe = [{**t, "content": re.sub(pattern, lambda m: f"{m[0][0]} {m[0][1:]}", t["content"])} for t in turns]
+    text: str = tokenizer.apply_chat_template(
+        safe,
+        chat_template=how["chat_template"],
+        tokenize=False,
+        add_generation_prompt=begin_reply,
+        enable_thinking=False,
+    )
+    return text
+
+
+def reply_ids(how: dict[str, Any], tokenizer: Any, content: str) -> list[int]:
+    """A reply as the model would write it, with the token that ends it."""
+    asked = [{"role": "user", "content": "?"}]
+    prompt = render(how, tokenizer, asked, True)
+    whole = render(how, tokenizer, [*asked, {"role": "assistant", "content": content}], False)
+    text = whole[len(prompt) :] if whole.startswith(prompt) else content
+    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+    at = next((i for i, t in enumerate(ids) if t in how["ends"]), None)
+    return [*ids, tokenizer.eos_token_id] if at is None else ids[: at + 1]
 
 
 def scores(how: dict[str, Any], model: Any, tokenizer: Any, prompt: Any) -> dict[str, float]:
@@ -68,16 +90,16 @@ def scores(how: dict[str, Any], model: Any, tokenizer: Any, prompt: Any) -> dict
 
     with torch.no_grad():
         begun = model(prompt[:, :-1], use_cache=True).past_key_values
-        found = {}
-        bare = [tokenizer(choice, add_special_tokens=False).input_ids for choice in how["choices"]]
-        for i, choice in enumerate(how["choices"]):
-            longer = any(len(b) > len(bare[i]) and b[: len(bare[i])] == bare[i] for b in bare)
+        found: dict[str, float] = {}
+        replies = [reply_ids(how, tokenizer, choice) for choice in how["choices"]]
+        for choice, (*bare, end) in zip(how["choices"], replies, strict=True):
+            longer = any(len(r) > len(bare) + 1 and r[: len(bare)] == bare for r in replies)
             # Where another class goes on after this one, it is said that nothing follows.
-            ids = torch.tensor([bare[i] + ([end_of_turn(tokenizer)] if longer else [])])
+            ids = torch.tensor([[*bare, end] if longer else bare])
             read = torch.cat([prompt[:, -1:], ids[:, :-1]], 1)
             logits = model(read, past_key_values=copy.deepcopy(begun), use_cache=True).logits[0].float()
             total = float(logits.log_softmax(-1).gather(1, ids[0][:, None]).sum())
-            prior = how["priors"][i] if how["priors"] else 0.0
+            prior = how["priors"][len(found)] if how["priors"] else 0.0
             found[choice] = total / (ids.shape[1] if how["per_token"] else 1) - how["prior_weight"] * prior
     return found
 
@@ -91,14 +113,18 @@ def main() -> None:
     args = parser.parse_args()
     how = json.loads((HERE / "prompt.json").read_text(encoding="utf-8"))
     model, tokenizer = load(args.base)
-    turns = conversation(how, args.question, args.passage)
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    text = render(how, tokenizer, conversation(how, args.question, args.passage), True)
     prompt = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
     if how["choices"]:
         found = scores(how, model, tokenizer, prompt)
         print(max(found, key=lambda c: found[c]))
         return
-    made = model.generate(prompt, max_new_tokens=how["max_new_tokens"], do_sample=False)
+    from transformers import GenerationConfig
+
+    # Not the settings beside the weights: some ask for penalties, and not all end where the template does.
+    ends = how["ends"]
+    model.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=ends[0])
+    made = model.generate(prompt, max_new_tokens=how["max_new_tokens"])
     reply = tokenizer.decode(made[0, prompt.shape[1] :], skip_special_tokens=True)
     print(parse(reply, how["one_line"]))
 
