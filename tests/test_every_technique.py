@@ -13,6 +13,7 @@ from sharpen.techniques.bench import Bench
 from sharpen.testing import TASKS, check_technique, tiny_bench
 from sharpen.types import System, Technique
 
+EMBEDS = True  # as its parts do, a sum of them may
 NAMES = sorted(n for n, p in parts.all_parts("technique").items() if p.origin == "sharpen")
 SUMS = ["few_shot + lora", "retrieve + few_shot", "retrieve + lora", "nearest_shots + lora", "instruct + few_shot"]
 SUMS += ["retrieve + nearest_shots", "retrieve + instruct + few_shot + lora", "few_shot + retrieve"]

@@ -173,7 +173,10 @@ def test_what_a_part_consists_of(plugins: Path, tmp_path: Path) -> None:
     seen.add(parts.content(mine))
     (tmp_path / "unrelated.py").write_text("x = 1\n")
     assert parts.content(mine) in seen
-    assert len(seen) == 5
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "deep.py").write_text("x = 1\n")
+    seen.add(parts.content(mine))
+    assert len(seen) == 6
     (tmp_path / "helper.py").write_text("def (\n")
     with pytest.raises(PluginError, match=r"mine\.py.*SyntaxError"):
         parts.content(mine)

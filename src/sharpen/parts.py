@@ -72,11 +72,21 @@ class Part:
     def needs(self) -> dict[str, str]:
         """Heavy packages and the extra that installs each."""
         with blamed(self):
-            for node in _tree(self.path).body if self.path else []:
-                names = [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
-                if isinstance(node, ast.Assign) and "NEEDS" in names:
-                    return _as_needs(ast.literal_eval(node.value))
-        return {}
+            return _as_needs(self._constant("NEEDS", {}))
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it embeds texts, so that the embedding model is fetched beforehand and belongs to the study."""
+        with blamed(self):
+            return self._constant("EMBEDS", False) is True
+
+    def _constant(self, name: str, default: Any) -> Any:
+        """A constant of the part's file."""
+        for node in _tree(self.path).body if self.path else []:
+            names = [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.Assign) and name in names:
+                return ast.literal_eval(node.value)
+        return default
 
 
 def _as_needs(given: Any) -> dict[str, str]:
@@ -224,9 +234,9 @@ def _imported(path: Path, found: set[Path]) -> set[Path]:
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
         for top in (name.partition(".")[0] for name in names):
-            beside = (path.parent / f"{top}.py", path.parent / top / "__init__.py")
-            for other in (p for p in beside if p.is_file() and p not in found):
-                _imported(other, found)
+            for other in (path.parent / f"{top}.py", *(path.parent / top).rglob("*.py")):
+                if other.is_file() and other not in found:
+                    _imported(other, found)
     return found
 
 

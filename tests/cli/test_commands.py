@@ -122,6 +122,8 @@ def test_loose_artefacts_are_collected_and_used_ones_stay(typed: Typed, tmp_path
     status, _, said = typed("store", "gc", "mine", "--yes")
     assert (status, "was not found: deleted, or moved" in said) == (2, True), "what a moved run uses is not thrown away"
     (tmp_path / "elsewhere").rename(tmp_path / "mine" / "runs" / "mine")
+    assert typed("ask", "mine/runs/mine", "When can I call?", "--arm", "retrieve + lora")[0] == 2, "it is not finished"
+    assert typed("run", "mine", *FAKE)[0] == 0
     assert typed("ask", "mine/runs/mine", "When can I call?", "--arm", "retrieve + lora")[0] == 0
 
 

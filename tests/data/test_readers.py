@@ -241,10 +241,10 @@ def test_docx_has_headings_lists_and_tables_in_order(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_is_merged_with_nothing_loses_no_document(tmp_path: Path) -> None:
+    word = pytest.importorskip("docx").Document()
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
 
-    word = pytest.importorskip("docx").Document()
     word.add_paragraph("Before.")
     table = word.add_table(rows=1, cols=2)
     for i, text in enumerate(("Bike", "20")):
@@ -261,6 +261,7 @@ def test_what_unpacks_to_too_much_is_not_unpacked(name: str, tmp_path: Path, mon
 
     from sharpen.data.readers import docx
 
+    pytest.importorskip("docx")
     monkeypatch.setattr(docx, "LARGEST", 1000)
     monkeypatch.setattr(docx, "LARGEST_OF_ALL", 5000)
     with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:

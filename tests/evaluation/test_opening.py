@@ -68,7 +68,7 @@ def test_stays_sealed_without_a_whole_plan(seal: Seal, folder: Path, tmp_path: P
     (folder / "plan.json").write_text(json.dumps({"metric": "exact_match", "worth": 0.02}))
     with pytest.raises(UserError) as caught:
         open_test(seal, folder, ledger, "run 1")
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 5
     assert ledger.openings("questions-hash") == (), "nothing was looked at"
 
 

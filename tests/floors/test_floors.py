@@ -59,6 +59,7 @@ def test_linear_floors_learn_words(name: str) -> None:
 @pytest.mark.parametrize("name", ["tfidf_linear", "embedding_linear"])
 def test_linear_floors_leave_very_many_classes_alone(name: str) -> None:
     """A weight a class and feature, 25 numbers a weight: the process would be killed without a sentence."""
+    pytest.importorskip("sklearn")
     many = tuple((f"q{i}", f"question number {i}", f"class {i}") for i in range(2001))
     assert open_floor(name)(bench(many)) is None
 

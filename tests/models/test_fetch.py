@@ -67,6 +67,17 @@ def test_what_is_here_is_used_without_asking_the_index(index: Path) -> None:
         pull("pypi:tiny-model==1.3")
 
 
+def test_a_damaged_version_is_replaced_by_no_other(index: Path) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        wheel(index, version=version, config__json=CONFIG, model__safetensors=version.encode())
+        if version != "3.0":
+            pull(f"pypi:tiny-model=={version}")
+    folder = pull("pypi:tiny-model==2.0").folder
+    (folder / "model.safetensors").write_bytes(b"")
+    assert pull("pypi:tiny-model").folder == folder
+    assert (folder / "model.safetensors").read_bytes() == b"2.0"
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("how", ["cut", "gone"])
 def test_what_was_cut_short_is_fetched_again(index: Path, name: str, how: str) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sharpen
 from sharpen.config import Arm
 from sharpen.errors import UserError
+from sharpen.study.assembling import _remarks
 from sharpen.study.estimates import _said as said_of_counts  # its words stand in every report
 from sharpen.study.folder import arm_folder
 from sharpen.study.preflight import tight_problems
+from sharpen.study.rows import _floor_row
 from sharpen.techniques import Counts
 
 LOTS = '''"""Draws lots."""
@@ -104,6 +107,28 @@ def test_a_tuned_arm_that_no_floor_loses_to_is_named(towns: Path) -> None:
     assert unbeaten
     (said,) = re.findall(r"Tuned and not shown to beat the floors? ([^:]*): lora\.", report["verdict_text"])
     assert set(re.findall(r"(\w+) \(0\.\d{3}", said)) == unbeaten
+
+
+@pytest.mark.parametrize(
+    ("lead", "says"),
+    [
+        ((-0.09, -0.02), "The floor cheap (0.846) is shown to be better than best"),
+        ((-0.09, 0.01), "best is not shown to beat the floor cheap (0.846, which scores better)."),
+        ((0.02, 0.09), ""),
+    ],
+)
+def test_a_floor_that_is_shown_to_be_better_is_said_to_be(lead: tuple[float, float], says: str) -> None:
+    """Whoever has that should not ship a language model."""
+    from types import SimpleNamespace as Made
+
+    low, high = lead
+    pair: Any = Made(difference=-(low + high) / 2, ci_low=-high, ci_high=-low)
+    metric = Made(higher_is_better=True)
+    test: Any = Made(examples=[], looks=1, seen=0.0)
+    made: Any = Made(setting=Made(metrics=[metric]), test=test, answered={"floors": {"cheap": []}}, leader="best")
+    row = {**_floor_row(made, "cheap", 0.846, pair), "unbeaten_by_tuned": []}
+    assert " ".join(_remarks([row], "best", test)).startswith(says)
+    assert bool(says) == bool(_remarks([row], "best", test))
 
 
 def test_a_metric_that_draws_lots_says_one_thing(towns: Path) -> None:

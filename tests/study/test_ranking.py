@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sharpen.runtime import Answers
 from sharpen.study.ranking import settle
-from sharpen.techniques import Bench
+from sharpen.techniques import Bench, open_technique
 from sharpen.testing import tiny_bench
 from sharpen.types import Answer, Completion, Decoding, Example, Message, System
 
@@ -56,3 +58,14 @@ def test_a_long_label_is_judged_by_its_mean_where_dev_says_so() -> None:
     rows = [("b", (-1.0, -3.1)) if i % 2 else ("a", (-0.5, -2.5)) for i in range(20)]
     assert settled(rows, (1, 4)).per_token
     assert not settled([("a", (-1.0, -3.0)), ("b", (-3.0, -1.0))] * 10, (1, 4)).per_token, "sums say it as well"
+
+
+def test_what_was_settled_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The answers of the settled rule follow from what the model said; also where questions are embedded for shots."""
+    bench = replace(tiny_bench("classification", folder=tmp_path), answers=Answers(tmp_path / "answers.sqlite"))
+    program = open_technique("nearest_shots", {"k": 3})(bench.first("fake:"), bench)
+    assert program.shots is not None
+    assert program.shots.how == "dense"
+    made = settle(program, bench)
+    monkeypatch.setattr("sharpen.runtime.cache.batch", None)
+    assert len(bench.answer(made, bench.dev)) == len(bench.dev)

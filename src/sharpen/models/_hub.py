@@ -59,7 +59,7 @@ def hub(ref: str, rest: str, progress: Progress) -> Local:
     if here:
         return here
     with _Client() as client:
-        info = client.info(ref, name, revision)
+        info = client.info(ref, name, commit)  # what a branch was when it was fetched first
         commit = str(info.get("sha") or "")
         if not COMMIT.fullmatch(commit):  # it becomes the name of a folder
             what = "names no commit of this model, so what it sends cannot be told from another version."

@@ -265,8 +265,11 @@ def kept(folder: Path) -> Local | None:
     if local is None:
         return None
     sizes = (_card(folder) or {}).get("sizes", {})
-    held = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    cut = [name for name in local.files if name not in held or held[name] != sizes.get(name)]
+    try:
+        held = {name: (folder / name).stat().st_size for name in local.files}
+        cut = [name for name, size in held.items() if sizes.get(name, size) != size]
+    except OSError:  # one is gone, or another process is just putting the model here
+        cut = ["a file"]
     if cut:
         log.warning("%s of %s is damaged, so the model is fetched again.", cut[0], folder)
     return None if cut else local

@@ -82,7 +82,11 @@ def _background(made: Results) -> dict[str, Any]:
 def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:
     """Sentences that belong to the verdict: floors that were not beaten, and how often these questions were seen."""
     said = []
-    unbeaten = [f for f in floors if not f["beaten"]]
+    better = [f for f in floors if f["better"]]
+    unbeaten = [f for f in floors if not f["beaten"] and not f["better"]]
+    if better:
+        shown = f"{_listed(better)} {'is' if len(better) == 1 else 'are'} shown to be better than {leader}"
+        said.append(f"The {shown}: where that is all the job needs, ship it.")
     if unbeaten:
         said.append(f"{leader} is not shown to beat the {_listed(unbeaten, ', which scores better')}.")
     alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}

@@ -20,7 +20,7 @@ from sharpen.store import hash_file
 from sharpen.study.estimates import estimate, fit, sketch
 from sharpen.study.given import read_given
 from sharpen.study.memory import available_gb, resident_gb
-from sharpen.study.setting import Setting, baseline_of, content_of, embeds, models_of, steps_of
+from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
@@ -36,6 +36,7 @@ class Found:
     problems: tuple[Problem, ...]
     key: str
     given: dict[str, dict[str, str]] = field(default_factory=dict)  # answers by arm and id
+    weights: dict[str, str] = field(default_factory=dict)  # what each model is, by reference
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def inspect(setting: Setting) -> Found:
         raise UserError([*problems, *made.problems, *_also_long(setting, data)])
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
     given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
-    weights = [weights_of(ref) for ref in models_of(setting)]
+    weights = {ref: weights_of(ref) for ref in models_of(setting)}
     parts_of_it = [data.seal.content, data.facts["files"], answers, own_parts(setting), weights]
-    return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given)
+    return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given, weights)
 
 
 def own_parts(setting: Setting) -> list[str]:
@@ -248,7 +249,8 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
         return known
     bench = setting.bench(data, engines, Counts())
     words = " ".join(a.does for a in setting.arms)
-    speeds = measure_speeds(setting, bench, engines, "lora" in words, embeds(setting))
+    searches = any("retrieve" in steps_of(arm) for arm in setting.arms)
+    speeds = measure_speeds(setting, bench, engines, "lora" in words, searches)
     problems = length_problems(bench, engines.model(setting.use_case.model))
     held = (available_gb(), resident_gb())
     drawn = sketch(setting, bench, data.seal.n)

@@ -54,7 +54,7 @@ def settle(program: System, bench: Bench) -> System:
                 best = (tried.values, candidate)
     assert best is not None
     if bench.answers:
-        identity = bench.engines.identity(program.model)
+        identity = bench.engines.identity_of(best[1])
         redone = [_again(a, best[1].decoding) for a in answers]
         rows = [(key_of(best[1], e, identity), a) for e, a in zip(bench.dev, redone, strict=True)]
         bench.answers.put(rows)

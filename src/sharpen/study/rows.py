@@ -93,6 +93,13 @@ def _least(made: Results, pair: PairResult) -> float:
     return least if made.setting.metrics[0].higher_is_better else -most
 
 
+def _most(made: Results, pair: PairResult) -> float:
+    """The most by which an arm is better than the floor that stands first in its pair."""
+    least = -math.inf if pair.ci_high is None else -pair.ci_high
+    most = math.inf if pair.ci_low is None else -pair.ci_low
+    return most if made.setting.metrics[0].higher_is_better else -least
+
+
 def _floor_row(made: Results, name: str, mean: float | None, pair: PairResult) -> dict[str, Any]:
     low, high = (None if x is None else -x for x in (pair.ci_high, pair.ci_low))
     return {
@@ -104,6 +111,7 @@ def _floor_row(made: Results, name: str, mean: float | None, pair: PairResult) -
         "lead_ci_low": low,
         "lead_ci_high": high,
         "beaten": _least(made, pair) > 0,
+        "better": _most(made, pair) < 0,
         "ahead": pair.difference > 0 if made.setting.metrics[0].higher_is_better else pair.difference < 0,
     }
 

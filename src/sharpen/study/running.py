@@ -110,7 +110,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
     folder.write_json("report.json", report)
     _write_page(folder)
-    weights = {ref: preflight.weights_of(ref) for ref in preflight.models_of(setting)}
+    others = {b.program.model for b in built if b.program} - found.weights.keys()  # that a technique took instead
+    weights = {**found.weights, **{ref: preflight.weights_of(ref) for ref in sorted(others)}}
     folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name, "weights": weights})
     folder.event("finished", verdict=report["verdict"], winner=report["winner"])
     return read_report(folder.path)

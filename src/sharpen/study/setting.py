@@ -139,9 +139,10 @@ def embeds(setting: Setting) -> bool:
 def _embeds(kind: str, name: str, base: Path) -> bool:
     """Whether a part says that it embeds; one that cannot be had embeds nothing, and is a problem said elsewhere."""
     try:
-        return getattr(parts.module(parts.find(kind, name, base)), "EMBEDS", False) is True
+        part = parts.find(kind, name, base)
     except UserError:
         return False
+    return part.embeds and not parts.missing(part)
 
 
 def steps_of(arm: Arm) -> list[str]:

@@ -47,13 +47,11 @@ def tune(
         what = "this machine has no bf16 in hardware, and emulated it is slower than float32."
         raise NotAvailable(what, do="Leave bf16 out.")
     model = bench.model(program)
-    rows = [model.render(m) for m in train]
-    dev_rows = [model.render(m) for m in dev]
+    rows, dev_rows = ([model.render(m) for m in part] for part in (train, dev))
     # What is longer than what the model reads could be learned and not be asked.
     settings = replace(settings, max_length=min(settings.max_length, getattr(model, "context", settings.max_length)))
     del model
-    # A technique may train twice, and what was left by a training of other rows is none to go on with.
-    work = bench.work / digest([program, train, dev, settings])[:16]
+    work = bench.work / digest([program, train, dev, settings])[:16]  # a technique may train twice
     bench.engines.release()  # training needs the memory
     module, tokenizer = load_module(pull(program.model))
     try:

@@ -38,8 +38,8 @@ def check_technique(technique: str | Factory, tasks: Sequence[str] = TASKS, base
     """Check a technique (a name, a path, or a factory) on the tiny bench of each task.
 
     It returns a System, or raises NotAvailable and says why; the same bench and seed give the same program; what it was
-    given is as it was; worked examples come from train; the program answers; and one training example, or none with an
-    answer, is no crash.
+    given is as it was; worked examples come from train; the program answers; one training example, or none with an
+    answer, is no crash; and one that embeds has ``EMBEDS = True`` in its file.
 
     Raises:
         AssertionError: naming the technique and the rule that it breaks.
@@ -49,12 +49,16 @@ def check_technique(technique: str | Factory, tasks: Sequence[str] = TASKS, base
         for documents in (True, False):
             label = f"{name} on {task}{'' if documents else ' without documents'}"
             bench = tiny_bench(task, documents)
+            engines = _listening(bench)
+            bench = replace(bench, engines=engines)
             program = bench.first("fake:")
             reason = getattr(module, "applies", lambda *_: None)(program, bench.task, bench.model(program).can)
             _must(reason is None or (isinstance(reason, str) and bool(reason.strip())), label, "applies() says why not")
             if reason is None and _improves(label, factory, bench, program):
                 _keeps_its_hands_off(label, factory, tiny_bench(task, documents))
                 _bears_little_data(label, factory, tiny_bench(task, documents))
+            said = getattr(module, "EMBEDS", False) is True
+            _must(said or not engines.asked, label, "embeds, and has no EMBEDS = True")
 
 
 def _improves(label: str, factory: Factory, bench: Bench, program: System) -> bool:
@@ -122,7 +126,7 @@ def check_floor(floor: str | Factory, tasks: Sequence[str] = TASKS, base: Path |
         for documents in (True, False):
             label = f"{name} on {task}{'' if documents else ' without documents'}"
             bench = tiny_bench(task, documents)
-            engines = _Embedding(bench.store, lambda ref, adapters: open_model(ref), lambda: open_model("fake:"))
+            engines = _listening(bench)
             bench = replace(bench, engines=engines)
             for train in (bench.train, bench.train[:1], (), tuple(replace(e, targets=()) for e in bench.train)):
                 predict = factory()(replace(bench, train=train))
@@ -148,6 +152,12 @@ class _Embedding(Engines):
     def embed(self, texts: Sequence[str], query: bool = False, told: Any = None) -> Any:
         self.asked = True
         return super().embed(texts, query, told)
+
+
+def _listening(bench: Bench) -> _Embedding:
+    return _Embedding(
+        bench.store, lambda ref, adapters: open_model(ref, adapters=adapters), lambda: open_model("fake:")
+    )
 
 
 def check_metric(metric: str | Factory, base: Path | None = None) -> None:

@@ -201,7 +201,8 @@ def write_adapter(
     from safetensors.torch import save_file
 
     # A last name means every layer of it, so what was named by more than that is written in full.
-    some = not isinstance(options.target_modules, str) and any("." in name for name in options.target_modules)
+    asked = options.target_modules
+    some = any("." in name for name in ([asked] if isinstance(asked, str) else asked))
     named = sorted(layers) if some else sorted({name.rpartition(".")[2] for name in layers})
     config = {
         "peft_type": "LORA",

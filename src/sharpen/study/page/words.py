@@ -161,11 +161,19 @@ def _after_nothing(facts: Facts) -> list[Markup]:
 
 
 def _of_floors(facts: Facts) -> list[Markup]:
-    missed = [i for i, f in enumerate(facts.report.get("floors") or []) if f.get("beaten") is False]
-    if not missed:
-        return []
-    names = Markup(", ").join(facts.text(pointer("floors", i, "name")) for i in missed)
-    return [Markup("Look at the cheap floors first. Not shown to be beaten: {}.").format(names)]
+    floors = list(enumerate(facts.report.get("floors") or []))
+    better = [i for i, f in floors if f.get("better")]
+    missed = [i for i, f in floors if f.get("beaten") is False and not f.get("better")]
+
+    def names(which: list[int]) -> Markup:
+        return Markup(", ").join(facts.text(pointer("floors", i, "name")) for i in which)
+
+    said = []
+    if better:
+        said.append(Markup("Look at what is cheap and shown to be better than the best arm: {}.").format(names(better)))
+    if missed:
+        said.append(Markup("Look at the cheap floors first. Not shown to be beaten: {}.").format(names(missed)))
+    return said
 
 
 def _of_form(facts: Facts) -> list[Markup]:
