@@ -24,7 +24,7 @@ from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
 from sharpen.study.engine import choose_engine
 from sharpen.study.setting import resolve
-from sharpen.types import Answer, Example, System
+from sharpen.types import Answer, Example, System, silent
 
 pytestmark = pytest.mark.full
 ARMS = ["arms=[baseline, 'retrieve(k=1)', 'retrieve(k=1) + lora(num_train_epochs=4)']"]
@@ -114,7 +114,7 @@ def test_it_learns_and_says_so(run: sharpen.Report) -> None:
 
 
 def test_the_fast_engine_is_chosen_by_itself(use_case: Path) -> None:
-    setting = resolve(use_case, [])
+    setting = resolve(use_case, (), silent)
     choose_engine(setting)
     assert setting.engine == "openvino", setting.engine_why
 
