@@ -17,6 +17,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -34,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a shell starts in the background is deaf to Ctrl-C, and processes that tests interrupt would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     tenth = config.getoption("--tenth")
     if tenth is not None and tenth != "auto" and tenth not in "0123456789":
         raise pytest.UsageError(f"--tenth={tenth}: give a number from 0 to 9, or auto")
