@@ -38,6 +38,11 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
+def hash_files(paths: Iterable[Path]) -> str:
+    """Return one sha256 over the contents of files, in this order."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
+
+
 def hash_folder(folder: Path) -> str:
     """Return one sha256 over the relative names and contents of all files below ``folder``."""
     h = hashlib.sha256()

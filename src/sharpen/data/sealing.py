@@ -35,7 +35,7 @@ from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import PluginError, Problem, UserError
-from sharpen.store import beside, hash_file, put_aside, read_cached, sync
+from sharpen.store import beside, hash_file, hash_files, put_aside, read_cached, sync
 from sharpen.types import Document, Example, digest
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}
@@ -131,8 +131,7 @@ def _key(work: Work) -> str:
 
 def _code() -> str:
     """Hash of this room's code: another code, perhaps other data from the same inputs."""
-    here = Path(__file__).parent
-    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sorted(here.rglob("*.py")))).hexdigest()
+    return hash_files(sorted(Path(__file__).parent.rglob("*.py")))
 
 
 def _version(package: str) -> str:

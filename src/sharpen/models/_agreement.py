@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.models._local import cache
-from sharpen.store import read_cached, write_text
+from sharpen.store import hash_files, read_cached, write_text
 from sharpen.types import Decoding, Generate, Message, Model
 
 ENOUGH = 0.95
@@ -186,7 +186,7 @@ def agrees(model: Model, reference: Model | Callable[[], Model], against: str = 
 @once
 def _code() -> str:
     """Hash of this room's code: other code, perhaps other answers."""
-    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+    return hash_files(sorted(Path(__file__).parent.glob("*.py")))
 
 
 def _agreement(data: Any) -> Agreement:

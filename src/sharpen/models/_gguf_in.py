@@ -88,16 +88,13 @@ def _scaling(
     Raises:
         UserError: in a way that is not known here.
     """
-    if any(isinstance(v, Mapping) for v in (config.get("rope_parameters") or {}).values()):
-        # Settings for each kind of layer: which of them a file's one setting is for is not known here.
-        if factors or any(".rope.scaling." in k for k in fields):
-            raise UserError(f"the GGUF of {ref} scales positions in a way that sharpen does not know.", do=SAFETENSORS)
-        return {}
+    # With settings for each kind of layer it is not known here which of them a file's one setting is for.
+    plain = not any(isinstance(v, Mapping) for v in (config.get("rope_parameters") or {}).values())
     begin = f"{fields.get('general.architecture')}.rope.scaling."
     said = {k.removeprefix(begin): v for k, v in fields.items() if k.startswith(begin)}
     kind = said.pop("type", "linear" if "factor" in said else "none")  # llama.cpp's own default
     known = {"factor", "original_context_length", "finetuned"}
-    if factors.keys() == {"rope_freqs.weight"} and kind == "none":
+    if plain and factors.keys() == {"rope_freqs.weight"} and kind == "none":
         for factor in LLAMA_3:
             tried = {"rope_type": "llama3", "factor": factor, **LLAMA_3_REST}
             rope = {**(config.get("rope_parameters") or {}), **tried}
@@ -107,9 +104,9 @@ def _scaling(
     elif not factors and said.keys() <= known:
         if kind == "none":
             return {}
-        if kind == "linear" and "factor" in said:
+        if plain and kind == "linear" and "factor" in said:
             return {"rope_type": "linear", "factor": float(said["factor"])}
-        if kind == "yarn" and "factor" in said:
+        if plain and kind == "yarn" and "factor" in said:
             before = said.get("original_context_length") or config["max_position_embeddings"]
             return {"rope_type": "yarn", "factor": float(said["factor"]), "original_max_position_embeddings": before}
     raise UserError(f"the GGUF of {ref} scales positions in a way that sharpen does not know.", do=SAFETENSORS)

@@ -264,7 +264,7 @@ def kept(folder: Path) -> Local | None:
     local = read_card(folder)
     if local is None:
         return None
-    sizes = (_card(folder) or {}).get("sizes", {})
+    sizes = (_card(folder) or {}).get("sizes", {})  # none where it was put here by an earlier version
     try:
         held = {name: (folder / name).stat().st_size for name in local.files}
         cut = [name for name, size in held.items() if sizes.get(name, size) != size]

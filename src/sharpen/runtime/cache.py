@@ -19,6 +19,7 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.runtime.drivers import batch
 from sharpen.runtime.engines import Engines
+from sharpen.store import hash_files
 from sharpen.types import Answer, Example, System, plain, restore
 
 TELL_SECONDS = 0.2  # between two reports of progress
@@ -104,7 +105,7 @@ def code() -> str:
     rooms = [here, here.parent / "models", here.parent / "retrieval"]
     others = [here.parent / "metrics" / "parsing.py", here.parent / "data" / "wording.py"]
     files = [*(f for room in rooms for f in sorted(room.glob("*.py"))), *others]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+    return hash_files(files)
 
 
 def key_of(program: System, example: Example, identity: str) -> str:
