@@ -89,8 +89,11 @@ def test_it_cannot_be_changed_after_it_was_read() -> None:
         ("examples: questions.jsonl", "train: a.jsonl", 6, "give examples (one file to be split), or all of train"),
         ("  documents: docs/", "  train: a.jsonl", 6, "not both"),
         ("  - few_shot\n", "  - baseline\n", 1, "two arms are called baseline"),
-        ("worth: 0.02", "worth: .nan", 20, "worth: Input should be"),
-        ("minutes: 20", "minutes: .inf", 23, "budget.minutes: Input should be a finite number"),
+        ("worth: 0.02", "worth: .nan", 20, "worth is no number"),
+        ("worth: 0.02", "worth: lots", 20, "worth is no number (it is 'lots')."),
+        ("seeds: 1", "seeds: 1.5", 24, "seeds is no whole number (it is 1.5)."),
+        ("seeds: 1", "racing: maybe", 24, "racing is neither true nor false (it is 'maybe')."),
+        ("minutes: 20", "minutes: .inf", 23, "budget.minutes is no number"),
         ("version: 1", "version: 2", 1, "version: Input should be 1 (it is 2)"),
         (
             "today.jsonl}",

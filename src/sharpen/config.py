@@ -12,12 +12,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sharpen.errors import Problem, UserError
-from sharpen.store import parse_yaml, read_yaml
+from sharpen.store import Lines, parse_yaml, read_yaml, yaml_lines
 from sharpen.types import digest
+
+PLAINLY = {
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "no number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "no whole number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "neither true nor false"),
+    "string_type": "no text",
+}
+"""The validator's kinds of errors that say more about it than about the file."""
 
 
 class Strict(BaseModel):
@@ -276,14 +283,11 @@ def read(path: Path | str, settings: Sequence[str] = ()) -> tuple[UseCase, list[
             str(path),
             "Start one with: sharpen init DIR",
         )
-    lines, twice = _lines(path)
+    lines, twice = lines_of(path, settings)
     problems = [
         Problem(f"{key!r} stands here a second time.", f"{path}, line {line}", "Keep one.") for key, line in twice
     ]
     override(raw, settings)
-    for setting in settings:  # what is wrong with these stands in no line of the file
-        path_set = tuple(setting.partition("=")[0].strip().split("."))
-        lines = {at: line for at, line in lines.items() if at[: len(path_set)] != path_set} | {path_set: 0}
     if halves := _halves(raw):
         what = "holds a character that is none (half of a surrogate pair)."
         raise UserError([*problems, *(Problem(f"{field} {what}", str(path), "Write it anew.") for field in halves)])
@@ -301,6 +305,15 @@ def read(path: Path | str, settings: Sequence[str] = ()) -> tuple[UseCase, list[
         return UseCase.model_validate(raw), problems
     except (ValidationError, LookupError, TypeError, AttributeError, ValueError):  # too much of it is wrong
         raise UserError(problems) from None
+
+
+def lines_of(path: Path, settings: Sequence[str] = ()) -> tuple[Lines, list[tuple[str, int]]]:
+    """Where each key stands in the file, as ``yaml_lines`` has it; what ``settings`` say stands in no line (0)."""
+    lines, twice = yaml_lines(path)
+    for setting in settings:
+        said = tuple(setting.partition("=")[0].strip().split("."))
+        lines = {at: line for at, line in lines.items() if at[: len(said)] != said} | {said: 0}
+    return lines, twice
 
 
 def _halves(raw: Any) -> list[str]:
@@ -342,6 +355,8 @@ def _problem(error: Any, where: str, lines: Mapping[tuple[Any, ...], int]) -> Pr
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
     said = f" (it is {given!r})" if isinstance(given, str | int | float) and len(str(given)) < 80 else ""
+    if error["type"] in PLAINLY:
+        return Problem(f"{field} is {PLAINLY[error['type']]}{said}.", place, "See: sharpen schema")
     if error["type"] in ("tuple_type", "list_type"):
         return Problem(f"{field} is not a list{said}.", place, f"Write: {field}: [{given if said else '...'}]")
     return Problem(f"{field + ': ' if field else ''}{message}{said}.", place, "See: sharpen schema")
@@ -358,37 +373,6 @@ def _names(loc: tuple[Any, ...]) -> list[str]:
         kinds = (field.annotation, *get_args(field.annotation)) if field else ()
         model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), model)
     return list(model.model_fields)
-
-
-def _lines(path: Path) -> tuple[dict[tuple[Any, ...], int], list[tuple[str, int]]]:
-    """Where each key stands, so that a problem can name its line, and keys that stand twice in one mapping."""
-    found: dict[tuple[Any, ...], int] = {}
-    twice: list[tuple[str, int]] = []
-    seen: set[int] = set()
-
-    def walk(node: yaml.Node, at: tuple[Any, ...]) -> None:
-        if id(node) in seen:  # an alias: what it names was walked where it stands
-            return
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if isinstance(key.value, str):
-                    if (*at, key.value) in found:
-                        twice.append((".".join(map(str, (*at, key.value))), key.start_mark.line + 1))
-                    found[(*at, key.value)] = key.start_mark.line + 1
-                    walk(value, (*at, key.value))
-        elif isinstance(node, yaml.SequenceNode):
-            for i, value in enumerate(node.value):
-                found[(*at, i)] = value.start_mark.line + 1
-                walk(value, (*at, i))
-
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return {}, []  # line numbers are a kindness; what is wrong has been said already
-    if root is not None:
-        walk(root, ())
-    return found, twice
 
 
 def schema() -> dict[str, Any]:

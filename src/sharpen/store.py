@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ NO_ARTEFACTS = ("data", "work")  # folders of the store whose entries no ref nam
 STALE_SECONDS = 24 * 3600  # what is older and not named belongs to nobody who still writes
 REBUILD = "Run the study again, without done.json in its folder if it was finished; it rebuilds what is missing."
 T = TypeVar("T")
+Lines = Mapping[tuple[Any, ...], int]
+"""Where keys of a file stand: ``("data", "split", "seed")`` and its line."""
 log = logging.getLogger("sharpen.store")
 
 
@@ -282,3 +284,46 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = getattr(e, "problem_mark", None)
         where = f"{where}, line {mark.line + 1}" if mark else where
         raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, "Mend that line.") from None
+
+
+def yaml_lines(path: Path) -> tuple[Lines, list[tuple[str, int]]]:
+    """Where each key of a file stands, and keys that stand twice in one mapping, with the line of the second.
+
+    What stands in a list is found by its number and by its text, or by what it says of its name.
+    """
+    found: dict[tuple[Any, ...], int] = {}
+    twice: list[tuple[str, int]] = []
+    seen: set[int] = set()
+
+    def walk(node: yaml.Node, at: tuple[Any, ...]) -> None:
+        if id(node) in seen:  # an alias: what it names was walked where it stands
+            return
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if isinstance(key.value, str):
+                    if (*at, key.value) in found:
+                        twice.append((".".join(map(str, (*at, key.value))), key.start_mark.line + 1))
+                    found[(*at, key.value)] = key.start_mark.line + 1
+                    walk(value, (*at, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for i, value in enumerate(node.value):
+                named = dict.fromkeys((i, *_names_in(value)), value.start_mark.line + 1)
+                found.update({(*at, name): line for name, line in named.items() if (*at, name) not in found})
+                walk(value, (*at, i))
+
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}, []  # line numbers are a kindness; what is wrong has been said already
+    if root is not None:
+        walk(root, ())
+    return found, twice
+
+
+def _names_in(node: yaml.Node) -> list[str]:
+    """What an item of a list may be called by: its text, or that of its ``name`` and of what it ``does``."""
+    if isinstance(node, yaml.ScalarNode):
+        return [node.value]
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return [v.value for k, v in pairs if k.value in ("name", "does") and isinstance(v, yaml.ScalarNode)]

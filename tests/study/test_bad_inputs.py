@@ -77,16 +77,19 @@ TABLE: dict[str, tuple[Break, list[str]]] = {
     "unknown key": (lambda d: rewrite(d / "usecase.yaml", "goal:", "gaol:"), ["line", "gaol", "Did you mean goal?"]),
     "unknown technique": (
         lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\narms: [baseline, retreive + lora]"),
-        ["retreive", "retrieve"],
+        ["usecase.yaml, line 2: arms: retreive + lora: ", "retrieve"],
     ),
     "unknown option": (
         lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\narms: [baseline, lora(rank=3)]"),
         ["rank"],
     ),
-    "unknown task": (lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\ntask: poetry"), ["poetry"]),
+    "unknown task": (
+        lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\ntask: poetry"),
+        ["usecase.yaml, line 2: task: ", "poetry"],
+    ),
     "unknown metric": (
         lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\nmetrics: [exactmatch]"),
-        ["exactmatch", "exact_match"],
+        ["usecase.yaml, line 2: metrics: exactmatch: ", "exact_match"],
     ),
     "model that is not there": (
         lambda d: rewrite(d / "usecase.yaml", 'model: "fake:"', "model: ./no/such/model"),
@@ -170,7 +173,8 @@ def test_a_document_that_cannot_be_read_is_said_and_the_rest_is_used(
 def test_a_model_that_is_not_there_is_placed_where_it_is_named(towns: Path) -> None:
     rewrite(towns, 'embeddings: "fake:"', "embeddings: ./no/embedder")
     rewrite(towns, "version: 1", "version: 1\narms: [baseline, retrieve, {name: other, model: ./no/other}]")
-    assert {p.where for p in problems_of(towns)} == {"embeddings", "arms: other"}
+    assert {p.where.partition(": ")[2] for p in problems_of(towns)} == {"embeddings", "arms: other"}
+    assert all(p.where.startswith(f"{towns}, line ") for p in problems_of(towns))
 
 
 def test_too_little_memory_ends_a_check(

@@ -61,12 +61,12 @@ def inspect(setting: Setting) -> Found:
     uc = setting.use_case
     made = data_room.examine(uc.data, setting.base, setting.store.root / "data", setting.progress)
     if made.folder is None:
-        raise UserError([*problems, *made.problems])
+        raise UserError(setting.placed([*problems, *made.problems]))
     data = data_room.load(made.folder)
     settle(setting, data)
     problems += [*document_problems(setting, data), *given_problems(setting, data)]
     if problems:
-        raise UserError([*problems, *made.problems, *_also_long(setting, data)])
+        raise UserError(setting.placed([*problems, *made.problems, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
     given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
     weights = {ref: weights_of(ref) for ref in models_of(setting)}

@@ -15,7 +15,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.metrics import open_metric
 from sharpen.models import is_hosted, open_model, pull
 from sharpen.runtime import Answers, Engines
-from sharpen.store import Store
+from sharpen.store import Lines, Store
 from sharpen.study.folder import RunFolder
 from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
@@ -40,6 +40,19 @@ class Setting:
     engine: str = "transformers"
     engine_why: str = ""
     problems: list[Problem] = field(default_factory=list)  # metrics that cannot be had: pre-flight says all at once
+    file: Path | None = None
+    settings: Sequence[str] = ()
+
+    def placed(self, problems: Sequence[Problem]) -> list[Problem]:
+        """The same problems, with file and line where they name one of its keys: ``arms: lora``."""
+        lines: Lines = config.lines_of(self.file, self.settings)[0] if self.file and problems else {}
+        made = []
+        for problem in problems:
+            key, _, value = problem.where.partition(": ")
+            at = tuple(key.split("."))
+            line = lines.get((*at, value), lines.get(at)) if key else None
+            made.append(replace(problem, where=f"{self.file}, line {line}: {problem.where}") if line else problem)
+        return made
 
     def opener(self, ref: str, adapters: Sequence[Path]) -> Any:
         """Open a model on the study's engine: one engine for all arms of a model."""
@@ -95,6 +108,7 @@ def resolve(
 ) -> Setting:
     """Read a use case, fill in its task's defaults, and find its store."""
     problems: list[Problem] = []
+    file: Path | None = None
     if isinstance(use_case, UseCase):
         uc, base = use_case, (base or Path()).resolve()
         if settings:
@@ -102,10 +116,10 @@ def resolve(
             config.override(raw, settings)
             uc = config.validate(raw)
     else:
-        path = Path(use_case)
-        if path.is_dir() and (path / "usecase.yaml").exists():
-            path = path / "usecase.yaml"
-        (uc, problems), base = config.read(path, settings), path.resolve().parent
+        file = Path(use_case)
+        if file.is_dir() and (file / "usecase.yaml").exists():
+            file = file / "usecase.yaml"
+        (uc, problems), base = config.read(file, settings), file.resolve().parent
     _no_nul(uc.model_dump(mode="json"), "use case")
     uc = _beside(uc, base)
     try:
@@ -118,7 +132,8 @@ def resolve(
     arms = list(uc.arms) or [Arm(does=a) for a in task.arms]
     if not any(_plain(a) for a in arms):
         arms.insert(0, Arm(does="baseline"))
-    return Setting(uc, base, task, metrics, arms, Store(store_root(base)), progress, problems=problems)
+    store = Store(store_root(base))
+    return Setting(uc, base, task, metrics, arms, store, progress, problems=problems, file=file, settings=settings)
 
 
 def models_of(setting: Setting) -> dict[str, str]:
