@@ -7,6 +7,7 @@ this model does is not assumed but checked when it is opened (:func:`forest`), a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 NAME = "sharpen_forest"
 PROBE = 40  # tokens of the check
+log = logging.getLogger("sharpen.models")
 TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 0.5}  # largest difference of a logit in the check
 
 
@@ -157,6 +159,7 @@ def forest(module: Any) -> Forest | None:
     from transformers import AttentionInterface
 
     if not _plain(module.config):
+        log.warning("It answers in padded batches, which takes longer, since not all layers attend to all tokens.")
         return None
     AttentionInterface.register(NAME, attention)
     generator = torch.Generator().manual_seed(0)
@@ -179,8 +182,10 @@ def forest(module: Any) -> Forest | None:
         asked = len(root.k) == made.layers and all(k.shape == v.shape for k, v in zip(root.k, root.v, strict=True))
         if asked and error <= TOLERANCE.get(module.dtype, 0.1):
             return made
-    except (NotImplementedError, TypeError, ValueError, RuntimeError, AttributeError, LookupError):
-        pass
+        why = f"its logits differ by {error:.2g}" if asked else "some layers do not ask for attention as others do"
+    except (NotImplementedError, TypeError, ValueError, RuntimeError, AttributeError, LookupError) as e:
+        why = f"{type(e).__name__}: {e}"
+    log.warning("It answers in padded batches, which takes longer, since its attention is of another kind: %s.", why)
     module.set_attn_implementation(before)
     return None
 

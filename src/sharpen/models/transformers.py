@@ -134,8 +134,6 @@ class TransformersModel:
         self.module, self.tokenizer = load_module(local, adapters, dtype)
         self.module.to(self.device)
         self.forest = forest(self.module) if packed else None
-        if packed and self.forest is None:
-            log.warning("%s attends in a way of its own: it answers in padded batches, which takes longer.", self.ref)
         self.chat = Chat(self.tokenizer, end_ids(local, self.tokenizer))
         self.context = int(getattr(self.module.config, "max_position_embeddings", 0) or 1 << 20)
         weights = "+".join([local.digest, *(hash_folder(Path(a)) for a in adapters)])
