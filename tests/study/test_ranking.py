@@ -69,3 +69,27 @@ def test_what_was_settled_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, tm
     made = settle(program, bench)
     monkeypatch.setattr("sharpen.runtime.cache.batch", None)
     assert len(bench.answer(made, bench.dev)) == len(bench.dev)
+
+
+@dataclass
+class SaidByInstruction(Bench):
+    """A bench whose model's sums are given by instruction, in the order of questions."""
+
+    def answer(self, program: System, examples: Sequence[Example], stage: str = "") -> list[Answer]:
+        return [said(self.sums[program.prompt.instruction][int(e.id[1:])]) for e in examples]
+
+
+def test_candidates_are_compared_by_the_rule_that_each_would_take() -> None:
+    """By bare likelihoods "one" has 12 of 20 and "two" 10, since "two" likes a too much; less its liking it has all."""
+    right = ["a" if i % 2 else "b" for i in range(20)]
+    dev = tuple(Example(f"q{i}", (Message("user", "?"),), labels=(t,), targets=(t,)) for i, t in enumerate(right))
+    bench = replace(tiny_bench("classification"), dev=dev, labels=LABELS, answers=None)
+    made: Any = SaidByInstruction(**{f: getattr(bench, f) for f in bench.__dataclass_fields__})
+    flat = [(-1.0, -1.5) if (t == "a") == (i % 5 < 3) else (-1.5, -1.0) for i, t in enumerate(right)]
+    made.sums = {"one": flat, "two": [(-1.0, -3.0) if t == "a" else (-1.0, -1.5) for t in right]}
+    one, two = (System("fake:", prompt=replace(bench.first("fake:").prompt, instruction=i)) for i in made.sums)
+    one, two = (replace(p, decoding=Decoding(choices=LABELS)) for p in (one, two))
+    bare = [sum(a.text == t for a, t in zip(made.answer(p, dev), right, strict=True)) for p in (one, two)]
+    assert bare == [12, 10]
+    assert made.score(two).values[0] == 1.0
+    assert made.best([("one", one), ("two", two)], "instruction") is two

@@ -13,6 +13,7 @@ from sharpen.errors import UserError
 from sharpen.metrics import value_of
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.store import Store
+from sharpen.techniques.labels import rules
 from sharpen.types import (
     Answer,
     Decoding,
@@ -113,10 +114,15 @@ class Bench:
         return answer_all(program, examples, self.engines, self.answers, lambda n: self.progress(stage, n, total))
 
     def score(self, program: System, examples: Sequence[Example] | None = None, label: str = "") -> Tried:
-        """Answer and judge; by default all of dev."""
+        """Answer and judge; by default all of dev.
+
+        Where answers are chosen by likelihood, a program is judged by the rule that suits it best, as the finished arm
+        will be: a rule that is settled afterwards would have its candidates chosen under another one.
+        """
         examples = self.dev if examples is None else examples
         answers = self.answer(program, examples, f"try {label}" if label else "try")
-        return self.judge(program, examples, answers, label)
+        tried = [self.judge(program, examples, said, label) for _, said in rules(program, answers)]
+        return max(tried, key=lambda t: t.values)
 
     def judge(self, program: System, examples: Sequence[Example], answers: Sequence[Answer], label: str = "") -> Tried:
         """Judge given answers. One that could not be judged counts as wrong, as it does in the comparison."""
