@@ -80,6 +80,22 @@ def test_latency_is_told_question_by_question(towns: Path) -> None:
     assert told == [(n, 64) for n in range(64)]
 
 
+def test_two_arms_of_one_program_are_clocked_once(towns: Path) -> None:
+    """The engine remembers the prompts of the first: the second would be quicker and cheaper than what it equals."""
+    told: list[float] = []
+
+    def hear(stage: str, done: float, total: float | None) -> None:
+        if stage == "measure latency":
+            told.append(done)
+
+    arms = "arms=[baseline, few_shot, {name: again, does: few_shot}]"
+    report = sharpen.run(towns, settings=[arms, "racing=false"], progress=hear)
+    assert len(told) == 64
+    rows = {a["name"]: a for a in report.data["arms"]}
+    assert rows["again"]["fingerprint"] == rows["few_shot"]["fingerprint"]
+    assert rows["again"]["p50_seconds"] == rows["few_shot"]["p50_seconds"] is not None
+
+
 def test_who_always_says_the_same_needs_no_model(towns: Path) -> None:
     path = towns.parent / "questions.jsonl"
     rows = [{**json.loads(line), "answers": ["blue"]} for line in path.read_text().splitlines()]

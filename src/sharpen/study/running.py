@@ -152,6 +152,11 @@ def measure_all(setting: Setting, bench: Bench, left: Sequence[Built]) -> dict[s
 
     for n, b in enumerate(todo):
         assert b.program is not None
+        same = next((m for m in known.values() if made[b.name].items() <= m.items()), None)
+        if same:  # a technique that keeps what was there: the engine would remember all that it was just asked
+            known[b.name] = same
+            folder.write_json("latency.json", known)
+            continue
         before = n * each
 
         def told(answered: int, before: int = before) -> None:
