@@ -44,6 +44,7 @@ def test_a_limit_that_was_not_measured_is_not_said_to_be_kept(towns: Path) -> No
     assert given["unmeasured_constraints"] == ["p95_seconds", "cost_per_answer"]
     assert given["cost_build"] is None, "nobody told what it cost to build"
     assert baseline["unmeasured_constraints"] == []
+    assert (given["meets_constraints"], baseline["meets_constraints"]) == (None, True)
     page = (report.path / "report.html").read_text()
     assert "not measured: " in page
     assert "kept" in page

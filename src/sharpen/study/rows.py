@@ -49,7 +49,8 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
         "cost_build": cost.get("build"),
         "cost_per_answer": cost.get("per_answer"),
         "cost_total": cost.get("total"),
-        "meets_constraints": row["meets_constraints"] if row else None,
+        # Nobody knows of an arm that breaks nothing whether it keeps a limit that was not measured.
+        "meets_constraints": row["meets_constraints"] if row and (broken or not unmeasured) else None,
         "broken_constraints": broken,
         "unmeasured_constraints": unmeasured,
         "fingerprint": built.program.fingerprint if built.program else None,
