@@ -13,6 +13,7 @@ import pytest
 import sharpen
 from sharpen.cli import main
 from sharpen.errors import Problem, UserError
+from sharpen.models import Local
 
 
 def rewrite(file: Path, old: str, new: str) -> None:
@@ -175,6 +176,20 @@ def test_a_model_that_is_not_there_is_placed_where_it_is_named(towns: Path) -> N
     rewrite(towns, "version: 1", "version: 1\narms: [baseline, retrieve, {name: other, model: ./no/other}]")
     assert {p.where.partition(": ")[2] for p in problems_of(towns)} == {"embeddings", "arms: other"}
     assert all(p.where.startswith(f"{towns}, line ") for p in problems_of(towns))
+
+
+def test_a_model_of_the_wrong_kind_is_said_before_anything_is_built(
+    towns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found out when it was opened: after hours, where a floor or the last arm was the first to ask it."""
+    kinds = {"answers": "causal", "embeds": "embedding"}
+    found = {name: Local(f"./{name}", tmp_path, "0" * 64, kind) for name, kind in kinds.items()}
+    monkeypatch.setattr("sharpen.study.preflight.pull", lambda ref, told=None: found[Path(ref).name])
+    rewrite(towns, 'embeddings: "fake:"', "embeddings: ./answers")
+    rewrite(towns, "version: 1", "version: 1\narms: [baseline, retrieve, {name: other, model: ./embeds}]")
+    said = {p.where.partition(": ")[2]: p.what for p in problems_of(towns)}
+    assert said["embeddings"] == "./answers does not make embeddings."
+    assert said["arms: other"] == "./embeds makes embeddings and cannot answer."
 
 
 def test_too_little_memory_ends_a_check(

@@ -128,6 +128,19 @@ def test_a_folder_with_another_study_is_refused(towns: Path) -> None:
         sharpen.run(towns)
 
 
+def test_settings_may_be_mended_until_there_is_a_plan(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that a mistake of the file ended goes on in its folder once that is mended."""
+    with monkeypatch.context() as broken:
+        broken.setattr("sharpen.study.running.measure_all", None)
+        with pytest.raises(TypeError):
+            sharpen.run(towns, settings=["arms=[baseline]"])
+    with pytest.raises(UserError, match=r"other settings.*name"):
+        sharpen.run(towns, settings=["name=other"], out=towns.parent / "runs" / "towns")
+    report = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    assert [a["name"] for a in report["arms"]] == ["baseline", "retrieve"]
+    assert "retrieve" in (report.path / "config.yaml").read_text()
+
+
 def test_the_seeds_of_trained_arms_are_told_apart(towns: Path) -> None:
     report = sharpen.run(towns, settings=["seeds=2", "arms=[baseline, retrieve + lora]"])
     assert [s["name"] for s in report["seeds"]] == ["retrieve + lora (seed 1)"]

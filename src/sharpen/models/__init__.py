@@ -15,7 +15,7 @@ from sharpen import parts
 from sharpen.errors import UserError
 from sharpen.models._agreement import Agreement
 from sharpen.models._fetch import listing, pull, show
-from sharpen.models._local import Local, cache, public_name
+from sharpen.models._local import Local, cache, expect_causal, expect_embedding, public_name
 from sharpen.models.embedder import open_embedder
 from sharpen.types import Model
 
@@ -23,6 +23,8 @@ __all__ = [
     "ENGINES",
     "Local",
     "cache",
+    "expect_causal",
+    "expect_embedding",
     "is_hosted",
     "listing",
     "open_embedder",
@@ -60,8 +62,7 @@ def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto",
         hosted: Model = parts.factory("model", ref.partition(":")[0])(ref, adapters, **options)
         return hosted
     local = pull(ref)
-    if local.kind == "embedding":
-        raise UserError(f"{ref} makes embeddings and cannot answer.", do="Name it as the retrieval's embedder instead.")
+    expect_causal(local)
     name = "transformers" if engine == "auto" else engine
     if name not in ENGINES:
         near = get_close_matches(name, ENGINES, n=1)

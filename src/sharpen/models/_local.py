@@ -252,6 +252,26 @@ def read_card(folder: Path) -> Local | None:
         return None
 
 
+def expect_causal(local: Local) -> None:
+    """See that a model can answer.
+
+    Raises:
+        UserError: it makes embeddings.
+    """
+    if local.kind == "embedding":
+        raise UserError(f"{local.ref} makes embeddings and cannot answer.", do="Name it under embeddings instead.")
+
+
+def expect_embedding(local: Local) -> None:
+    """See that a model makes embeddings.
+
+    Raises:
+        UserError: it does not.
+    """
+    if local.kind != "embedding":
+        raise UserError(f"{local.ref} does not make embeddings.", do="Choose a model of sentence-transformers' format.")
+
+
 def _card(folder: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads((folder / CARD).read_text(encoding="utf-8")))

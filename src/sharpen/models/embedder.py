@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sharpen import parts
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models._fetch import pull
-from sharpen.models._local import Local, public_name, read_json, reading
+from sharpen.models._local import Local, expect_embedding, public_name, read_json, reading
 from sharpen.models._quiet import quiet, switch_off
 
 log = logging.getLogger("sharpen.models")
@@ -212,6 +212,5 @@ def embedder(local: Local, device: str = "auto") -> Embedder:
     Raises:
         UserError: the model is not one for embeddings.
     """
-    if local.kind != "embedding":
-        raise UserError(f"{local.ref} does not make embeddings.", do="Choose a model of sentence-transformers' format.")
+    expect_embedding(local)
     return Embedder(local, device)

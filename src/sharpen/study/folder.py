@@ -60,7 +60,11 @@ class RunFolder:
             os.close(handle)
 
     def adopt(self, use_case: UseCase, base: Path, store: Path) -> None:
-        """Write the settings, or see that a folder that has some has the same; let the store know of this run."""
+        """Write the settings; let the store know of this run. A folder that has others keeps them once there is a plan.
+
+        Raises:
+            UserError: it does, or what it holds is another study.
+        """
         text = yaml.safe_dump(
             {"base": str(base), "use_case": use_case.model_dump(mode="json")}, sort_keys=False, allow_unicode=True
         )
@@ -68,11 +72,12 @@ class RunFolder:
         before = self.settings()[0] if config.exists() else {}
         if before and config.read_text(encoding="utf-8") != text:
             changed = [k for k, v in use_case.model_dump(mode="json").items() if before.get(k) != v] or ["its place"]
-            raise UserError(
-                f"holds a study with other settings ({', '.join(changed)}).",
-                str(self.path),
-                "Use --out for another folder; answers that are the same are reused from the store.",
-            )
+            if self.planned or "name" in changed:
+                raise UserError(
+                    f"holds a study with other settings ({', '.join(changed)}).",
+                    str(self.path),
+                    "Use --out for another folder; answers that are the same are reused from the store.",
+                )
         write_text(config, text)
         write_text(store / "runs" / digest([str(self.path)]), f"{self.path}\n")
 

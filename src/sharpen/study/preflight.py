@@ -14,7 +14,7 @@ from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.metrics import with_labels
-from sharpen.models import Local, is_hosted, open_model, pull
+from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file
 from sharpen.study.estimates import estimate, fit, sketch
@@ -160,7 +160,12 @@ def model_problems(setting: Setting) -> list[Problem]:
         if ref.startswith("fake:"):
             continue
         try:
-            found += reach_problems(ref) if is_hosted(ref) else memory_problems(pull(ref, setting.progress))
+            if is_hosted(ref):
+                found += reach_problems(ref)
+            else:
+                local = pull(ref, setting.progress)
+                (expect_embedding if place == "embeddings" else expect_causal)(local)
+                found += memory_problems(local)
         except UserError as e:
             found += [replace(p, where=p.where or place) for p in e.problems]
     return found

@@ -28,7 +28,7 @@ from sharpen.study.oracles import oracle_programs
 from sharpen.study.proof import proof
 from sharpen.study.reading import Report, read_report
 from sharpen.study.results import Results
-from sharpen.study.sealing import Opened, open_test
+from sharpen.study.sealing import Opened, code_as_planned, open_test
 from sharpen.study.setting import Setting, embeds, resolve
 from sharpen.techniques import Bench
 from sharpen.types import Answer, Progress, digest, plain, silent
@@ -69,6 +69,7 @@ def run(
             log.info("This study is finished; nothing was run. --out makes another run of it.")
             return read_report(folder.path)
         folder.belong(found.key)
+        code_as_planned(folder)
         folder.event("started", key=found.key, began=round(began, 3))
         return _run(setting, found)
 

@@ -83,24 +83,34 @@ def open_test(
     return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan), opened.opening.share)
 
 
+def code_as_planned(folder: RunFolder) -> None:
+    """See, before anything is built again, that the code is the one with which a plan was written, where there is one.
+
+    Raises:
+        UserError: it is not, and what was planned would be built and asked by other code.
+    """
+    code = folder.read_json("plan.json", lambda data: str(data["code"]))
+    if code not in (None, code_hash()):
+        what = "sharpen itself was changed after this plan had been written."
+        raise UserError(what, str(folder.path / "plan.json"), AGAIN.capitalize())
+
+
 def as_planned(folder: RunFolder, family: Sequence[str], programs: Mapping[str, str]) -> None:
-    """See that what would be tested now is what the plan says, down to the programs and the code that runs them.
+    """See that what would be tested now is what the plan says, down to the programs.
 
     Raises:
         UserError: it is not. Going on would be another look at the test that nobody counts.
     """
 
-    def made(data: Any) -> tuple[list[str], dict[str, str], str]:
-        return [str(name) for name in data["arms"]], dict(data["programs"]), str(data["code"])
+    def made(data: Any) -> tuple[list[str], dict[str, str]]:
+        return [str(name) for name in data["arms"]], dict(data["programs"])
 
     planned = folder.read_json("plan.json", made)
     assert planned is not None  # written before
-    names, before, code = planned
+    names, before = planned
     what = ""
     if names != list(family):
         what = f"what would be tested now ({', '.join(family)}) is not what was planned ({', '.join(names)})."
-    elif code != code_hash():
-        what = "sharpen itself was changed after this plan had been written."
     elif other := [name for name in {**before, **programs} if programs.get(name) != before.get(name)]:
         what = f"what was built now is not what was planned: {', '.join(other)}."
     if what:
