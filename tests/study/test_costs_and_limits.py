@@ -77,11 +77,13 @@ def test_a_report_and_a_check_show_themselves_in_a_notebook(towns: Path) -> None
     assert "fits 5 minutes" in (report.path / "report.html").read_text()
 
 
-def test_an_arm_of_another_model_is_not_estimated_and_does_not_count_as_nothing(towns: Path) -> None:
-    found = sharpen.check(towns, ["arms=[baseline, {name: other, model: 'fake:coin', does: baseline}]"])
-    row = next(r for r in found["estimates"] if r["arm"] == "other")
-    assert (row["seconds"], row["memory_gb"]) == (None, None)
-    assert "and what is not estimated" in str(found)
+def test_an_arm_of_another_model_is_estimated_too(towns: Path) -> None:
+    found = sharpen.check(towns, ["arms=[baseline, {name: other, model: 'fake:coin', does: retrieve}]"])
+    base, other = found["estimates"]
+    assert (base["arm"], other["arm"]) == ("baseline", "other")
+    assert other["seconds"] > 0
+    assert other["memory_gb"] > 0
+    assert other["why"].startswith("retrieve")
 
 
 def test_what_a_technique_of_ones_own_takes_is_said_to_be_unknown(towns: Path) -> None:

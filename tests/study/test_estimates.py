@@ -8,7 +8,7 @@ import pytest
 
 from sharpen import tuning
 from sharpen.config import Arm
-from sharpen.study.estimates import Draft, Sketch, estimate, fit
+from sharpen.study.estimates import Asked, Draft, Sketch, estimate, fit
 from sharpen.study.speeds import Speeds
 from sharpen.techniques import Counts
 from sharpen.techniques.lora import conversations
@@ -34,9 +34,13 @@ SPEEDS = Speeds(
 )
 
 
-def draw(task: str = "question-answering", test: int = 10) -> Sketch:
+def draw(task: str = "question-answering", model: str = "fake:") -> Sketch:
     bench = tiny_bench(task)
-    return Sketch(bench, bench.engines.model("fake:"), test)
+    return Sketch(bench, bench.engines.model(model), test=10)
+
+
+def asked(speeds: Speeds, sketch: Sketch) -> dict[str, Asked]:
+    return {"fake:": Asked(speeds, sketch)}
 
 
 def test_training_without_passages_is_counted_exactly() -> None:
@@ -80,7 +84,7 @@ def test_passages_make_prompts_longer_and_questions_on_one_passage_share_it() ->
 def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
     sketch = draw()
     arms = [Arm(does=d) for d in ("baseline", "retrieve", "retrieve + lora")]
-    rows, seconds = estimate(SPEEDS, sketch, arms, Counts())
+    rows, seconds = estimate(asked(SPEEDS, sketch), arms, Counts())
     assert seconds > sum(r["seconds"] for r in rows), "the oracles are asked too"
     assert "retrieve" in rows[1]["why"]
     assert "retrieve" not in rows[2]["why"]
@@ -88,38 +92,51 @@ def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
     assert rows[0]["memory_gb"] == 1
 
 
+def test_each_arm_is_estimated_by_the_speeds_of_its_own_model() -> None:
+    slow = replace(SPEEDS, prompt=50, answer=5, answer_alone=2.5, memory_answering=4, memory_training=9)
+    models = {"fake:": Asked(SPEEDS, draw()), "fake:coin": Asked(slow, draw(model="fake:coin"))}
+    retrieve, other = Arm(does="retrieve"), Arm(does="retrieve", model="fake:coin", name="other")
+    alone = [estimate(asked(s, draw()), [a], Counts()) for s, a in ((SPEEDS, retrieve), (slow, Arm(does="retrieve")))]
+    rows, seconds = estimate(models, [retrieve, other], Counts())
+    assert rows[0]["seconds"] == pytest.approx(alone[0][0][0]["seconds"])
+    assert rows[1]["memory_gb"] == 4
+    index = len(draw().passages) / SPEEDS.embed  # built once for both
+    assert rows[1]["seconds"] == pytest.approx(alone[1][0][0]["seconds"] - index)
+    assert seconds > sum(r["seconds"] for r in rows) + 2 * SPEEDS.measuring_seconds
+
+
 def test_steps_and_the_start_of_a_training_cost_beside_its_tokens() -> None:
     sketch = draw()
     work = sketch.work(Draft(sketch.bench.first("fake:").prompt, 6), {}, Counts())
     free = replace(SPEEDS, train_step=0.0, train_start=0.0)
-    with_them, without = (estimate(s, sketch, [Arm(does="lora")], Counts())[1] for s in (SPEEDS, free))
+    with_them, without = (estimate(asked(s, sketch), [Arm(does="lora")], Counts())[1] for s in (SPEEDS, free))
     assert with_them - without == pytest.approx(2 + work.steps * 0.5)
 
 
 def test_labels_cost_their_own_tokens() -> None:
     sketch = draw("classification")
-    ranked = estimate(SPEEDS, sketch, [Arm(does="baseline")], Counts())[1]
+    ranked = estimate(asked(SPEEDS, sketch), [Arm(does="baseline")], Counts())[1]
     sketch.labels *= 2
-    assert estimate(SPEEDS, sketch, [Arm(does="baseline")], Counts())[1] > ranked
+    assert estimate(asked(SPEEDS, sketch), [Arm(does="baseline")], Counts())[1] > ranked
 
 
 def test_a_model_that_tells_no_likelihoods_writes_its_label() -> None:
     """A hosted model's classification cost two billion seconds, and every budget cut its search down."""
     sketch, hosted = draw("classification"), replace(SPEEDS, label_tokens=0.0)
-    rows, seconds = estimate(hosted, sketch, [Arm(does="baseline"), Arm(does="few_shot")], Counts())
+    rows, seconds = estimate(asked(hosted, sketch), [Arm(does="baseline"), Arm(does="few_shot")], Counts())
     assert seconds < 1_000
-    written = estimate(hosted, draw("question-answering"), [Arm(does="baseline")], Counts())[0][0]["seconds"]
+    written = estimate(asked(hosted, draw("question-answering")), [Arm(does="baseline")], Counts())[0][0]["seconds"]
     assert 0.2 * written < rows[0]["seconds"] < 5 * written
-    assert fit(60, hosted, sketch, [Arm(does="baseline")])[0] == Counts()
+    assert fit(60, asked(hosted, sketch), [Arm(does="baseline")])[0] == Counts()
 
 
 def test_a_budget_takes_trials_first_then_dev_questions_then_epochs() -> None:
     sketch = draw()
     arms = [Arm(does=d) for d in ("baseline", "few_shot", "retrieve + lora")]
-    whole = estimate(SPEEDS, sketch, arms, Counts())[1]
-    assert fit(None, SPEEDS, sketch, arms) == (Counts(), "")
-    assert fit(whole / 60 + 1, SPEEDS, sketch, arms)[0] == Counts()
-    tight, why = fit(whole / 60 * 0.8, SPEEDS, sketch, arms)
+    whole = estimate(asked(SPEEDS, sketch), arms, Counts())[1]
+    assert fit(None, asked(SPEEDS, sketch), arms) == (Counts(), "")
+    assert fit(whole / 60 + 1, asked(SPEEDS, sketch), arms)[0] == Counts()
+    tight, why = fit(whole / 60 * 0.8, asked(SPEEDS, sketch), arms)
     assert tight != Counts()
     assert "minutes" in why
-    assert "will be exceeded" in fit(0.001, SPEEDS, sketch, arms)[1]
+    assert "will be exceeded" in fit(0.001, asked(SPEEDS, sketch), arms)[1]

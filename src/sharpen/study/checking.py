@@ -25,18 +25,11 @@ class Checked(dict[str, Any]):
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Arm, time, memory and reason, as text."""
-        known = [r for r in self["estimates"] if r["seconds"] is not None]
-        rest = self["seconds"] - sum(r["seconds"] for r in known)
-        unknown = ", and what is not estimated" if len(known) < len(self["estimates"]) else ""
+        rest = self["seconds"] - sum(r["seconds"] for r in self["estimates"])
         return [
-            *(
-                (r["arm"], clock(r["seconds"]), f"{r['memory_gb']:.1f} GB", r["why"])
-                if r["seconds"] is not None
-                else (r["arm"], "?", "?", r["why"])
-                for r in self["estimates"]
-            ),
+            *((r["arm"], clock(r["seconds"]), f"{r['memory_gb']:.1f} GB", r["why"]) for r in self["estimates"]),
             ("beside the arms", clock(rest), "", "measuring this machine, checking the engine, oracles"),
-            ("together", clock(self["seconds"]), "", f"{self['budget']}{unknown}".removeprefix(", ")),
+            ("together", clock(self["seconds"]), "", self["budget"]),
         ]
 
     def __str__(self) -> str:

@@ -17,7 +17,6 @@ from sharpen.retrieval import Index, chunk
 from sharpen.runtime import compose
 from sharpen.study.engine import ASKED
 from sharpen.study.latency import QUESTIONS
-from sharpen.study.setting import Setting
 from sharpen.study.speeds import Speeds
 from sharpen.techniques import Bench, Counts
 from sharpen.tuning import TrainOptions, Work, workload
@@ -163,7 +162,7 @@ class Estimator:
     seen: set[tuple[str, ...]] = field(default_factory=set)
     seeds: int = 1
     openings: int = 1  # of the untuned model that are not counted yet
-    oracles: float = 0.0  # seconds of the leader's, which is taken to be the last arm that retrieves
+    oracles: float = 0.0  # seconds of those of the arm that was estimated last
 
     @property
     def ranks(self) -> bool:
@@ -249,11 +248,8 @@ class Estimator:
         s, sketch = self.speeds, self.sketch
         if arm.answers:
             return {"arm": arm_name(arm), "seconds": 0.0, "memory_gb": 0.0, "why": "answers are given"}
-        if arm.model and arm.model != sketch.model.ref:
-            why = "not estimated: this is another model, whose speed was not measured"
-            return {"arm": arm_name(arm), "seconds": None, "memory_gb": None, "why": why}
         first = sketch.bench.first(sketch.model.ref)
-        draft = Draft(first.prompt, s.answer_tokens)
+        draft = Draft(first.prompt, s.answer_tokens, steps=(sketch.model.ref,))
         seconds, did = 0.0, []
         for step, options in parse_sum(arm.does):
             steps = (*draft.steps, f"{step}{sorted(options.items())}")
@@ -286,25 +282,37 @@ class Estimator:
         return {"arm": arm_name(arm), "seconds": seconds + asked + latency, "memory_gb": memory, "why": ", ".join(did)}
 
 
-def sketch(setting: Setting, bench: Bench, test: int) -> Sketch:
-    """Look at the use case's texts as the model reads them."""
-    return Sketch(bench, bench.engines.model(setting.use_case.model), test)
+@dataclass(frozen=True)
+class Asked:
+    """A model that the study asks: its speeds here, and the use case's texts as it reads them."""
+
+    speeds: Speeds
+    sketch: Sketch
 
 
 def estimate(
-    speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], counts: Counts, seeds: int = 1
+    models: Mapping[str, Asked], arms: Sequence[Arm], counts: Counts, seeds: int = 1
 ) -> tuple[list[dict[str, Any]], float]:
-    """Seconds and memory of every arm, and seconds of the whole study; trained arms are built ``seeds`` times."""
-    # The untuned model is opened once, and where there are tuned ones again for dev and for the test, after them.
-    tuned = any(step == "lora" for a in arms for step, _ in parse_sum(a.does))
-    estimator = Estimator(speeds, sketch, counts, seeds=seeds, openings=3 if tuned else 1)
-    rows = [estimator.arm(a) for a in arms]
-    return rows, sum(r["seconds"] or 0.0 for r in rows) + estimator.oracles + estimator.beside()
+    """Seconds and memory of every arm, and seconds of the whole study; trained arms are built ``seeds`` times.
+
+    ``models``: by reference, the study's own first.
+    """
+    base, *others = models
+    by, seen = dict[str, Estimator](), set[tuple[str, ...]]()
+    for ref, known in models.items():
+        # An untuned model is opened once, and where there are tuned ones again for dev and for the test, after them.
+        tuned = any(step == "lora" for a in arms if (a.model or base) == ref for step, _ in parse_sum(a.does))
+        by[ref] = Estimator(known.speeds, known.sketch, counts, seen, seeds=seeds, openings=3 if tuned else 1)
+    rows, oracles = [], 0.0
+    for arm in arms:
+        one = by[arm.model or base]
+        rows.append(one.arm(arm))
+        oracles, one.oracles = one.oracles or oracles, 0.0  # those of the leader, which is taken to be the last one
+    beside = by[base].beside() + sum(by[ref].speeds.measuring_seconds for ref in others)
+    return rows, sum(r["seconds"] for r in rows) + oracles + beside
 
 
-def fit(
-    minutes: float | None, speeds: Speeds, sketch: Sketch, arms: Sequence[Arm], seeds: int = 1
-) -> tuple[Counts, str]:
+def fit(minutes: float | None, models: Mapping[str, Asked], arms: Sequence[Arm], seeds: int = 1) -> tuple[Counts, str]:
     """Turn a budget into counts: fewer trials first, then fewer questions a trial, then fewer epochs.
 
     The test is never made smaller, and no arm is left out.
@@ -316,13 +324,11 @@ def fit(
     if minutes is None:
         return Counts(), ""
     for counts in steps:
-        rows, seconds = estimate(speeds, sketch, arms, counts, seeds)
-        unknown = [r["arm"] for r in rows if r["seconds"] is None]
-        but = f"; beside that comes what cannot be estimated: {', '.join(unknown)}" if unknown else ""
+        seconds = estimate(models, arms, counts, seeds)[1]
         if seconds <= minutes * 60:
-            return counts, f"fits {minutes:g} minutes with {_said(counts)}: about {seconds / 60:.1f}{but}"
+            return counts, f"fits {minutes:g} minutes with {_said(counts)}: about {seconds / 60:.1f}"
     least = f"needs about {seconds / 60:.0f} minutes even with {_said(counts)}"
-    return counts, f"{least}; the budget of {minutes:g} will be exceeded{but}"
+    return counts, f"{least}; the budget of {minutes:g} will be exceeded"
 
 
 def _said(counts: Counts) -> str:

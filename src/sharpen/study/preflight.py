@@ -17,7 +17,7 @@ from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file
-from sharpen.study.estimates import estimate, fit, sketch
+from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.given import read_given
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
@@ -202,7 +202,7 @@ def tight_problems(rows: Sequence[Mapping[str, Any]], most: float | None) -> lis
     return [
         Problem(f"about {row['memory_gb']:.1f} GB of memory are needed and {most:.1f} GB can be had.", row["arm"], do)
         for row in rows
-        if most is not None and row["memory_gb"] is not None and row["memory_gb"] > most
+        if most is not None and row["memory_gb"] > most
     ]
 
 
@@ -253,15 +253,17 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     if known:
         return known
     bench = setting.bench(data, engines, Counts())
-    words = " ".join(a.does for a in setting.arms)
-    searches = any("retrieve" in steps_of(arm) for arm in setting.arms)
-    speeds = measure_speeds(setting, bench, engines, "lora" in words, searches)
-    problems = length_problems(bench, engines.model(setting.use_case.model))
+    uc, arms = setting.use_case, setting.arms
+    models: dict[str, Asked] = {}
+    for ref in dict.fromkeys([uc.model, *(a.model for a in arms if a.model)]):
+        steps = {step for a in arms if (a.model or uc.model) == ref for step in steps_of(a)}
+        speeds = measure_speeds(setting, bench, engines, ref, steps)
+        models[ref] = Asked(speeds, Sketch(bench, engines.model(ref), data.seal.n))
+    problems = list(dict.fromkeys(p for m in models.values() for p in length_problems(bench, m.sketch.model)))
     held = (available_gb(), resident_gb())
-    drawn = sketch(setting, bench, data.seal.n)
-    seeds = setting.use_case.seeds
-    counts, why = fit(setting.use_case.budget.minutes, speeds, drawn, setting.arms, seeds)
-    rows, seconds = estimate(speeds, drawn, setting.arms, counts, seeds)
+    counts, why = fit(uc.budget.minutes, models, arms, uc.seeds)
+    rows, seconds = estimate(models, arms, counts, uc.seeds)
+    speeds = models[uc.model].speeds
     problems += tight_problems(rows, sum(x for x in held if x is not None) if None not in held else None)
     plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))
     if folder:

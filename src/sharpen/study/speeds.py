@@ -7,7 +7,7 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -80,13 +80,15 @@ class Tuning:
     load: float = 0.0
 
 
-def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: bool, retrieves: bool) -> Speeds:
-    """Return the speeds of this machine with the study's model, measured now or within the last week.
+def measure_speeds(setting: Setting, bench: Bench, engines: Engines, ref: str, steps: Container[str]) -> Speeds:
+    """Return the speeds of this machine with a model of the study, measured now or within the last week.
+
+    ``steps``: the techniques of the arms that ask it, which decide what has to be known.
 
     Each part is kept by itself, that of a local model beside the models: another use case, or an arm more, measures
     only what nobody did before.
     """
-    ref = setting.use_case.model
+    trains, retrieves = "lora" in steps, "retrieve" in steps
     identity, start = engines.identity(ref), time.perf_counter()
     kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress, 2 + retrieves + trains)
     if bench.labels and "score" in engines.model(ref).can:  # answers are chosen, never generated
@@ -102,7 +104,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, trains: boo
         embed = kept.of("embedding", [setting.use_case.embeddings], lambda: {"passages": _embedding(engines)})
     tuned = Tuning()
     if trains and "tune" in engines.model(ref).can:
-        tuned = Tuning(**kept.of("training", [identity], lambda: asdict(_training(setting, engines))))
+        tuned = Tuning(**kept.of("training", [identity], lambda: asdict(_training(setting, ref, engines))))
     return Speeds(
         load_seconds=answering["load"],
         tuned_load_seconds=tuned.load,
@@ -282,9 +284,8 @@ def _embedding(engines: Engines) -> float:
     return 16 / max(time.perf_counter() - start, 1e-6)
 
 
-def _training(setting: Setting, engines: Engines) -> Tuning:
+def _training(setting: Setting, ref: str, engines: Engines) -> Tuning:
     """Train some steps on questions alone and some on questions with passages: what a token and a step cost."""
-    ref = setting.use_case.model
     if hasattr(engines.model(ref), "learn"):
         return Tuning(1e6, 0.0, 0.0, resident_gb() or 0.0, 0.0)
     from sharpen import tuning
