@@ -96,7 +96,7 @@ def test_what_a_technique_of_ones_own_takes_is_said_to_be_unknown(towns: Path) -
 
 
 def test_an_arm_that_needs_more_memory_than_there_is() -> None:
-    rows = [{"arm": "a", "memory_gb": 2.0}, {"arm": "b", "memory_gb": 9.5}, {"arm": "c", "memory_gb": None}]
+    rows = [{"arm": "a", "memory_gb": 2.0}, {"arm": "b", "memory_gb": 9.5}, {"arm": "c", "memory_gb": 8.0}]
     (problem,) = tight_problems(rows, 8.0)
     assert "b: about 9.5 GB of memory are needed and 8.0 GB can be had." in str(problem)
     assert tight_problems(rows, None) == []

@@ -10,10 +10,20 @@ import pytest
 from sharpen.models import open_model, pull
 from sharpen.models._agreement import Agreement
 from sharpen.study import engine
+from sharpen.study.environment import environment
 from sharpen.study.setting import Setting, resolve
 from sharpen.types import silent
 
 pytest.importorskip("torch")
+
+
+class Named:
+    """Engines of which only the identity is asked."""
+
+    def identity(self, ref: str) -> str:
+        return "x"
+
+
 USE_CASE = """version: 1
 name: choice
 model: ./model
@@ -36,7 +46,7 @@ def choose(tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPa
         (tmp_path / "model").exists() or (tmp_path / "model").symlink_to(tiny_model_folder)
         (tmp_path / "usecase.yaml").write_text(USE_CASE.format(task=task, engine=asked))
         setting = resolve(tmp_path / "usecase.yaml", (), silent)
-        engine.choose_engine(setting)
+        engine.choose_engines(setting)
         return setting
 
     return made
@@ -51,27 +61,50 @@ def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_fast_engine_is_taken_where_its_answers_are_the_same(choose: Callable[..., Setting]) -> None:
     found = choose()
-    assert found.engine == "openvino"
-    assert "40 of 40" in found.engine_why
-    assert choose(equal=38).engine == "openvino", "95% are enough"
+    assert found.engine.name == "openvino"
+    assert "40 of 40" in found.engine.why
+    assert choose(equal=38).engine.name == "openvino", "95% are enough"
 
 
 @pytest.mark.parametrize(("equal", "right"), [(37, 12), (40, 11)])
 def test_it_is_left_out_where_they_are_not(equal: int, right: int, choose: Callable[..., Setting]) -> None:
     found = choose(equal, right)
-    assert found.engine == "transformers"
-    assert "OpenVINO was left out" in found.engine_why
+    assert found.engine.name == "transformers"
+    assert "OpenVINO was left out" in found.engine.why
 
 
 def test_other_reasons_are_said(choose: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "CUDA" in choose(cuda=True).engine_why
-    assert "likelihood" in choose(task="classification").engine_why
-    assert choose(asked="transformers").engine_why == "asked for"
+    assert "CUDA" in choose(cuda=True).engine.why
+    assert "likelihood" in choose(task="classification").engine.why
+    assert choose(asked="transformers").engine.why == "asked for"
     monkeypatch.setattr(engine, "openvino_refuses", lambda local: "its attention is of another kind")
-    assert (choose().engine, choose().engine_why) == ("transformers", "its attention is of another kind")
+    assert (choose().engine.name, choose().engine.why) == ("transformers", "its attention is of another kind")
+
+
+def test_every_local_model_gets_the_engine_that_suits_it(
+    choose: Callable[..., Setting], tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others ran on transformers whatever was asked for, and were timed there beside a base on OpenVINO."""
+    arms = "arms: [baseline, {name: other, model: ./other}, {name: far, model: 'openai:http://127.0.0.1:9/v1#m'}]\n"
+    monkeypatch.setattr("test_engine_choice.USE_CASE", USE_CASE + arms.replace("{", "{{").replace("}", "}}"))
+    (tmp_path / "other").symlink_to(tiny_model_folder)
+    setting = choose()
+    other = str(setting.base / "other")
+    assert {Path(ref).name: e.name for ref, e in setting.engines_of.items()} == {
+        "model": "openvino",
+        "other": "openvino",
+        "v1#m": "openai",
+    }
+    assert choose(asked="transformers").engines_of[other].why == "asked for"
+    opened: list[str] = []
+    monkeypatch.setattr("sharpen.study.setting.open_model", lambda ref, adapters, engine: opened.append(engine))
+    setting.opener(other, ())
+    assert opened == ["openvino"]
+    named = [row["engine"] for row in environment(setting, Named())["other_models"]]  # type: ignore[arg-type]
+    assert named == ["openvino", "openai"]
 
 
 def test_what_was_chosen_opens(choose: Callable[..., Setting]) -> None:
     setting = choose(asked="transformers")
     assert pull(setting.use_case.model).digest
-    assert open_model(setting.use_case.model, engine=setting.engine).can >= {"generate", "score"}
+    assert open_model(setting.use_case.model, engine=setting.engine.name).can >= {"generate", "score"}

@@ -22,7 +22,7 @@ import sharpen
 from sharpen.data import load
 from sharpen.runtime import Answers, Engines, answer_all
 from sharpen.study.asking import program_of
-from sharpen.study.engine import choose_engine
+from sharpen.study.engine import choose_engines
 from sharpen.study.setting import resolve
 from sharpen.types import Answer, Example, System, silent
 
@@ -115,8 +115,8 @@ def test_it_learns_and_says_so(run: sharpen.Report) -> None:
 
 def test_the_fast_engine_is_chosen_by_itself(use_case: Path) -> None:
     setting = resolve(use_case, (), silent)
-    choose_engine(setting)
-    assert setting.engine == "openvino", setting.engine_why
+    choose_engines(setting)
+    assert setting.engine.name == "openvino", setting.engine.why
 
 
 def test_kills_changed_nothing(run: sharpen.Report, use_case: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ def test_a_hosted_model_that_does_not_answer_is_said_before_anything_is_built(to
 
 
 def test_a_hosted_model_that_dies_later_counts_as_wrong_and_ends_nothing(towns: Path, hosted: Any) -> None:
-    report = sharpen.run(towns, settings=[f"arms=[baseline, {{name: big, model: '{hosted(well=3)}'}}]"])
+    report = sharpen.run(towns, settings=[f"arms=[baseline, {{name: big, model: '{hosted(well=100)}'}}]"])
     big = report.arm("big")
     assert big["n_unjudged"] == report["n_test"]
     assert big["mean"] == 0

@@ -8,6 +8,7 @@ from sharpen.config import validate
 from sharpen.errors import UserError
 from sharpen.models import public_name
 from sharpen.runtime import batch, embeds
+from sharpen.study.engine import engines_written
 from sharpen.study.folder import RunFolder
 from sharpen.study.preflight import weights_of
 from sharpen.study.reading import read_report
@@ -41,7 +42,7 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
         raise UserError(f"the run has no program called {name!r}.", str(run), f"There are: {', '.join(programs)}.")
     kept, base = folder.settings()
     setting = resolve(validate(kept, str(folder.path / "config.yaml")), (), silent, base)
-    setting.engine = report["environment"]["engine"]
+    setting.engines_of = engines_written(folder) or {}
     _as_it_was(folder, setting, programs[name])
     return setting, programs[name]
 

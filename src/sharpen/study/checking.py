@@ -10,7 +10,7 @@ from typing import Any
 from sharpen.config import UseCase
 from sharpen.errors import clock
 from sharpen.study import preflight
-from sharpen.study.engine import choose_engine
+from sharpen.study.engine import choose_engines
 from sharpen.study.proof import proof
 from sharpen.study.setting import resolve
 from sharpen.types import Progress, silent
@@ -67,7 +67,7 @@ def check(
         "proof": list(proof(setting, found.data).says),
     }
     found_data(known)
-    choose_engine(setting)
+    choose_engines(setting)
     plan = preflight.calibrate(setting, found.data, setting.engines())
     return Checked(
         **known,

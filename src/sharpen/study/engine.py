@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sharpen.metrics import value_of
 from sharpen.models import agreement, is_hosted, open_model, openvino_refuses, pull
 from sharpen.runtime import Engines, answer_all
-from sharpen.study.setting import Setting
+from sharpen.study.folder import RunFolder
+from sharpen.study.setting import Engine, Setting
 from sharpen.techniques import Bench
 from sharpen.types import Answer, Example
 
@@ -17,26 +19,37 @@ ASKED = 16  # questions
 CHECKED = ("n", "changed_between_cold_runs", "other_than_fp32", "value", "value_in_fp32")
 
 
-def choose_engine(setting: Setting) -> None:
-    """Set ``engine`` and ``engine_why`` of a setting; a run that goes on keeps what it wrote down.
+def choose_engines(setting: Setting) -> None:
+    """Set ``engines_of`` of a setting, for every model that it asks; a run that goes on keeps what it wrote down.
 
     ``auto`` takes OpenVINO on a CPU where it can carry the model and the task, and where its answers to a fixed set
     agree with those of fp32 transformers; otherwise transformers, and the reason says why.
     """
     folder = setting.folder
-    known = folder.read_json("engine.json", lambda data: (str(data["engine"]), str(data["why"]))) if folder else None
-    if known:
-        setting.engine, setting.engine_why = known
-        return
-    setting.engine, setting.engine_why = _choose(setting)
-    if folder:
-        folder.write_json("engine.json", {"engine": setting.engine, "why": setting.engine_why})
+    known = engines_written(folder) if folder else None
+    if known is None:
+        refs = dict.fromkeys([setting.use_case.model, *(a.model for a in setting.arms if a.model)])
+        known = {ref: Engine(*_choose(setting, ref)) for ref in refs}
+        if folder:
+            folder.write_json("engine.json", {ref: asdict(engine) for ref, engine in known.items()})
+    setting.engines_of = known
 
 
-def _choose(setting: Setting) -> tuple[str, str]:
+def engines_written(folder: RunFolder) -> dict[str, Engine] | None:
+    """What a run wrote down of its engines, by the model's reference; None where it has not yet."""
+
+    def made(data: Any) -> dict[str, Engine]:
+        if not data:
+            raise ValueError  # every study has a model
+        return {str(ref): Engine(str(row["name"]), str(row["why"])) for ref, row in data.items()}
+
+    return folder.read_json("engine.json", made)
+
+
+def _choose(setting: Setting, ref: str) -> tuple[str, str]:
     uc = setting.use_case
-    if is_hosted(uc.model):
-        return uc.model.partition(":")[0], "the model brings its own"
+    if is_hosted(ref):
+        return ref.partition(":")[0], "the model brings its own"
     if uc.engine != "auto":
         return uc.engine, "asked for"
     if setting.task.chooses:
@@ -47,7 +60,7 @@ def _choose(setting: Setting) -> tuple[str, str]:
 
     if torch.cuda.is_available():
         return "transformers", "there is a CUDA device"
-    local = pull(uc.model)
+    local = pull(ref)
     why = openvino_refuses(local)
     if why:
         return "transformers", why
@@ -67,7 +80,8 @@ def check_engine(setting: Setting, bench: Bench) -> dict[str, Any] | None:
     """
     folder = setting.folder
     assert folder is not None
-    if setting.engine != "openvino" or not bench.dev:
+    chosen = setting.engine.name
+    if chosen != "openvino" or not bench.dev:
         return None
     known = folder.read_measured("engine_check.json", lambda data: {k: data[k] for k in CHECKED})
     if known:
@@ -80,8 +94,8 @@ def check_engine(setting: Setting, bench: Bench) -> dict[str, Any] | None:
         told = answer_all(program, questions, engines, None, lambda n: setting.progress(stage, n, len(questions)))
         return {e.id: a for e, a in zip(questions, told, strict=True)}
 
-    first = answers(asked, setting.engine, "the engine, cold")
-    second = answers(asked[::-1], setting.engine, "the engine, cold again")
+    first = answers(asked, chosen, "the engine, cold")
+    second = answers(asked[::-1], chosen, "the engine, cold again")
     exact = answers(asked, "transformers", "the same in fp32")
     values = [metric.score(asked, [run[e.id] for e in asked]) for run in (first, exact)]
     found = {

@@ -36,11 +36,16 @@ def environment(setting: Setting, engines: Engines) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": packages(),
         "machine": machine(),
-        "engine": setting.engine,
-        "engine_why": setting.engine_why,
+        "engine": setting.engine.name,
+        "engine_why": setting.engine.why,
         "model": public_name(setting.use_case.model),
         "model_identity": engines.identity(setting.use_case.model),
         "embeddings": public_name(setting.use_case.embeddings),
+        "other_models": [
+            {"model": public_name(ref), "engine": engine.name, "engine_why": engine.why}
+            for ref, engine in setting.engines_of.items()
+            if ref != setting.use_case.model
+        ],
     }
 
 

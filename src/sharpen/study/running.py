@@ -19,7 +19,7 @@ from sharpen.study import preflight
 from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
 from sharpen.study.dev import DevRace, race_on_dev
-from sharpen.study.engine import check_engine, choose_engine
+from sharpen.study.engine import check_engine, choose_engines
 from sharpen.study.environment import code_hash, environment, machine
 from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.given import as_answers
@@ -81,7 +81,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     if not shape.possible and len(setting.arms) > 1 and not folder.planned:
         log.warning("%s", " ".join(shape.says[1:]))
         log.warning("This study will cost its time and a look at the test, and decide nothing. Ctrl-C stops it now.")
-    choose_engine(setting)
+    choose_engines(setting)
     engines = setting.engines()
     plan = preflight.calibrate(setting, data, engines)
     for problem in (*map(str, found.problems), *plan.problems):

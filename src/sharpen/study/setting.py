@@ -25,6 +25,14 @@ from sharpen.types import Metric, Progress, Task
 MOST_HELD = 4
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What answers for a model, and why it was chosen."""
+
+    name: str = "auto"
+    why: str = ""
+
+
 @dataclass
 class Setting:
     """See the module's page."""
@@ -37,8 +45,7 @@ class Setting:
     store: Store
     progress: Progress
     folder: RunFolder | None = None
-    engine: str = "transformers"
-    engine_why: str = ""
+    engines_of: dict[str, Engine] = field(default_factory=dict)  # of each model that is asked
     problems: list[Problem] = field(default_factory=list)  # metrics that cannot be had: pre-flight says all at once
     file: Path | None = None
     settings: Sequence[str] = ()
@@ -55,9 +62,13 @@ class Setting:
         return made
 
     def opener(self, ref: str, adapters: Sequence[Path]) -> Any:
-        """Open a model on the study's engine: one engine for all arms of a model."""
-        engine = self.engine if ref == self.use_case.model else "auto"
-        return open_model(ref, adapters=adapters, engine=engine)
+        """Open a model on its engine: one for all arms of a model. One that a technique took instead has none yet."""
+        return open_model(ref, adapters=adapters, engine=self.engines_of.get(ref, Engine()).name)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the study's own model."""
+        return self.engines_of.get(self.use_case.model, Engine())
 
     def embedder(self) -> Any:
         """Open the embedding model."""
