@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,17 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
     for package in ("torch", "transformers", "gguf"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(f"reading {gguf.name}", package, "local")
-    from sharpen.models._quiet import quiet, switch_off
+    from sharpen.models._quiet import switch_off
 
     switch_off()
+    with _read_once():
+        _convert(gguf, folder, ref)
+
+
+def _convert(gguf: Path, folder: Path, ref: str) -> None:
     from transformers import AutoTokenizer
+
+    from sharpen.models._quiet import quiet
 
     fields, numbers, factors = _header(gguf, ref)
     what = f"transformers cannot read the GGUF ({fields.get('general.architecture')}) of"
@@ -66,6 +74,18 @@ def gguf_in(gguf: Path, folder: Path, ref: str) -> None:
         model.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
     _agree(folder, tokenizer, ref)
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """Have a file's header parsed once: transformers does it for configuration, weights and tokenizer, seconds each."""
+    package: Any = importlib.import_module("gguf")
+    reader = package.GGUFReader
+    package.GGUFReader = cache(reader)
+    try:
+        yield
+    finally:
+        package.GGUFReader = reader
 
 
 def _header(gguf: Path, ref: str) -> tuple[dict[str, Any], int, dict[str, Any]]:

@@ -32,7 +32,7 @@ TIMES = 3  # it is clocked, for the median: any one time may be another process'
 OWN = 32  # of the use case's questions, from all over the training split
 SHOWN = 3  # worked examples
 WEEK = 7 * 24 * 3600  # seconds
-VERSION = 8  # of how it is measured
+VERSION = 9  # of how it is measured
 SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few words
 
 
@@ -299,7 +299,7 @@ def _training(setting: Setting, ref: str, engines: Engines) -> Tuning:
     def rows(steps: int, words: int) -> list[Rendered]:
         return [engines.model(ref).render([Message("user", text(5000 + i, words)), reply]) for i in range(steps * size)]
 
-    few, many = rows(5, FEW), rows(3, _words_that_fit(engines.model(ref)))
+    few, many = rows(4, FEW), rows(2, _words_that_fit(engines.model(ref)))
     engines.release()
     start = time.perf_counter()
     module = placed(load_module(pull(ref))[0])
