@@ -55,11 +55,16 @@ def prepare(name: str, work: Path) -> Path:
             leave = shutil.ignore_patterns("runs", ".sharpen")
             shutil.copytree(EXAMPLE, work, dirs_exist_ok=True, ignore=leave)
         else:
-            SETS[name](work)
+            SETS[set_of(name)](work)
         (work / "converted").write_text(made_by)
     file = EXAMPLE / "usecase.yaml" if name == EXAMPLE.name else HERE / "studies" / f"{name}.yaml"
     shutil.copy2(file, work / "usecase.yaml")
     return work / "usecase.yaml"
+
+
+def set_of(name: str) -> str:
+    """The public set of a study: several studies of one set are called by it and what they are about."""
+    return name.partition("-")[0]
 
 
 def store_of(work: Path, seed: int) -> Path:
