@@ -449,12 +449,10 @@ def test_a_folder_that_may_not_be_read_is_said(base: Path, monkeypatch: pytest.M
     """Nobody is root everywhere."""
     from sharpen.data import documents
 
-    (base / "docs" / "closed").mkdir()
+    (base / "docs" / "more" / "closed").mkdir(parents=True)
     monkeypatch.setattr(documents.os, "access", lambda path, mode: Path(path).name != "closed")
     found = documents.read_documents(base / "docs")
-    assert [str(p) for p in found.problems] == [
-        f"{base / 'docs' / 'closed'}: is a folder that may not be read. Mend its permissions."
-    ]
+    assert [str(p) for p in found.problems] == ["more/closed: is a folder that may not be read. Mend its permissions."]
     assert len(found.documents) == 12
 
 

@@ -141,7 +141,18 @@ def test_a_question_without_an_answer_in_the_documents_has_the_usual_target() ->
         ({"messages": []}, "messages", "holds no question of a user"),
         ({"messages": [{"role": "king", "content": "Hi?"}]}, "messages", "whose role is 'king'"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages", "whose content is"),
-        ({"messages": [{"role": "user", "content": "Hi?"}]}, "messages", "is empty"),
+        ({"messages": [{"role": "user", "content": "Hi?"}]}, "messages", "lacks a reply at its end"),
+        (
+            {"messages": [{"role": "user", "content": "Hi?"}, {"role": "tool", "content": "12 °C"}]},
+            "messages",
+            "lacks a reply at its end",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "tool_calls": [{"name": "f"}]}]},
+            "messages",
+            "lacks a reply at its end",
+        ),
+        ({"messages": [{"role": "user", "content": "Hi?"}], "answers": []}, "messages", "lacks a reply at its end"),
     ],
 )
 def test_refused_rows_name_the_field_and_the_reason(row: dict[str, Any], field: str, reason: str) -> None:

@@ -59,10 +59,10 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
         return made
     made.notes += [f"{run.relative_to(root).as_posix()}: left out: it is the folder of a run." for run in runs]
     for folder in (d for d in (root, *root.rglob("*")) if d.is_dir()):
+        place = _readable(folder.relative_to(root).as_posix()) if folder != root else str(root)
         if not os.access(folder, os.R_OK | os.X_OK):
-            made.problems.append(Problem("is a folder that may not be read.", str(folder), "Mend its permissions."))
+            made.problems.append(Problem("is a folder that may not be read.", place, "Mend its permissions."))
         elif folder != root and folder.is_symlink() and not _hidden(folder, root):
-            place = folder.relative_to(root).as_posix()
             made.notes.append(f"{place}: left out: it is a link to another folder.")
     odd = [p for p in root.rglob("*") if not p.is_file() and not p.is_dir() and not _hidden(p, root)]
     for place in sorted(_readable(p.relative_to(root).as_posix()) for p in odd):

@@ -283,7 +283,7 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
         answerable = not impossible
     if not made["targets"]:
         if answerable is not False:
-            raise Refused(answer or ask, "is empty")
+            raise Refused(answer or ask, "is empty" if answer else "lacks a reply at its end")
         made["targets"] = (UNANSWERABLE,)
     if shape in (_chat, _pair, _alpaca) and _is_false(row.get("label", row.get("kto_tag"))):
         raise Refused("label", "is false: it marks the reply as one that is not wanted")
