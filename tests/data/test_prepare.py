@@ -177,6 +177,26 @@ def test_leaks_are_dropped_from_train_and_dev_and_counted(base: Path, tmp_path: 
     ]
 
 
+def test_pairs_that_are_kept_are_no_leaks_and_a_reason_reads_whole(base: Path, tmp_path: Path) -> None:
+    fee = {"question": "What is the fee?", "source": "s1.md"}
+    for name, rows in (
+        (
+            "train",
+            [*[question(1, i) for i in range(10)], {**fee, "answers": "5 euros"}, question(1, 2), question(1, 3)],
+        ),
+        ("dev", [question(2, i) for i in range(10)]),
+        ("test", [*[question(3, i) for i in range(10)], {**fee, "answers": "9 euros", "source": "s3.md"}]),
+    ):
+        write(base / f"{name}.jsonl", rows)
+    files = Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl")
+    made = data.load(data.prepare(files, base, tmp_path / "store"))
+    assert (len(made.train), made.seal.n) == (11, 11)
+    assert made.facts["leaks"] == {}
+    assert made.facts["alike"] == {"train like test or dev, of another source and with another answer": 1}
+    assert [d.reason for d in made.dropped] == ["is the same as line 3", "is the same as line 4"]
+    assert made.facts["dropped"] == {"is the same as an earlier row": 2}
+
+
 def test_labels_that_train_lacks_are_a_problem_with_their_names(base: Path, tmp_path: Path) -> None:
     for name, labels in (("train", "ab"), ("dev", "ab"), ("test", "abc")):
         write(

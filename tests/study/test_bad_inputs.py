@@ -255,6 +255,25 @@ def test_every_dropped_row_can_be_looked_up(
     assert "dropped.jsonl" in (report.path / "report.html").read_text()
 
 
+def test_a_check_tells_kept_rows_from_removed_ones(
+    towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"question": "Who is the mayor?", "answers": [f"M. {i}"], "source": f"town{i}.md"} for i in range(20)]
+    for row in [*rows, rows[0]]:
+        append(towns.parent, json.dumps(row))
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().out.splitlines()
+    assert "  dropped 1: is the same as an earlier row" in said
+    assert "  no leak was found" in said
+    kept = [line for line in said if "alike and kept" in line]
+    assert kept == [
+        "  alike and kept 4: dev like test, of another source and with another answer",
+        "  alike and kept 8: train like test or dev, of another source and with another answer",
+    ]
+
+
 def test_an_example_longer_than_the_context_is_said(
     towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

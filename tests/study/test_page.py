@@ -281,7 +281,8 @@ def full_report() -> dict[str, Any]:
             "test": {**split, "n": 356, "content": "3fa3"},
             "documents": {"n": 48, "characters": {"mean": 4211.5, "median": 4000, "p95": 9000, "max": 12345}},
             "dropped": {"leak: nearly the same as a test question": 3, "targets is empty": 12},
-            "leaks": {"train like test": 3, "dev kept, other source and answer": 1},
+            "leaks": {"train like test": 3},
+            "alike": {"dev like test, of another source and with another answer": 1},
             "problems": [{"what": "3 rows have problems.", "where": "q.jsonl, line 3071", "do": "Mend them."}],
             "notes": ["q.jsonl, line 12: the id 'a' is taken; it became #12."],
             "files": {"train.jsonl": "79c7fa17d1"},
@@ -823,6 +824,27 @@ def test_every_column_shows_what_its_head_says(pages: dict[str, Any]) -> None:
                     assert paths[0].rpartition("/")[2] in COLUMNS[head], (head, paths[0])
                     seen.add(head)
     assert seen == set(COLUMNS)
+
+
+def test_rows_that_were_kept_are_not_called_removed(tmp_path: Path) -> None:
+    def lists(report: dict[str, Any]) -> list[str]:
+        root = Page(html_of(report, tmp_path)).root
+        section = next(e for e in root.walk() if e.attributes.get("id") == "data")
+        return [e.text.strip() for e in section.walk() if e.tag in ("h3", "li") or "soft" in e.classes]
+
+    kept = "1 dev like test, of another source and with another answer"
+    report = full_report()
+    said = lists(report)
+    at = said.index("Leaks removed between splits")
+    assert said[at : at + 4] == [
+        "Leaks removed between splits",
+        "3 train like test",
+        "Alike between splits, and kept",
+        kept,
+    ]
+    report["data"]["leaks"] = {}
+    said = lists(report)
+    assert said[at : at + 3] == ["Leaks removed between splits", "No leak was found.", "Alike between splits, and kept"]
 
 
 def test_every_tile_and_sentence_of_the_head_shows_what_it_says(pages: dict[str, Any]) -> None:

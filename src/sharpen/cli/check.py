@@ -54,6 +54,10 @@ def _data(found: dict[str, Any]) -> None:
         print(f"  every dropped row with its line and reason: {os.path.relpath(found['dropped'])}")
     for pair, n in facts["leaks"].items():
         print(f"  leaks {n}: {pair}")
+    if not facts["leaks"]:
+        print("  no leak was found")
+    for pair, n in facts["alike"].items():
+        print(f"  alike and kept {n}: {pair}")
     for note in found["notes"]:
         print(f"  note: {note}")
     print("\nwhat the test can show")

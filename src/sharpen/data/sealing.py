@@ -57,6 +57,7 @@ class Work:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     leaked: Counter[str] = field(default_factory=Counter)
+    alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
 
     @property
     def files(self) -> dict[str, str]:
@@ -208,7 +209,7 @@ def _drop_leaks(work: Work) -> None:
             how = "the same words as" if leak.similarity == 1 else "nearly the same as"
             work.dropped.append(Dropped(file, line, "", f"leak: {how} a {judged[leak.other][1]} question"))
         if alike:
-            work.leaked[f"{name} kept, other source and answer"] += len(alike)
+            work.alike[f"{name} like {' or '.join(judges)}, of another source and with another answer"] = len(alike)
         bad = {leak.row for leak in gone}
         work.rows[name] = [e for i, e in enumerate(work.rows[name]) if i not in bad]
 
@@ -304,15 +305,16 @@ def _facts(work: Work, sealed: str) -> dict[str, Any]:
         "documents": {"n": len(work.documents), "characters": _lengths([len(d.text) for d in work.documents])},
         "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
         "leaks": dict(work.leaked),
+        "alike": dict(work.alike),
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
     }
 
 
 def _kind(dropped: Dropped) -> str:
-    """The reason without the number of a line, so that alike reasons are counted together."""
-    reason = dropped.reason.rpartition(" ")[0] if dropped.reason.startswith("is the same as") else dropped.reason
-    return f"{dropped.field} {reason}".strip()
+    """The reason without the place of an earlier row, so that alike reasons are counted together."""
+    again = dropped.reason.startswith("is the same as ")
+    return "is the same as an earlier row" if again else f"{dropped.field} {dropped.reason}".strip()
 
 
 def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
