@@ -171,9 +171,9 @@ def test_leaks_are_dropped_from_train_and_dev_and_counted(base: Path, tmp_path: 
     made = data.load(data.prepare(files, base, tmp_path / "store"))
     assert (len(made.train), len(made.dev), made.seal.n) == (10, 10, 20)
     assert made.facts["leaks"] == {"dev like test": 1, "train like test": 1}
-    assert [(d.file, d.line, d.reason) for d in made.dropped] == [
-        ("dev.jsonl", 11, "leak: the same words as a test question"),
-        ("train.jsonl", 11, "leak: the same words as a test question"),
+    assert [(d.file, d.place, d.reason) for d in made.dropped] == [
+        ("dev.jsonl", "line 11", "leak: the same words as a test question"),
+        ("train.jsonl", "line 11", "leak: the same words as a test question"),
     ]
 
 
@@ -256,6 +256,12 @@ def test_examples_that_make_a_study_impossible(content: str | None, said: str, b
     assert any(said in str(p) for p in data.inspect(settings(), base))
 
 
+def test_the_first_row_that_cannot_be_used_is_named_by_its_place(base: Path) -> None:
+    (base / "q.json").write_text(json.dumps({"data": [{"question": "", "answers": "x"}]}), encoding="utf-8")
+    (problem,) = data.inspect(settings(examples="q.json"), base)
+    assert str(problem) == "q.json: none of its rows can be used. First: row 1, question is empty."
+
+
 @pytest.mark.parametrize(
     ("documents", "said"),
     [
@@ -321,7 +327,7 @@ def test_a_weight_of_nothing_is_refused_with_its_line(base: Path, tmp_path: Path
     rows[4]["weight"] = 2
     write(base / "q.jsonl", rows)
     made = data.load(data.prepare(settings(), base, tmp_path / "store"))
-    assert [(d.line, d.field) for d in made.dropped] == [(4, "weight")]
+    assert [(d.place, d.field) for d in made.dropped] == [("line 4", "weight")]
     weights = [e.weight for e in (*made.train, *made.dev, *data.load_sealed(made.seal))]
     assert sorted(weights) == [1.0] * 70 + [2.0]
 
@@ -429,9 +435,9 @@ def test_huge_and_odd_fields_do_no_harm(base: Path, tmp_path: Path) -> None:
     ]
     write(base / "q.jsonl", rows)
     made = data.load(data.prepare(settings(), base, tmp_path / "store"))
-    reasons = {d.line: d.reason for d in made.dropped}
-    assert "10,000,000 characters" in reasons[73]
-    assert set(reasons) == {73, 76, 77}
+    reasons = {d.place: d.reason for d in made.dropped}
+    assert "10,000,000 characters" in reasons["line 73"]
+    assert set(reasons) == {"line 73", "line 76", "line 77"}
     assert len(made.train) + len(made.dev) + made.seal.n == 75
 
 

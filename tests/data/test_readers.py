@@ -10,6 +10,7 @@ import pytest
 from sharpen.data import read_documents
 from sharpen.data.documents import read_document
 from sharpen.data.examples import read_examples
+from sharpen.data.linking import link
 from sharpen.data.reading import Note, Row, decode, open_reader
 from sharpen.errors import Problem
 from sharpen.types import Document
@@ -35,7 +36,7 @@ def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     (problem,) = found.problems
     assert problem.where == "q.jsonl, line 3071"
     assert "not JSON" in problem.what
-    assert (found.dropped[0].file, found.dropped[0].line) == ("q.jsonl", 3071)
+    assert (found.dropped[0].file, found.dropped[0].place) == ("q.jsonl", "line 3071")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,58 @@ def test_squad_nesting_becomes_rows(tmp_path: Path) -> None:
     assert isinstance(row, Row)
     assert row.fields == {"context": "Ada wrote.", "source": "Ada", **asked}
     assert isinstance(problem, Problem)
+    assert str(problem) == "squad.json, article 1: has a paragraph without qas. Mend that article."
+
+
+ROW = {"question": "What is it?", "answers": ["x"]}
+ASKED: list[object] = [{**ROW, "id": "q 1"}, ROW, {**ROW, "question": ""}, {**ROW, "id": "\ud800\n4", "answers": []}, 7]
+PARAGRAPHS = [{"context": "x, it is.", "qas": ASKED[:2]}, {"context": "x, it is.", "qas": ASKED[2:]}]
+LIST = [ROW, ROW, {**ROW, "question": ""}, {**ROW, "answers": []}, 7]
+ROW_BY_ROW = [("row 2", "is the same as row 1"), ("row 3", "is empty"), ("row 4", "is empty")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said", "ids"),
+    [
+        ("q.json", json.dumps({"version": 1, "rows": LIST}, indent=1), [("row 5", ""), *ROW_BY_ROW], ["q:1"]),
+        ("q.json", json.dumps(LIST), [("row 5", ""), *ROW_BY_ROW], ["q:1"]),
+        (
+            "q.json",
+            json.dumps({"data": [{"title": "None", "paragraphs": []}, {"title": "One", "paragraphs": PARAGRAPHS}]}),
+            [
+                ("row 5", ""),
+                ("row 2", "is the same as question q 1"),
+                ("row 3", "is empty"),
+                ("question \\ud800 4", "is empty"),
+            ],
+            ["q 1"],
+        ),
+        (
+            "q.jsonl",
+            "\n".join(map(json.dumps, LIST)),
+            [("line 5", ""), ("line 2", "is the same as line 1"), ("line 3", "is empty"), ("line 4", "is empty")],
+            ["q:1"],
+        ),
+    ],
+)
+def test_rows_that_have_no_line_are_called_otherwise(
+    name: str, content: str, said: list[tuple[str, str]], ids: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    found = read_examples(tmp_path / name, name)
+    number = "is a number, not an object with named fields."
+    assert [(d.place, d.reason) for d in found.dropped] == [(place, why or number) for place, why in said]
+    assert [p.where for p in found.problems] == [f"{name}, {said[0][0]}"]
+    assert [d.example.id for d in found.drafts] == ids
+
+
+def test_rows_of_parquet_are_rows_wherever_they_are_named(tmp_path: Path) -> None:
+    table = pytest.importorskip("pyarrow").Table.from_pylist([{**ROW, "evidence": "nowhere"}, {**ROW, "question": ""}])
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "q.parquet")
+    found = read_examples(tmp_path / "q.parquet", "q.parquet")
+    assert [(d.place, d.reason) for d in found.dropped] == [("row 2", "is empty")]
+    notes = link(found.drafts, [], from_contexts=False).notes()
+    assert notes == ["q.parquet, row 1: its evidence does not stand in its source document."]
 
 
 def test_csv_lines_delimiters_and_uneven_rows(tmp_path: Path) -> None:

@@ -258,11 +258,11 @@ def test_every_dropped_row_has_its_line_and_reason(tmp_path: Path) -> None:
         {**good, "answers": "Z"},
     ]
     found = read_examples(write(tmp_path / "q.jsonl", rows), "q.jsonl")
-    assert [(d.line, d.field, d.reason) for d in found.dropped] == [
-        (2, "question", "is empty"),
-        (3, "", "is the same as line 1"),
-        (4, "", "has none of the known shapes"),
-        (5, "", "is the same as line 1"),
+    assert [(d.place, d.field, d.reason) for d in found.dropped] == [
+        ("line 2", "question", "is empty"),
+        ("line 3", "", "is the same as line 1"),
+        ("line 4", "", "has none of the known shapes"),
+        ("line 5", "", "is the same as line 1"),
     ]
     assert [d.example.id for d in found.drafts] == ["q:1", "q:6"]
 

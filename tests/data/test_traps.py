@@ -49,7 +49,7 @@ def test_a_passage_of_the_same_length_and_other_blanks_moves_no_span() -> None:
 
     text = "The fee\n\nis 25 euros a year."
     example = Example("q", (Message("user", "What?"),), ("fee",), source="a.md")
-    draft = Draft(example, "q.jsonl", 1, {"context": "The  fee is 25 euros a year.", "starts": (5,)})
+    draft = Draft(example, "q.jsonl", "line 1", {"context": "The  fee is 25 euros a year.", "starts": (5,)})
     (span,) = link([draft], [Document("a.md", text)], from_contexts=False).examples[0].gold
     assert "fee" in text[span.start : span.end]
 

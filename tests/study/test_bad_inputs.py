@@ -246,9 +246,9 @@ def test_every_dropped_row_can_be_looked_up(
     monkeypatch.setattr(sys, "argv", ["sharpen", "check", "usecase.yaml"])
     with pytest.raises(SystemExit):
         main()
-    place = capsys.readouterr().out.partition("every dropped row with its line and reason: ")[2].splitlines()[0]
+    place = capsys.readouterr().out.partition("every dropped row with its place and reason: ")[2].splitlines()[0]
     (row,) = map(json.loads, Path(place).read_text().splitlines())
-    assert (row["file"], row["line"]) == ("questions.jsonl", 201)
+    assert (row["file"], row["place"]) == ("questions.jsonl", "line 201")
     assert row["reason"]
     report = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
     assert (report.path / "dropped.jsonl").read_text() == Path(place).read_text()

@@ -380,7 +380,8 @@ def test_given_answers_to_no_question_are_a_mistake(towns: Path, caplog: pytest.
     given = towns.parent / "today.jsonl"
     given.write_text('{"id": "zzz", "answer": "x"}\n')
     arms = ["arms=[baseline, {name: today, answers: today.jsonl}]"]
-    with pytest.raises(UserError, match=r"none of its 1 ids \(first: 'zzz'\) is one of the \d+ test questions"):
+    said = r"none of its 1 ids \(first: 'zzz'\) is one of the \d+ test questions.*questions:N, N its line or row\."
+    with pytest.raises(UserError, match=said):
         sharpen.run(towns, settings=arms)
     lines = range(1, 201, 2)
     given.write_text("".join(json.dumps({"id": f"questions:{n}", "answer": "red"}) + "\n" for n in lines))

@@ -51,7 +51,7 @@ def _data(found: dict[str, Any]) -> None:
     for reason, n in facts["dropped"].items():
         print(f"  dropped {n}: {reason}")
     if facts["dropped"]:
-        print(f"  every dropped row with its line and reason: {os.path.relpath(found['dropped'])}")
+        print(f"  every dropped row with its place and reason: {os.path.relpath(found['dropped'])}")
     for pair, n in facts["leaks"].items():
         print(f"  leaks {n}: {pair}")
     if not facts["leaks"]:

@@ -24,10 +24,10 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that is not used: where it stands and why. It never holds the row's content."""
+    """A row that is not used: where it stands (``line 7``, ``row 7``) and why. It never holds the row's content."""
 
     file: str
-    line: int
+    place: str
     field: str
     reason: str
 
@@ -38,7 +38,7 @@ class Draft:
 
     example: Example
     file: str
-    line: int
+    place: str
     rest: Mapping[str, Any]
 
 
@@ -76,13 +76,13 @@ def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = Non
                 rows.append(found)
             elif isinstance(found, Problem):
                 made.problems.append(found)
-                made.dropped.append(Dropped(name, _line(found.where), "", found.what))
+                made.dropped.append(Dropped(name, found.where.removeprefix(name).lstrip(",: "), "", found.what))
             else:
                 made.notes.append(f"{found.where}: {found.what}")
     except Exception as e:  # as for documents: a sentence instead of a traceback, whatever the reader is
         made.problems.append(Problem(f"cannot be read ({type(e).__name__}: {str(e)[:200]}).", name, "Save it anew."))
     if rows:
-        _make(rows, name, dict(columns or {}), made, reader.place)
+        _make(rows, name, dict(columns or {}), made)
     elif not made.problems:
         made.problems.append(Problem("holds no rows.", name, "Add examples, one a line."))
     made.problems = _shorten(made.problems, name)
@@ -96,11 +96,6 @@ def _no_file(path: Path, name: str) -> Problem:
     return Problem(what, name, "Check data.examples.")
 
 
-def _line(where: str) -> int:
-    digits = where.rpartition(" ")[2]
-    return int(digits) if digits.isdigit() else 0
-
-
 def _shorten(problems: list[Problem], name: str) -> list[Problem]:
     if len(problems) <= SHOWN:
         return problems
@@ -111,7 +106,7 @@ def _shorten(problems: list[Problem], name: str) -> list[Problem]:
     ]
 
 
-def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows, place: str) -> None:
+def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> None:
     there = list(dict.fromkeys(key for row in rows for key in row.fields))
     wrong = [(ours, theirs) for ours, theirs in columns.items() if theirs not in there]
     for _, theirs in wrong:
@@ -122,33 +117,33 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows, place
         made.problems.append(_unknown_shape([_rename(c, columns) for c in there], there, name))
         wrong = [("", "")]
     if wrong:
-        made.dropped += [Dropped(name, row.line, "", "the file's columns are not known") for row in rows]
+        made.dropped += [Dropped(name, row.at, "", "the file's columns are not known") for row in rows]
         return
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
     ids: Counter[str] = Counter()
-    taken: list[tuple[int, str]] = []
+    taken: list[tuple[str, str]] = []
     for row in rows:
         try:
             example, rest = example_of(_renamed(row.fields, columns), f"{Path(name).stem}:{row.line}")
             key = _content(example, rest)
             if key in seen:
-                raise Refused("", f"is the same as {place} {seen[key]}")
+                raise Refused("", f"is the same as {seen[key]}")
         except Refused as e:
-            made.dropped.append(Dropped(name, row.line, columns.get(e.field, e.field), e.reason))
+            made.dropped.append(Dropped(name, row.at, columns.get(e.field, e.field), e.reason))
             continue
-        seen[key] = row.line
+        seen[key] = row.at
         if example.id in ids:
-            taken.append((row.line, example.id))
+            taken.append((row.at, example.id))
             ids[example.id] += 1
             while f"{example.id}#{ids[example.id]}" in ids:
                 ids[example.id] += 1
             example = replace(example, id=f"{example.id}#{ids[example.id]}")
         ids[example.id] = 1
-        made.drafts.append(Draft(example, name, row.line, rest))
+        made.drafts.append(Draft(example, name, row.at, rest))
     if taken:
-        line, first = taken[0]
+        at, first = taken[0]
         more = f", and {len(taken) - 1} more were" if len(taken) > 1 else ""
-        made.notes.append(f"{name}, {place} {line}: the id {first[:80]!r} is taken{more}; each got a number behind it.")
+        made.notes.append(f"{name}, {at}: the id {first[:80]!r} is taken{more}; each got a number behind it.")
 
 
 def _fits(row: Mapping[str, Any]) -> bool:

@@ -54,7 +54,7 @@ def link(drafts: Sequence[Draft], documents: Sequence[Document], from_contexts: 
     for draft in drafts:
         spans, missing = _spans(draft, shelf, offsets)
         for reason in missing:
-            linked.unplaced.setdefault(reason, []).append(f"{draft.file}, line {draft.line}")
+            linked.unplaced.setdefault(reason, []).append(f"{draft.file}, {draft.place}")
         example = draft.example
         known = shelf.find(example.source) if example.source else None
         source = known.source if known else example.source

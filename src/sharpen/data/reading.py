@@ -21,10 +21,18 @@ from sharpen.types import Document
 
 @dataclass(frozen=True)
 class Row:
-    """One record of a file of examples; ``line`` is where it begins, counted from 1."""
+    """One record of a file of examples; ``line`` is where it begins, counted from 1.
+
+    Where that is the line of no file, ``place`` says what it is: ``row 7``, ``question 56be4db0``.
+    """
 
     line: int
     fields: Mapping[str, Any]
+    place: str = ""
+
+    @property
+    def at(self) -> str:
+        return self.place or f"line {self.line}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,6 @@ class RowReader:
     """Reads examples: ``rows(path, name)`` yields rows; ``name`` is how messages call the file."""
 
     rows: Callable[[Path, str], Iterator[Row | Problem | Note]]
-    place: str = "line"  # what a position is called
 
 
 @dataclass(frozen=True)

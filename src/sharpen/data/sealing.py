@@ -51,7 +51,7 @@ class Work:
     data: Data
     base: Path
     rows: dict[str, list[Example]] = field(default_factory=dict)
-    where: dict[str, tuple[str, int]] = field(default_factory=dict)  # id -> file and line
+    where: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> file and place
     documents: list[Document] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -164,7 +164,7 @@ def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:
 
 def _first(dropped: Sequence[Dropped]) -> str:
     d = dropped[0]
-    return f"line {d.line}, {d.field + ' ' if d.field else ''}{d.reason}"
+    return f"{d.place}, {d.field + ' ' if d.field else ''}{d.reason}"
 
 
 def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
@@ -177,7 +177,7 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
             name = d.example.id if d.example.id not in used else f"{d.example.id}#{use}"
             again += name != d.example.id
             used.add(name)
-            work.where[name] = (d.file, d.line)
+            work.where[name] = (d.file, d.place)
             named.setdefault(use, []).append(replace(d, example=replace(d.example, id=name)))
         if again:
             work.notes.append(f"{again} ids of {use} are in another file, too; here they are called ID#{use}.")
@@ -205,9 +205,9 @@ def _drop_leaks(work: Work) -> None:
         gone, alike = leaks(work.rows[name], [e for e, _ in judged], work.data.near_duplicates)
         for leak in gone:
             work.leaked[f"{name} like {judged[leak.other][1]}"] += 1
-            file, line = work.where[work.rows[name][leak.row].id]
+            file, place = work.where[work.rows[name][leak.row].id]
             how = "the same words as" if leak.similarity == 1 else "nearly the same as"
-            work.dropped.append(Dropped(file, line, "", f"leak: {how} a {judged[leak.other][1]} question"))
+            work.dropped.append(Dropped(file, place, "", f"leak: {how} a {judged[leak.other][1]} question"))
         if alike:
             work.alike[f"{name} like {' or '.join(judges)}, of another source and with another answer"] = len(alike)
         bad = {leak.row for leak in gone}

@@ -140,7 +140,9 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
             first = next(iter(given))
             what = f"none of its {len(given)} ids (first: {first[:60]!r}) is one of the {data.seal.n} test questions."
             files = setting.use_case.data
-            given_by = f"where a row has none, its id is {Path(files.examples or str(files.test)).stem}:LINE."
+            given_by = (
+                f"where a row has none, its id is {Path(files.examples or str(files.test)).stem}:N, N its line or row."
+            )
             do = f"Give each answer the id that its question has in the examples; {given_by}"
             found.append(Problem(what, str(arm.answers), do))
         elif hit < data.seal.n:

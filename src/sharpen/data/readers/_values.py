@@ -28,16 +28,17 @@ def why_broken(error: Exception, line: int | None = None) -> str:
 
 def parse_object(text: str, line: int, name: str) -> Row | Problem:
     """Read one object."""
-    where = f"{name}, line {line}"
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as e:
-        return Problem(why_broken(e, line), where, "Mend that line.")
-    return as_row(value, line, where)
+        return Problem(why_broken(e, line), f"{name}, line {line}", "Mend that line.")
+    return as_row(value, line, name)
 
 
-def as_row(value: Any, line: int, where: str) -> Row | Problem:
-    """Return a value as a row, if it is an object."""
+def as_row(value: Any, line: int, name: str, place: str = "") -> Row | Problem:
+    """Return a value as a row, if it is an object; ``place`` as in :class:`Row`."""
+    row = Row(line, value, place)
     if not isinstance(value, dict):
+        where = f"{name}, {row.at}"
         return Problem(f"is {kind_of(value)}, not an object with named fields.", where, 'Write {"question": …, …}.')
-    return Row(line, value)
+    return row

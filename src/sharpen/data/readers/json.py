@@ -2,19 +2,21 @@
 
 SQuAD's ``data`` / ``paragraphs`` / ``qas`` becomes a row for each question, with its context and its article's title
 as the source. Lists are read element by element, so that a row has its line, and what stands before a broken place is
-not lost.
+not lost; rows within an object, or all on one line, have their number instead, SQuAD's the id of their question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 from typing import Any
 
 from sharpen.data.readers._values import as_row, kind_of, parse_object, why_broken
 from sharpen.data.reading import Note, Row, RowReader, read_text
-from sharpen.errors import Problem
+from sharpen.errors import Problem, shown
 
 SUFFIXES = (".json",)
 _DECODER = JSONDecoder()
@@ -37,7 +39,8 @@ def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
 
 def _elements(text: str, name: str) -> Iterator[Row | Problem]:
     """Decode a list element by element."""
-    at, line, counted = text.index("[") + 1, 1, 0
+    at, line, counted, number = text.index("[") + 1, 1, 0, 0
+    one_line = "\n" not in text.strip()  # which says of no row where it is
     while True:
         at = _skip(text, at)
         line, counted = line + text.count("\n", counted, at), at
@@ -57,7 +60,8 @@ def _elements(text: str, name: str) -> Iterator[Row | Problem]:
             where = f"{name}, line {line}"
             yield Problem(f"{why_broken(e)} What follows was not read.", where, "Mend that line.")
             return
-        yield as_row(value, line, f"{name}, line {line}")
+        number += 1
+        yield as_row(value, number, name, f"row {number}") if one_line else as_row(value, line, name)
         at = after + (text[after] == ",")
 
 
@@ -86,20 +90,30 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem]:
         found = f"holds {len(tables)} lists of rows" if isinstance(value, dict) else f"is {kind_of(value)}"
         yield Problem(f"{found}; one list of objects is expected.", name, "Save a list of objects, or JSON Lines.")
         return
-    for number, item in enumerate(tables[0], 1):
+    numbers = count(1)
+    for nth, item in enumerate(tables[0], 1):
         if isinstance(item, dict) and isinstance(item.get("paragraphs"), list):
-            yield from _squad(item, number, name)
+            yield from _squad(item, f"{name}, article {nth}", numbers, name)
         else:
-            yield as_row(item, number, f"{name}, row {number}")
+            number = next(numbers)
+            yield as_row(item, number, name, f"row {number}")
 
 
-def _squad(article: dict[str, Any], number: int, name: str) -> Iterator[Row | Problem]:
+def _squad(article: dict[str, Any], where: str, numbers: Iterator[int], name: str) -> Iterator[Row | Problem]:
     for paragraph in article["paragraphs"]:
         questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
         if not isinstance(questions, list):
-            yield Problem("has a paragraph without qas.", f"{name}, row {number}", "Mend that article.")
+            yield Problem("has a paragraph without qas.", where, "Mend that article.")
             continue
         for asked in questions:
-            row = as_row(asked, number, f"{name}, row {number}")
+            number = next(numbers)
+            row = as_row(asked, number, name, _called(asked) or f"row {number}")
             shared = {"context": paragraph.get("context"), "source": article.get("title")}
-            yield Row(number, {**shared, **row.fields}) if isinstance(row, Row) else row
+            yield replace(row, fields={**shared, **row.fields}) if isinstance(row, Row) else row
+
+
+def _called(question: Any) -> str:
+    """A question by its id, as a message may show it."""
+    given = question.get("id") if isinstance(question, dict) else None
+    said = " ".join(shown(str(given)).split())[:80] if isinstance(given, str | int) else ""
+    return f"question {said}" if said else ""

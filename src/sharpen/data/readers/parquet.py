@@ -14,23 +14,23 @@ SUFFIXES = (".parquet", ".pq")
 
 def parquet() -> RowReader:
     """Return the reader."""
-    return RowReader(_rows, place="row")
+    return RowReader(_rows)
 
 
 def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
     import pyarrow
     import pyarrow.parquet
 
-    line = 0
+    row = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
             for batch in table.iter_batches(batch_size=4096):
                 for fields in batch.to_pylist():
-                    line += 1
-                    yield Row(line, fields)
+                    row += 1
+                    yield Row(row, fields, f"row {row}")
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as e:
         said = str(e).split("\n")[0][:200]
-        yield Problem(f"is not a Parquet file that can be read: {said}", f"{name}, row {line + 1}", "Write it anew.")
+        yield Problem(f"is not a Parquet file that can be read: {said}", f"{name}, row {row + 1}", "Write it anew.")
         return
-    if not line:
+    if not row:
         yield Problem("holds no rows.", name, "Fill it, or take it away.")
