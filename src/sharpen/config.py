@@ -58,7 +58,9 @@ class Data(Strict):
     dev: str | None = Field(None, description="rows to choose on")
     test: str | None = Field(None, description="rows that are sealed until the end")
     documents: str | None = Field(None, description="a folder or a file")
-    columns: dict[str, str] = Field(default_factory=dict, description="our name: name in the file")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="our name: name in the file; other columns keep theirs"
+    )
     split: Split = Split()
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 

@@ -262,6 +262,13 @@ def test_the_first_row_that_cannot_be_used_is_named_by_its_place(base: Path) -> 
     assert str(problem) == "q.json: none of its rows can be used. First: row 1, question is empty."
 
 
+def test_a_name_that_is_none_is_said_once_for_all_files(base: Path) -> None:
+    for name in ("train", "dev", "test"):
+        write(base / f"{name}.jsonl", [question(1, 1)])
+    files = Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl", columns={"wieght": "source"})
+    assert [p.where for p in data.inspect(files, base)] == ["data.columns: wieght"]
+
+
 @pytest.mark.parametrize(
     ("documents", "said"),
     [

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharpen.data.examples import read_examples
-from sharpen.data.shapes import LONGEST, UNANSWERABLE, Refused, example_of
+from sharpen.data.examples import Rows, read_examples
+from sharpen.data.shapes import KNOWN, LONGEST, UNANSWERABLE, Refused, example_of
 from sharpen.types import Example, Message
 
 
@@ -226,6 +226,99 @@ def test_columns_are_renamed(tmp_path: Path) -> None:
     path = write(tmp_path / "q.jsonl", [{"frage": "Hi?", "antwort": "Yo", "question": "not this"}])
     found = read_examples(path, "q.jsonl", {"question": "frage", "answers": "antwort"})
     assert [(d.example.question, d.example.targets) for d in found.drafts] == [("Hi?", ("Yo",))]
+
+
+TURNS = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Go away."}]
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "target", "meta"),
+    [
+        (
+            {"prompt": "P", "response": "R", "query": "Hi?", "gold": "Yo"},
+            {"question": "query", "answer": "gold"},
+            "Yo",
+            {"prompt": "P", "response": "R"},
+        ),
+        ({"question": "Hi?", "answers": "No", "right": "Yo"}, {"answer": "right"}, "Yo", {"answers": "No"}),
+        ({"question": "P", "body": "Hi?", "label": "Yo"}, {"text": "body"}, "Yo", {"question": "P"}),
+        ({"messages": TURNS, "answers": "No", "right": "Yo"}, {"answer": "right"}, "Yo", {"answers": "No"}),
+        (
+            {"messages": TURNS, "say": "Hi?", "right": "Yo"},
+            {"question": "say", "answer": "right"},
+            "Yo",
+            {"messages": TURNS},
+        ),
+        (
+            {"body": "Hi?", "kind": "Yo", "labels": ["a", "b"]},
+            {"text": "body", "label": "kind"},
+            "Yo",
+            {"labels": ["a", "b"]},
+        ),
+        ({"prompt": "Hi?", "completion": "Yo", "good": True}, {"label": "good"}, "Yo", {"label": True}),
+        ({"prompt": "P", "body": "Hi?", "output": "Yo"}, {"input": "body"}, "Yo", {"prompt": "P"}),
+    ],
+)
+def test_what_columns_name_is_not_outvoted(
+    row: dict[str, Any], columns: dict[str, str], target: str, meta: dict[str, Any], tmp_path: Path
+) -> None:
+    found = read_examples(write(tmp_path / "q.jsonl", [row]), "q.jsonl", columns)
+    (example,) = (d.example for d in found.drafts)
+    assert (example.messages, example.targets, dict(example.meta)) == (USER, (target,), meta)
+    assert example.labels in ((), (target,))
+
+
+def test_a_name_that_belongs_to_a_shape_does_not_tear_it_apart(tmp_path: Path) -> None:
+    def read(rows: list[Any], **columns: str) -> Rows:
+        return read_examples(write(tmp_path / "q.jsonl", rows), "q.jsonl", columns)
+
+    rows = [{"instruction": "Greet", "whom": "me", "output": "Yo"}, {"instruction": "Hi?", "output": "Yo"}]
+    assert [d.example.question for d in read(rows, input="whom").drafts] == ["Greet\n\nme", "Hi?"]
+    rows = [{"ask": "Hi?", "reply": "Yo"}, {"talk": TURNS}]
+    found = read(rows, prompt="ask", completion="reply", messages="talk")
+    assert [d.example.targets for d in found.drafts] == [("Yo",), ("Go away.",)]
+
+
+def test_a_row_without_the_column_that_was_named_is_not_filled_from_another(tmp_path: Path) -> None:
+    own = {"question": "Hi?", "answers": "No"}
+    rows = [{**own, "right": "Yo"}, own, {**own, "is_impossible": True}]
+    found = read_examples(write(tmp_path / "q.jsonl", rows), "q.jsonl", {"answer": "right"})
+    assert [d.example.targets for d in found.drafts] == [("Yo",), (UNANSWERABLE,)]
+    assert [(d.place, d.reason) for d in found.dropped] == [("line 2", "has none of the known shapes")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            {"question": "query"},
+            "'question' is understood, but no column is 'answers'. Say which it is: data.columns: {answers: theirs}.",
+        ),
+        (
+            {"answer": "gold"},
+            "'answer' is understood, but no column is 'question'. Did you mean data.columns: {question: query}?",
+        ),
+    ],
+)
+def test_half_of_what_was_named_is_not_filled_from_another_shape(
+    columns: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "q.jsonl", [{"prompt": "P", "response": "R", "query": "Hi?", "gold": "Yo"}])
+    (problem,) = read_examples(path, "q.jsonl", columns).problems
+    assert str(problem) == f"q.jsonl: its columns (prompt, response, query, gold) are no known shape: {said}"
+
+
+def test_a_name_that_is_none_of_ours_is_said_with_the_nearest(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", [{"question": "Hi?", "answers": "Yo", "importance": 2, "words": "Yo"}])
+    columns = {"wieght": "importance", "evidense": "words", "topic": "importance"}
+    found = read_examples(path, "q.jsonl", columns)
+    wieght, evidense, topic = map(str, found.problems)
+    assert wieght == "data.columns: wieght: is no name that sharpen has for a field. Did you mean weight?"
+    assert evidense == "data.columns: evidense: is no name that sharpen has for a field. Did you mean evidence?"
+    assert topic.endswith(", gold, evidence. Other columns keep their own.")
+    assert not found.drafts
+    for name in KNOWN:
+        assert not [p for p in read_examples(path, "q.jsonl", {name: "importance"}).problems if "no name" in p.what]
 
 
 def test_a_wrong_column_is_said_with_the_nearest(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ TABLE: dict[str, tuple[Break, list[str]]] = {
         lambda d: (d / "questions.jsonl").write_text(json.dumps({"frage": "Was?", "antwort": "Das."}) + "\n"),
         ["frage", "antwort", "columns"],
     ),
+    "a name in data.columns that is none": (
+        lambda d: rewrite(d / "usecase.yaml", "  documents:", "  columns:\n    wieght: source\n  documents:"),
+        ["usecase.yaml, line 9: data.columns: wieght: ", "Did you mean weight?"],
+    ),
     "unknown key": (lambda d: rewrite(d / "usecase.yaml", "goal:", "gaol:"), ["line", "gaol", "Did you mean goal?"]),
     "unknown technique": (
         lambda d: rewrite(d / "usecase.yaml", "version: 1", "version: 1\narms: [baseline, retreive + lora]"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
@@ -108,15 +108,16 @@ def _shorten(problems: list[Problem], name: str) -> list[Problem]:
 
 def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> None:
     there = list(dict.fromkeys(key for row in rows for key in row.fields))
-    wrong = [(ours, theirs) for ours, theirs in columns.items() if theirs not in there]
-    for _, theirs in wrong:
-        made.problems.append(
-            Problem(f"has no column {theirs!r}, which data.columns names.", name, _did_you_mean(theirs, there))
-        )
-    if not wrong and not any(_fits(_renamed(row.fields, columns)) for row in rows):
-        made.problems.append(_unknown_shape([_rename(c, columns) for c in there], there, name))
-        wrong = [("", "")]
+    named = columns.keys()
+    wrong = [_no_name(ours) for ours in named if ours not in KNOWN]
+    for theirs in (c for c in columns.values() if c not in there):
+        near = get_close_matches(theirs, there, n=1, cutoff=0.5)
+        do = f"Did you mean {near[0]}?" if near else f"Its columns are: {_listed(there)}."
+        wrong.append(Problem(f"has no column {theirs!r}, which data.columns names.", name, do))
+    if not wrong and not any(_fits(_renamed(row.fields, columns), named) for row in rows):
+        wrong.append(_unknown_shape(list(_renamed(dict.fromkeys(there), columns)), named, there, name))
     if wrong:
+        made.problems += wrong
         made.dropped += [Dropped(name, row.at, "", "the file's columns are not known") for row in rows]
         return
     seen: dict[str, str] = {}
@@ -124,7 +125,7 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> No
     taken: list[tuple[str, str]] = []
     for row in rows:
         try:
-            example, rest = example_of(_renamed(row.fields, columns), f"{Path(name).stem}:{row.line}")
+            example, rest = example_of(_renamed(row.fields, columns), f"{Path(name).stem}:{row.line}", named)
             key = _content(example, rest)
             if key in seen:
                 raise Refused("", f"is the same as {seen[key]}")
@@ -146,9 +147,9 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> No
         made.notes.append(f"{name}, {at}: the id {first[:80]!r} is taken{more}; each got a number behind it.")
 
 
-def _fits(row: Mapping[str, Any]) -> bool:
+def _fits(row: Mapping[str, Any], named: Set[str]) -> bool:
     try:
-        return shape_of(row) is not None
+        return shape_of(row, named) is not None
     except Refused:
         return False
 
@@ -161,20 +162,19 @@ def _renamed(fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
     return made
 
 
-def _rename(column: str, columns: Mapping[str, str]) -> str:
-    return next((ours for ours, theirs in columns.items() if theirs == column), column)
+def _no_name(ours: str) -> Problem:
+    near = get_close_matches(ours, KNOWN, n=1, cutoff=0.7)
+    do = f"Did you mean {near[0]}?" if near else f"Names are: {', '.join(KNOWN)}. Other columns keep their own."
+    return Problem("is no name that sharpen has for a field.", f"data.columns: {ours}", do)
 
 
-def _did_you_mean(name: str, there: list[str]) -> str:
-    near = get_close_matches(name, there, n=1, cutoff=0.5)
-    listed = ", ".join(str(c)[:60] for c in there[:30])
-    return f"Did you mean {near[0]}?" if near else f"Its columns are: {listed}."
+def _listed(columns: list[str]) -> str:
+    return ", ".join(str(c)[:60] for c in columns[:30])
 
 
-def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
+def _unknown_shape(columns: list[str], named: Set[str], there: list[str], name: str) -> Problem:
     """Say what is understood of the columns and what is missing, and guess which column has it."""
-    listed = ", ".join(str(c)[:60] for c in there[:30])
-    half = _half_understood(columns)
+    half = _half_understood([c for c in columns if c in named]) or _half_understood(columns)
     unknown = [c for c in columns if c not in KNOWN]
     shapes, hints = (SHAPES, {half[1]: unknown[0]}) if half and len(unknown) == 1 else _guessed(columns)
     expected = "; ".join(dict.fromkeys(f"{'|'.join(a)}{' + ' + '|'.join(b) if b else ''}" for _, a, b, _s in shapes))
@@ -184,7 +184,7 @@ def _unknown_shape(columns: list[str], there: list[str], name: str) -> Problem:
         do = f"Did you mean data.columns: {said}?"
     else:
         do = f"Say which it is: data.columns: {{{half[1] if half else 'ours'}: theirs}}."
-    return Problem(f"its columns ({listed}) are no known shape: {what}.", name, do)
+    return Problem(f"its columns ({_listed(there)}) are no known shape: {what}.", name, do)
 
 
 def _guessed(columns: list[str]) -> tuple[tuple[Any, ...], dict[str, str]]:

@@ -153,7 +153,7 @@ def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:
     for use, name in work.files.items():
         tell(f"reading {name}", 0, None)
         rows = read_examples(work.base / name, name, work.data.columns)
-        work.problems += rows.problems
+        work.problems += [p for p in rows.problems if p not in work.problems]  # of data.columns in every file
         work.dropped += rows.dropped
         work.notes += rows.notes
         drafts[use] = rows.drafts

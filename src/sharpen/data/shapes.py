@@ -14,13 +14,15 @@ summary   ``document``, ``article``, ``dialogue`` or ``text``, and ``summary``
 
 Beside these: ``id``, ``source``, ``group``, ``weight``, ``labels``, ``rejected``, ``answerable`` (or SQuAD's
 ``is_impossible``), ``gold`` (spans), ``evidence`` (words of the source document). Fields that are none of these are
-kept in ``meta``. A row that cannot be used is a :class:`Refused` with its field and reason.
+kept in ``meta``. What the user named (``data.columns``) asks and answers, and columns that happen to be called like
+another shape's fields are kept in ``meta``, too. A row that cannot be used is a :class:`Refused` with its field and
+reason.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -148,11 +150,13 @@ def messages_of(value: Any, field: str) -> tuple[Message, ...]:
     return tuple(turns)
 
 
-def _chat(row: Mapping[str, Any], field: str, _: str) -> dict[str, Any]:
+def _chat(row: Mapping[str, Any], field: str, target: str) -> dict[str, Any]:
     turns = messages_of(row[field], field)
-    if turns and turns[-1].role == "assistant":
+    replied = bool(turns) and turns[-1].role == "assistant"
+    if replied and not target:
         return {"messages": _asked(turns[:-1], field), "targets": texts_of(turns[-1].content, field)}
-    return {"messages": _asked(turns, field), "targets": answers_of(row.get("answers", row.get("answer")))[0]}
+    given = row[target] if target else row.get("answers", row.get("answer"))
+    return {"messages": _asked(turns[:-1] if replied else turns, field), "targets": answers_of(given)[0]}
 
 
 def _asked(turns: tuple[Message, ...], field: str) -> tuple[Message, ...]:
@@ -231,21 +235,53 @@ SHAPES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Shape], ...] = (
 )
 """Name, fields that ask, fields that answer, and what makes the example; the first shape that fits is taken."""
 
+_ASKING = frozenset(f for _, asking, _b, _s in SHAPES for f in asking)
+_ANSWERING = frozenset(f for _, _a, answering, _s in SHAPES for f in answering)
+_BESIDE: Mapping[Shape, Set[str]] = {
+    _chat: {"answers", "answer", "label", "kto_tag"},
+    _alpaca: {"input", "system", "label", "kto_tag"},
+    _pair: {"label", "kto_tag"},
+}
+"""What a shape reads beside the fields that ask and answer."""
+
 KNOWN = tuple(
-    dict.fromkeys([*(f for _, a, b, _s in SHAPES for f in (*a, *b)), "input", "system", "context", *OPTIONAL])
+    dict.fromkeys([*(f for _, a, b, _s in SHAPES for f in (*a, *b)), "system", "context", "kto_tag", *OPTIONAL])
 )
+"""Our names of fields."""
 
 
-def shape_of(columns: Mapping[str, Any]) -> tuple[Shape, str, str] | None:
-    """Return the shape of a row and which of its fields ask and answer; None where no shape fits."""
+def shape_of(columns: Mapping[str, Any], named: Set[str] = frozenset()) -> tuple[Shape, str, str] | None:
+    """Return the shape of a row and which of its fields ask and answer; None where no shape fits.
+
+    Of the fields that the user ``named`` it is the shape that reads most, and never one in which a field that only
+    happens to be there asks or answers in their stead.
+    """
+    wanted = named & (_ASKING | _ANSWERING)
+    found, most = None, -1
     for _, asking, answering, shape in SHAPES:
-        ask = next((f for f in asking if f in columns), None)
-        answer = next((f for f in answering if f in columns), None)
-        if ask and (answer or not answering):
-            return shape, ask, answer or ""
-        if ask and shape is _qa and _unanswerable(columns):
-            return shape, ask, answering[0]
-    return None
+        ask = _which(asking, columns, wanted)
+        answer = _which(answering, columns, wanted)
+        if ask and not answer and shape is _qa and _unanswerable(columns):
+            answer = next((f for f in answering if f in wanted), answering[0])
+        if shape is _chat:  # its last turn answers
+            answer = next((f for f in ("answers", "answer") if f in wanted and f in columns), "")
+        if not ask or (answering and not answer):
+            continue
+        read = {ask, answer} | _BESIDE.get(shape, set())
+        unread = (wanted if answering else wanted & columns.keys()) - read
+        if (ask not in wanted and unread & _ASKING) or (answer not in wanted and unread & _ANSWERING):
+            continue
+        n = len(read & wanted)
+        if n > most:
+            found, most = (shape, ask, answer), n
+        if n == len(wanted):
+            break
+    return found
+
+
+def _which(names: tuple[str, ...], columns: Mapping[str, Any], wanted: Set[str]) -> str:
+    """The first of a shape's fields that the row has, of those only that are wanted, where some are."""
+    return next((f for f in [f for f in names if f in wanted] or names if f in columns), "")
 
 
 def _unanswerable(row: Mapping[str, Any]) -> bool:
@@ -262,8 +298,8 @@ def flag_of(value: Any, field: str) -> bool | None:
     raise Refused(field, f"is {said[:40]!r}, not true or false")
 
 
-def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, Any]]:
-    """Make a row into an example; ``name`` is its id where the row has none.
+def example_of(row: Mapping[str, Any], name: str, named: Set[str] = frozenset()) -> tuple[Example, dict[str, Any]]:
+    """Make a row into an example; ``name`` is its id where the row has none, ``named`` as for :func:`shape_of`.
 
     Returns:
         The example, and what needs the documents to be finished: ``context`` and ``starts``, ``evidence``, ``gold``.
@@ -271,7 +307,7 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
     Raises:
         Refused: the row cannot be used.
     """
-    found = shape_of(row)
+    found = shape_of(row, named)
     if found is None:
         raise Refused("", "has none of the known shapes")
     shape, ask, answer = found
@@ -287,12 +323,14 @@ def example_of(row: Mapping[str, Any], name: str) -> tuple[Example, dict[str, An
         made["targets"] = (UNANSWERABLE,)
     if shape in (_chat, _pair, _alpaca) and _is_false(row.get("label", row.get("kto_tag"))):
         raise Refused("label", "is false: it marks the reply as one that is not wanted")
-    if row.get("labels") not in (None, "", []):
+    used = {ask, answer, *OPTIONAL, "context"} | ({"input", "system"} if shape is _alpaca else set())
+    if shape is _label and answer in named and "labels" not in named:  # the user said which column holds the class
+        used.discard("labels")
+    elif row.get("labels") not in (None, "", []):
         made["labels"] = texts_of(row["labels"], "labels")
     for key in ("evidence", "gold"):
         if row.get(key) not in (None, "", []):
             rest[key] = row[key]
-    used = {ask, answer, *OPTIONAL, "context"} | ({"input", "system"} if shape is _alpaca else set())
     example = Example(
         id=_name(row.get("id"), "id") or name,
         answerable=answerable,
