@@ -98,13 +98,13 @@ def beside(final: Path, name: str = "") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Write a text file whole or not at all; ``errors`` as for ``open``."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=errors)
 
 
-def read_whole(path: Path, make: Callable[[str], T], do: str) -> T:
+def read_whole(path: Path, make: Callable[[str], T], do: str, errors: str = "strict") -> T:
     """Read a text file that was written here, and return what ``make`` makes of it.
 
     Raises:
@@ -113,7 +113,7 @@ def read_whole(path: Path, make: Callable[[str], T], do: str) -> T:
     try:
         if not path.is_file():  # a named pipe would be waited for
             raise ValueError
-        return make(path.read_text(encoding="utf-8"))
+        return make(path.read_text(encoding="utf-8", errors=errors))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, UserError):
         raise UserError("is damaged: it was cut short or changed.", str(path), do) from None
 
@@ -130,6 +130,11 @@ def read_cached(path: Path, make: Callable[[Any], T]) -> T | None:
     except UserError as e:
         log.warning("%s", e)
         return None
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is UTF-8; what reads and writes weights opens no other."""
+    return not re.search("[\ud800-\udfff]", str(path))
 
 
 def put_aside(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,22 @@ def test_whatever_a_folder_is_called_its_use_case_can_be_checked(typed: Typed) -
     for name in ("naïve name 😀", "_mine", "数据"):
         assert typed("init", name)[0] == 0
         assert typed("check", name, *FAKE)[0] == 0
+
+
+def test_a_folder_whose_name_is_no_text_holds_a_whole_study(typed: Typed, tmp_path: Path) -> None:
+    """Latin-1 names come out of old archives."""
+    name, out = (os.fsdecode(latin) for latin in (b"caf\xe9", b"r\xe9sultats"))
+    typed("init", name)
+    small = [*FAKE, "--set", "arms=[baseline, retrieve]"]
+    status, said, err = typed("run", name, *small)
+    assert status == 0, err
+    assert f"Report: {tmp_path}/caf\\udce9/runs/caf/report.html" in said  # as a terminal can show it
+    assert typed("run", name, *small, "--out", out)[0] == 0
+    status, said, _ = typed("report", out)
+    assert (status, f"Report: {tmp_path}/r\\udce9sultats/report.html" in said) == (0, True)
+    assert typed("ask", f"{name}/runs/caf", "When can I call?")[0] == 0
+    status, said, _ = typed("store", "gc", name)
+    assert (status, "(2 runs)" in said) == (0, True)
 
 
 def test_a_dry_run_builds_nothing(typed: Typed, tmp_path: Path) -> None:
@@ -151,6 +168,24 @@ def test_models_are_listed_and_shown(typed: Typed, tmp_path: Path, monkeypatch: 
     assert (status, "is here" in out) == (0, True)
     status, out, _ = typed("models", "show", str(tmp_path / "tiny"))
     assert (status, json.loads(out)["changed"]) == (0, [])
+
+
+def test_weights_are_kept_in_no_folder_whose_name_is_no_text(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads them opens no such file, and a study would end there after hours."""
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    from tiny_model import write
+
+    write(tmp_path / "tiny")
+    name = os.fsdecode(b"caf\xe9")
+    typed("init", name)
+    monkeypatch.setenv("SHARPEN_HOME", str(tmp_path / name / ".sharpen"))
+    status, _, err = typed("run", name, "--set", f"model={tmp_path / 'tiny'}", "--set", "embeddings=fake:")
+    assert (status, "tuned weights can be read from no such folder. Move the use case" in err) == (2, True), err
+    status, _, err = typed("export", "any", "--to", f"{name}/out")
+    assert (status, "weights can be written to no such folder. Name another folder." in err) == (2, True), err
 
 
 def test_the_demo_is_copied_whole_and_run_there(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,10 @@ def _noted(path: Path) -> Path:
     """The folder of a run that this store knows of; the entry has the name of its content's hash."""
 
     def made(text: str) -> Path:
-        if digest([text.strip()]) != path.name:
+        run = text.removesuffix("\n")
+        if digest([run]) != path.name:
             raise ValueError
-        return Path(text.strip())
+        return Path(run)
 
-    return read_whole(path, made, "Delete it; sharpen run on its study writes it anew, so do that before store gc.")
+    do = "Delete it; sharpen run on its study writes it anew, so do that before store gc."
+    return read_whole(path, made, do, errors="surrogateescape")

@@ -13,6 +13,7 @@ from sharpen.data import load
 from sharpen.errors import UserError
 from sharpen.models import Local, is_hosted, open_model, pull, read_gguf, write_gguf
 from sharpen.runtime import Answers, Engines, answer_all
+from sharpen.store import is_text
 from sharpen.study.asking import program_of
 from sharpen.study.card import describe
 from sharpen.study.folder import RunFolder
@@ -58,6 +59,9 @@ def export(
         raise UserError(f"there is no format {format!r}.", do=f"There are: {', '.join(FORMATS)}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError("is there already and not empty.", str(to), "Name a new folder.")
+    if not is_text(target):
+        what = "has a name that is not UTF-8, and weights can be written to no such folder."
+        raise UserError(what, str(target), "Name another folder.")
     setting, program = program_of(run, arm)
     report = read_report(run)
     if arm is None and report.winner is None:

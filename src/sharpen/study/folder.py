@@ -79,7 +79,8 @@ class RunFolder:
                     "Use --out for another folder; answers that are the same are reused from the store.",
                 )
         write_text(config, text)
-        write_text(store / "runs" / digest([str(self.path)]), f"{self.path}\n")
+        # A folder's name may be bytes that are no text.
+        write_text(store / "runs" / digest([str(self.path)]), f"{self.path}\n", errors="surrogateescape")
 
     def settings(self) -> tuple[dict[str, Any], Path]:
         """The settings that the folder was made with, and the folder that their paths are relative to."""

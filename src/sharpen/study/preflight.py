@@ -16,7 +16,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
-from sharpen.store import hash_file
+from sharpen.store import hash_file, is_text
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.given import read_given
 from sharpen.study.memory import available_gb, resident_gb
@@ -156,7 +156,7 @@ def weights_of(ref: str) -> str:
 
 
 def model_problems(setting: Setting) -> list[Problem]:
-    """Models that cannot be had. Local ones are fetched here, once, since every estimate needs them."""
+    """Models that cannot be had, or not tuned. Local ones are fetched here, once: every estimate needs them."""
     found: list[Problem] = []
     for ref, place in models_of(setting).items():
         if ref.startswith("fake:"):
@@ -170,6 +170,11 @@ def model_problems(setting: Setting) -> list[Problem]:
                 found += memory_problems(local)
         except UserError as e:
             found += [replace(p, where=p.where or place) for p in e.problems]
+    models = {setting.use_case.model, *(a.model for a in setting.arms if a.model)}
+    if not is_text(setting.store.root) and not all(map(is_hosted, models)):
+        do = "Move the use case, or name another folder for the store by SHARPEN_HOME."
+        what = "has a name that is not UTF-8, and tuned weights can be read from no such folder."
+        found.append(Problem(what, str(setting.store.root), do))
     return found
 
 
