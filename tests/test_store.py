@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sharpen.errors import UserError
-from sharpen.store import STALE_SECONDS, Store, hash_file, hash_folder, locked, replacing, write_text
+from sharpen.store import STALE_SECONDS, Store, clear, hash_file, hash_folder, locked, replacing, write_text
 from sharpen.study.folder import RunFolder
 
 
@@ -165,6 +165,28 @@ def test_gc_keeps_what_is_named(tmp_path: Path) -> None:
     assert list(store.refs()) == [wanted]
     assert store.verify(wanted)
     assert (tmp_path / "work" / "notes.txt").exists()
+
+
+def test_what_killed_processes_left_is_cleared(tmp_path: Path) -> None:
+    """Of what others may still be writing nothing; of what this process holds the lock of everything."""
+    ends = ("0123abcd", "0123456789abcdef")
+    theirs = {f".1.0.{end}" for end in ends} | {f".1.0.1.{end}" for end in ends} | {".new-0123456789abcdef"}
+    kept = {".1.0.lock", ".parts-0123abcd", "1.0.0123abcd", ".0123abcd"}
+
+    def left() -> set[str]:
+        return {path.name for path in tmp_path.iterdir()}
+
+    for name in theirs | kept:
+        (tmp_path / name).touch() if name.endswith("abcd") else (tmp_path / name).mkdir()
+    clear(tmp_path)
+    assert left() == theirs | kept
+    clear(tmp_path, "1.0")
+    assert left() == (theirs | kept) - {f".1.0.{end}" for end in ends}
+    old = time.time() - STALE_SECONDS - 1
+    for path in tmp_path.iterdir():
+        os.utime(path, (old, old))
+    clear(tmp_path)
+    assert left() == kept
 
 
 @pytest.mark.parametrize(

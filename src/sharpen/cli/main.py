@@ -193,7 +193,9 @@ def parts(
 def store_gc(
     directory: Annotated[Path, typer.Argument(help="The folder of the use case.")] = Path(),
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would go.")] = False,
-    forget: Annotated[bool, typer.Option("--forget", help="Runs whose folder is gone need nothing any more.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Runs whose folder is gone need nothing; with --yes they are forgotten.")
+    ] = False,
 ) -> None:
     """Delete artefacts that no run refers to."""
     from sharpen.cli.store import gc

@@ -13,7 +13,6 @@ import errno
 import hashlib
 import importlib.util
 import json
-import shutil
 import signal
 import sys
 import time
@@ -35,7 +34,7 @@ from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import PluginError, Problem, UserError
-from sharpen.store import beside, hash_file, hash_files, put_aside, read_cached, sync
+from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
 from sharpen.types import Document, Example, digest
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}
@@ -253,9 +252,7 @@ def _single(held: Counter[str]) -> list[str]:
 
 def _write(work: Work, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(".new-*"):  # by a process that was killed
-        if time.time() - left.stat().st_mtime > 3600:
-            shutil.rmtree(left, ignore_errors=True)
+    clear(folder.parent)
     with beside(folder, ".new-") as temporary:
         (temporary / "sealed").mkdir()
         files = {

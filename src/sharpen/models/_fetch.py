@@ -42,7 +42,7 @@ def pull(ref: str, progress: Progress = silent) -> Local:
 
 def listing() -> list[Local]:
     """Return the models in the cache, sorted by reference."""
-    cards = (read_card(card.parent) for card in sorted(cache().glob(f"*/*/*/{CARD}")))
+    cards = (read_card(card.parent) for card in sorted(cache().glob(f"{'[!.]*/' * 3}{CARD}")))
     return sorted((c for c in cards if c), key=lambda c: c.ref)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.store import beside, hash_file, locked, sync, write_text
+from sharpen.store import beside, clear, hash_file, locked, sync, write_text
 
 log = logging.getLogger("sharpen.models")
 
@@ -305,10 +305,13 @@ def install(final: Path, fill: Callable[[Path], Local]) -> Local:
 
     Several processes may ask for the same model: one makes it, the others wait and find it there.
     """
-    with locked(final), beside(final) as temporary:
-        done = kept(final)
-        if done:
-            return done
+    with locked(final):
+        clear(final.parent, final.name)
+        return kept(final) or _made(final, fill)
+
+
+def _made(final: Path, fill: Callable[[Path], Local]) -> Local:
+    with beside(final) as temporary:
         try:
             local = fill(temporary)
             card = {

@@ -18,7 +18,7 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.models._gguf import head_size, rope, unwritable, write_gguf
 from sharpen.models._local import Local, cache
-from sharpen.store import beside, hash_folder, locked, sync
+from sharpen.store import beside, clear, hash_folder, locked, sync
 
 WRITER = 1  # raise when the written form changes
 HINTS: dict[str, dict[str, Any]] = {
@@ -72,9 +72,7 @@ def compiled(local: Local, adapters: Sequence[Path], precision: str) -> Path:
         if _used(final):
             return final
         shutil.rmtree(final, ignore_errors=True)  # a power cut may have left half of it
-        for old in final.parent.glob(f".{name}.*"):  # of a process that was killed
-            if old.is_dir():
-                shutil.rmtree(old, ignore_errors=True)
+        clear(final.parent, name)
         try:
             with beside(final) as temporary:
                 _make(local, adapters, precision, temporary)
