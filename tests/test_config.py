@@ -335,7 +335,23 @@ def test_names_of_arms() -> None:
     assert arm_name(Arm(does="a(x='1+2')  +b")) == "a(x='1+2') + b"
     assert arm_name(Arm(name="big", does="lora")) == "big"
     assert arm_name(Arm(answers="old/today.jsonl")) == "today"
+    assert arm_name(Arm(does="lora", model="openai:http://host/v1#big")) == "lora (openai:http://host/v1#big)"
+    assert arm_name(Arm(does="lora", model="pypi:tiny==1.0")) == "lora (pypi:tiny==1.0)"
     assert config.arm_name(validate(SMALL | {"arms": ["lora"]}).arms[0]) == "lora"
+
+
+@pytest.mark.parametrize("model", ["/home/alice/models/x", "./models/x/", "x", "~/a:b/x"])
+def test_an_arm_is_not_named_after_the_place_of_its_model(model: str) -> None:
+    """Its name stands in reports and on model cards."""
+    assert arm_name(Arm(does="lora", model=model)) == "lora (x)"
+
+
+def test_arms_whose_models_differ_only_in_their_place_need_names(tmp_path: Path) -> None:
+    arms = "[baseline, {model: a/x, does: lora}, {model: b/x, does: lora}]"
+    text = f"version: 1\nname: n\nmodel: 'fake:'\ndata: {{examples: q.jsonl}}\narms: {arms}\n"
+    assert problems(tmp_path, text) == [
+        "usecase.yaml: two arms are called lora (x); give one of them another name. See: sharpen schema"
+    ]
 
 
 def test_a_key_that_stands_twice_is_said_with_its_line(tmp_path: Path) -> None:

@@ -170,7 +170,10 @@ def arm_name(arm: Arm) -> str:
     if arm.answers:
         return Path(arm.answers).stem
     does = " + ".join(s.strip() for s in _steps(arm.does))
-    return f"{does} ({arm.model})" if arm.model else does
+    if not arm.model:
+        return does
+    # Of a folder its name alone: reports are shown to others, who need not know where it lies.
+    return f"{does} ({arm.model if re.match('[a-z]+:', arm.model) else Path(arm.model).name or arm.model})"
 
 
 def parse_sum(does: str) -> list[tuple[str, dict[str, Any]]]:

