@@ -369,6 +369,49 @@ def test_half_a_character_is_no_text(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("budget: 20", "budget is no group of settings (it is 20). Write: budget: {minutes: 20}"),
+        ("budget:", "budget is no group of settings. Write: budget: {minutes: 20}"),
+        ("constraints: 2", "constraints is no group of settings (it is 2). Write: constraints: {p95_seconds: 2}"),
+        ("costs: 0.2", "costs is no group of settings (it is 0.2). Write: costs: {machine_hour: 0.20}"),
+        ("arms: [{costs: 1}]", "arms.0.costs is no group of settings (it is 1). Write: costs: {machine_hour: 0.20}"),
+        (
+            "arms: [lora, 3]",
+            "arms.1 is neither a name of techniques nor a group of settings (it is 3). "
+            "Write: retrieve + lora, or a group, e.g. {does: lora}",
+        ),
+        (
+            "data: q.jsonl",
+            "data is no group of settings (it is 'q.jsonl'). Write: data: {examples: questions.jsonl}",
+        ),
+        (
+            "data: {examples: q.jsonl, split: [1]}",
+            "data.split is no group of settings. Write: split: {by: source}",
+        ),
+        (
+            "data: {examples: q.jsonl, columns: q}",
+            "data.columns is no group of settings (it is 'q'). Write: columns: {question: ask}",
+        ),
+    ],
+)
+def test_a_group_is_asked_for_in_words(tmp_path: Path, line: str, says: str) -> None:
+    data = "" if line.startswith("data") else "data: {examples: q.jsonl}\n"
+    text = f"version: 1\nname: a\nmodel: 'fake:'\n{data}"
+    n = text.count("\n") + 1
+    assert problems(tmp_path, f"{text}{line}\n") == [f"usecase.yaml, line {n}: {says}"]
+
+
+@pytest.mark.parametrize("key", config.GROUPS)
+def test_what_is_advised_for_a_group_is_accepted(key: str) -> None:
+    group = yaml.safe_load(config.GROUPS[key])
+    within = key in config.Data.model_fields
+    made = validate(SMALL | {"data": {"examples": "q.jsonl", key: group}} if within else SMALL | {key: group})
+    read = made.model_dump()
+    assert (read["data"] if within else read)[key].items() >= group.items()
+
+
 def test_a_list_is_asked_for_in_words(tmp_path: Path) -> None:
     text = "version: 1\nname: a\nmodel: 'fake:'\ndata: {examples: q.jsonl}\narms: baseline\n"
     assert problems(tmp_path, text) == [

@@ -26,6 +26,12 @@ PLAINLY = {
 }
 """The validator's kinds of errors that say more about it than about the file."""
 
+GROUPS = {
+    **{"budget": "{minutes: 20}", "columns": "{question: ask}", "constraints": "{p95_seconds: 2}"},
+    **{"costs": "{machine_hour: 0.20}", "data": "{examples: questions.jsonl}", "split": "{by: source}"},
+}
+"""Keys that hold keys, with an example of what they hold."""
+
 
 class Strict(BaseModel):
     """Refuses unknown keys and cannot be changed after it was read."""
@@ -362,6 +368,12 @@ def _problem(error: Any, where: str, lines: Mapping[tuple[Any, ...], int]) -> Pr
     said = f" (it is {given!r})" if isinstance(given, str | int | float) and len(str(given)) < 80 else ""
     if error["type"] in PLAINLY:
         return Problem(f"{field} is {PLAINLY[error['type']]}{said}.", place, "See: sharpen schema")
+    if error["type"] in ("model_type", "dict_type"):
+        key = field.rpartition(".")[2]
+        if key in GROUPS:
+            return Problem(f"{field} is no group of settings{said}.", place, f"Write: {key}: {GROUPS[key]}")
+        what = f"{field} is neither a name of techniques nor a group of settings{said}."
+        return Problem(what, place, "Write: retrieve + lora, or a group, e.g. {does: lora}")
     if error["type"] in ("tuple_type", "list_type"):
         return Problem(f"{field} is not a list{said}.", place, f"Write: {field}: [{given if said else '...'}]")
     return Problem(f"{field + ': ' if field else ''}{message}{said}.", place, "See: sharpen schema")
