@@ -283,6 +283,23 @@ def test_an_artefact_that_is_not_what_its_name_says_is_said(pattern: str, study:
     assert typed(*commands(study)["ask"])[0] == 0
 
 
+def test_a_changed_sharpen_rebuilds_what_is_missing_in_a_new_run_only(
+    study: Study, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    towns, run, store = study
+    for folder in store.glob("index/*"):
+        shutil.rmtree(folder)
+    status, said = typed(*commands(study)["ask"])
+    advice = "Where sharpen was changed since its test was opened this takes --out"
+    assert (status, "the store has no index:" in said, advice in said) == (2, True, True), said
+    monkeypatch.setattr("sharpen.study.sealing.code_hash", lambda: "newer")
+    (run / "done.json").unlink()
+    status, said = typed("run", towns)
+    assert (status, "sharpen itself was changed" in said) == (2, True), said
+    assert typed("run", towns, "--out", tmp_path / "new")[0] == 0
+    assert typed("ask", tmp_path / "new", QUESTION, "--arm", "retrieve + lora")[0] == 0
+
+
 ROWS = ["5", "{}", "[]", "{", "null", '{"noun": "Prompt"}', '{"noun": "Answer", "text": 5}', "[" * 100_000]
 
 
