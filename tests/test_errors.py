@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sharpen.errors import LONGEST, PluginError, UserError, shown
+from sharpen.errors import LONGEST, PluginError, UserError, harmless, shown
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,11 @@ def test_addresses_lose_what_is_secret(text: str, left: str) -> None:
 def test_a_terminal_is_not_told_what_to_do() -> None:
     assert shown("\x1b[31mred.pdf\u202e\ud800") == "\\x1b[31mred.pdf\\u202e\\ud800"
     assert shown("two\nlines\tand größe 日本") == "two\nlines\tand größe 日本"
+
+
+def test_data_is_shown_whole_and_harmless() -> None:
+    text = "\x1b[2Jred\x9b\r\u202e?token=abc\n\t" + "é日" * LONGEST
+    assert harmless(text) == "\\x1b[2Jred\\x9b\\r\\u202e?token=abc\n\t" + "é日" * LONGEST
 
 
 def test_what_is_endless_is_cut() -> None:

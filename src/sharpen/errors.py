@@ -39,7 +39,11 @@ class Problem:
 def shown(text: str) -> str:
     """A text as a message may show it: no secrets of addresses, nothing that a terminal obeys, and not too long."""
     text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
-    text = SECRET.sub(lambda m: f"{m[1] or ''}{m[2] or ''}***", text)
+    return harmless(SECRET.sub(lambda m: f"{m[1] or ''}{m[2] or ''}***", text))
+
+
+def harmless(text: str) -> str:
+    """A text of any length with nothing that a terminal obeys, but for the ends of its lines."""
     return UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode("ascii"), text)
 
 

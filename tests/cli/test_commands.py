@@ -80,6 +80,39 @@ def test_a_folder_whose_name_is_no_text_holds_a_whole_study(typed: Typed, tmp_pa
     assert (status, "(2 runs)" in said) == (0, True)
 
 
+def test_what_a_terminal_would_obey_is_shown_and_not_sent(typed: Typed, tmp_path: Path) -> None:
+    """Whoever wrote a document, a label or a reply does not clear the screen of who reads it."""
+    evil, seen = "\x1b[2J", "\\x1b[2J"
+    typed("init", "mine")
+    documents = tmp_path / "mine" / "documents"
+    (documents / f"{evil}x.xyz").touch()
+    returns = documents / "returns.md"
+    returns.write_text(returns.read_text().replace("30 days", f"30 {evil}days"))
+    status, out, _ = typed("check", "mine", *FAKE)
+    assert (status, f"note: {seen}x.xyz: left out" in out, evil in out) == (0, True, False)
+    assert typed("run", "mine", *FAKE, "--set", "arms=[baseline, retrieve]")[0] == 0
+    question = ("ask", "mine/runs/mine", "How long can I return goods?", "--arm", "retrieve")
+    status, out, _ = typed(*question)
+    assert (status, f"within 30 {seen}days. The refund" in out, evil in out) == (0, True, False)
+    assert f"30 {evil}days" in json.loads(typed(*question, "--json")[1])["passages"][0]["text"]
+
+
+def test_names_of_classes_are_no_orders_to_a_terminal(typed: Typed, tmp_path: Path) -> None:
+    evil, seen = "Order\x1b[2J", "Order\\x1b[2J"
+    rows = [{"text": f"{label} {i * 17} {chr(97 + i) * 5}", "label": label} for i in range(24) for label in (evil, "b")]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = "{examples: q.jsonl, split: {train: 0.4, dev: 0.2, test: 0.4, by: label}}"
+    arms = f"[baseline, {{name: {json.dumps(evil)}, does: few_shot}}]"
+    text = f"name: cls\ntask: classification\nmodel: 'fake:'\nembeddings: 'fake:'\ndata: {data}\narms: {arms}\n"
+    (tmp_path / "usecase.yaml").write_text(text)
+    for words in (["check", "usecase.yaml"], ["run", "usecase.yaml"], ["report", "runs/cls"]):
+        status, out, err = typed(*words)
+        assert (status, seen in out, "\x1b" in out + err) == (0, True, False), words
+    status, out, err = typed("ask", "runs/cls", "Order 4")
+    assert (status, "\x1b" in out + err) == (0, False)
+    assert seen in out + err
+
+
 def test_a_dry_run_builds_nothing(typed: Typed, tmp_path: Path) -> None:
     typed("init", "mine")
     status, out, _ = typed("run", "mine", "--dry-run", *FAKE)

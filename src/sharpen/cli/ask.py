@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from sharpen.cli.progress import live
+from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
 
@@ -17,7 +17,7 @@ def say_if_baseline(run: Path, arm: str | None) -> None:
     report = study.read_report(run)
     if arm is None and report.winner is None:
         others = ", ".join(a["name"] for a in report["arms"] if a["fingerprint"])
-        print(f"No arm was chosen, so this is {report['baseline']}; --arm names another: {others}.", file=sys.stderr)
+        say(f"No arm was chosen, so this is {report['baseline']}; --arm names another: {others}.", sys.stderr)
 
 
 def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
@@ -39,10 +39,10 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
         )
     if as_json:
         return
-    print(answer.text or "(nothing that can be read as an answer)")
+    say(answer.text or "(nothing that can be read as an answer)")
     if answer.label_scores:
         order = sorted(answer.label_scores, key=lambda c: -answer.label_scores[c])
-        print(f"Chosen among {len(order)} classes; next would be: {', '.join(order[1:3])}.", file=sys.stderr)
+        say(f"Chosen among {len(order)} classes; next would be: {', '.join(order[1:3])}.", sys.stderr)
     for n, passage in enumerate(answer.passages, 1):
-        print(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}")
-        print("    " + passage.text.replace("\n", "\n    "))
+        say(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}")
+        say("    " + passage.text.replace("\n", "\n    "))

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from sharpen.cli.progress import live
+from sharpen.cli.progress import live, say
 from sharpen.errors import Problem, UserError
 
 
@@ -23,7 +23,7 @@ def check(use_case: Path, settings: list[str], dry: bool = False) -> None:
 
         found = study.check(use_case, settings, progress, show)
     print("\nwhat it will take")
-    print(found)
+    say(found)
     if found["problems"]:
         print("\nA run would warn of these and go on; mend them or leave them:", flush=True)
         raise UserError([Problem(p) for p in found["problems"]])
@@ -37,29 +37,29 @@ def _data(found: dict[str, Any]) -> None:
     from sharpen.study.reading import groups
 
     facts = found["data"]
-    print("data")
+    say("data")
     for name in ("train", "dev", "test"):
         part = facts[name]
         sizes = part["cluster_sizes"]
-        print(
+        say(
             f"  {name:6} {part['n']:6} questions {groups(part['n'], len(sizes), facts['cluster_by'])}, "
             f"{part['n_unanswerable']} unanswerable, {part['n_with_gold']} with a known passage"
         )
-    print(f"  documents {facts['documents']['n']}")
+    say(f"  documents {facts['documents']['n']}")
     if facts["train"].get("labels"):
-        print(f"  classes {len(facts['train']['labels'])}")
+        say(f"  classes {len(facts['train']['labels'])}")
     for reason, n in facts["dropped"].items():
-        print(f"  dropped {n}: {reason}")
+        say(f"  dropped {n}: {reason}")
     if facts["dropped"]:
-        print(f"  every dropped row with its place and reason: {os.path.relpath(found['dropped'])}")
+        say(f"  every dropped row with its place and reason: {os.path.relpath(found['dropped'])}")
     for pair, n in facts["leaks"].items():
-        print(f"  leaks {n}: {pair}")
+        say(f"  leaks {n}: {pair}")
     if not facts["leaks"]:
-        print("  no leak was found")
+        say("  no leak was found")
     for pair, n in facts["alike"].items():
-        print(f"  alike and kept {n}: {pair}")
+        say(f"  alike and kept {n}: {pair}")
     for note in found["notes"]:
-        print(f"  note: {note}")
-    print("\nwhat the test can show")
+        say(f"  note: {note}")
+    say("\nwhat the test can show")
     for sentence in found["proof"]:
-        print(f"  {sentence}", flush=True)
+        say(f"  {sentence}")

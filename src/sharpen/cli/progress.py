@@ -11,8 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
-from sharpen.errors import clock, shown
+from sharpen.errors import clock, harmless, shown
+
+
+def say(text: object, to: TextIO | None = None) -> None:
+    """Print what may hold data, whose control characters are no business of the terminal."""
+    print(harmless(str(text)), file=to, flush=True)
 
 
 class Live:
@@ -46,7 +52,7 @@ class Live:
 
     def _draw(self, now: float) -> None:
         self.last = now
-        line = self._line(now - self.began, self.done, self.total)
+        line = harmless(self._line(now - self.began, self.done, self.total))
         sys.stderr.write(f"\r\x1b[2K{line}" if self.tty else line + "\n")
         sys.stderr.flush()
 

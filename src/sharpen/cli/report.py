@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sharpen.cli.progress import say
+
 
 def report(run: Path) -> None:
     """Print and write."""
@@ -11,5 +13,5 @@ def report(run: Path) -> None:
     from sharpen.study.page import write_page
 
     found = read_report(run)
-    print(found)
+    say(found)
     print(f"\nReport: {write_page(found.path)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from sharpen.cli.progress import live
+from sharpen.cli.progress import live, say
 
 
 def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) -> None:
@@ -20,7 +20,7 @@ def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) ->
 
     with live() as progress:
         report = study.run(use_case, out, settings, progress)
-    print(report)
+    say(report)
     print(f"\nReport: {report.path / 'report.html'}")
     if report.winner and report.arm(report.winner)["fingerprint"]:
         folder = shlex.quote(str(_near(report.path)))
