@@ -342,9 +342,7 @@ def _halves(raw: Any) -> list[str]:
     return sorted(found)
 
 
-def validate(
-    raw: Mapping[str, Any], where: str = "use case", lines: Mapping[tuple[Any, ...], int] | None = None
-) -> UseCase:
+def validate(raw: Mapping[str, Any], where: str = "use case", lines: Lines | None = None) -> UseCase:
     """Check settings against the schema; all problems at once."""
     try:
         return UseCase.model_validate(raw)
@@ -352,7 +350,7 @@ def validate(
         raise UserError([_problem(err, where, lines or {}) for err in e.errors()]) from None
 
 
-def _problem(error: Any, where: str, lines: Mapping[tuple[Any, ...], int]) -> Problem:
+def _problem(error: Any, where: str, lines: Lines) -> Problem:
     loc = tuple(error["loc"])
     field = ".".join(str(x) for x in loc)
     line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), None)
