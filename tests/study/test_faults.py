@@ -58,6 +58,8 @@ def test_after_kills_the_same_command_gives_the_same_report(towns: Path, tmp_pat
     ]
     killed = [kill_when(towns, out, ready) for ready in points]
     assert sum(killed) >= 3, "the study was too fast to be killed"
+    assert killed[-1], "with its test opened"
+    assert not (out / "report.json").exists(), "and before its report"
     done = subprocess.run([*COMMAND, str(towns), "--out", str(out)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     again = sharpen.read_report(out)
