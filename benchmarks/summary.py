@@ -66,7 +66,9 @@ def lines(name: str, r: Result) -> list[str]:
         low, high = ("…" if a[side] is None else f"{a[side]:.3f}" for side in ("ci_low", "ci_high"))
         contains = "" if a["contains"] is None else f"contains {a['contains']:.3f}"
         said = estimates.get(a["name"], {})
+        twin = next(b["name"] for b in r["arms"] if b["fingerprint"] == a["fingerprint"])  # it took its answers over
         time = beside(said.get("seconds"), spent.get(a["name"]), "s") if fresh(r) else "answers from a used store"
+        time = time if twin == a["name"] else f"the program of {twin}"
         memory = beside(said.get("memory_gb"), memory_of(r, a["name"]), "GB")
         found.append(f"  {a['name']:22} {a['mean']:.3f} [{low}, {high}] {contains} {form} {p}; {time}; {memory}")
     found += [f"  floor {f['name']:16} {f['mean']:.3f}, lead {f['lead']:+.3f}" for f in r["floors"]]
