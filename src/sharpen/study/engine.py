@@ -28,8 +28,7 @@ def choose_engines(setting: Setting) -> None:
     folder = setting.folder
     known = engines_written(folder) if folder else None
     if known is None:
-        refs = dict.fromkeys([setting.use_case.model, *(a.model for a in setting.arms if a.model)])
-        known = {ref: Engine(*_choose(setting, ref)) for ref in refs}
+        known = {ref: Engine(*_choose(setting, ref)) for ref in setting.asked}
         if folder:
             folder.write_json("engine.json", {ref: asdict(engine) for ref, engine in known.items()})
     setting.engines_of = known

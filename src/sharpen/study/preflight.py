@@ -170,8 +170,7 @@ def model_problems(setting: Setting) -> list[Problem]:
                 found += memory_problems(local)
         except UserError as e:
             found += [replace(p, where=p.where or place) for p in e.problems]
-    models = {setting.use_case.model, *(a.model for a in setting.arms if a.model)}
-    if not is_text(setting.store.root) and not all(map(is_hosted, models)):
+    if not is_text(setting.store.root) and not all(map(is_hosted, setting.asked)):
         do = "Move the use case, or name another folder for the store by SHARPEN_HOME."
         what = "has a name that is not UTF-8, and tuned weights can be read from no such folder."
         found.append(Problem(what, str(setting.store.root), do))
@@ -262,7 +261,7 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     bench = setting.bench(data, engines, Counts())
     uc, arms = setting.use_case, setting.arms
     models: dict[str, Asked] = {}
-    for ref in dict.fromkeys([uc.model, *(a.model for a in arms if a.model)]):
+    for ref in setting.asked:
         steps = {step for a in arms if (a.model or uc.model) == ref for step in steps_of(a)}
         speeds = measure_speeds(setting, bench, engines, ref, steps)
         models[ref] = Asked(speeds, Sketch(bench, engines.model(ref), data.seal.n))

@@ -66,6 +66,11 @@ class Setting:
         return open_model(ref, adapters=adapters, engine=self.engines_of.get(ref, Engine()).name)
 
     @property
+    def asked(self) -> list[str]:
+        """References of the models that answer, the study's own first; the embedding model is none of them."""
+        return list(dict.fromkeys([self.use_case.model, *(a.model for a in self.arms if a.model)]))
+
+    @property
     def engine(self) -> Engine:
         """The engine of the study's own model."""
         return self.engines_of.get(self.use_case.model, Engine())
