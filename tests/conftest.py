@@ -19,6 +19,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# Helpers of these rooms (tiny models, servers, use cases) serve the tests of others too.
+sys.path += [str(ROOT / "tests" / room) for room in ("models", "study")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,3 +113,13 @@ def data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny llama with a chat template."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tiny_model import write
+
+    return write(tmp_path_factory.mktemp("tiny-llama"))

@@ -18,16 +18,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny llama with a chat template."""
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
-    from tiny_model import write
-
-    return write(tmp_path_factory.mktemp("tiny-llama"))
-
-
-@pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Iterator[Any]:
     """The tiny llama, opened with one thread: tiny matrices lose by more."""
     import torch

@@ -34,7 +34,7 @@ data: {{examples: rows.jsonl}}
 
 
 @pytest.fixture
-def choose(tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Setting]:
+def choose(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Setting]:
     """Choose for a use case, on a machine and with a comparison of engines as told."""
 
     def made(
@@ -43,20 +43,13 @@ def choose(tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
         monkeypatch.setattr(engine, "agreement", lambda local: Agreement(equal, 40, (), right, 12))
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-        (tmp_path / "model").exists() or (tmp_path / "model").symlink_to(tiny_model_folder)
+        (tmp_path / "model").exists() or (tmp_path / "model").symlink_to(tiny_folder)
         (tmp_path / "usecase.yaml").write_text(USE_CASE.format(task=task, engine=asked))
         setting = resolve(tmp_path / "usecase.yaml", (), silent)
         engine.choose_engines(setting)
         return setting
 
     return made
-
-
-@pytest.fixture
-def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tiny_model import write
-
-    return write(tmp_path_factory.mktemp("tiny"))
 
 
 def test_the_fast_engine_is_taken_where_its_answers_are_the_same(choose: Callable[..., Setting]) -> None:
@@ -82,12 +75,12 @@ def test_other_reasons_are_said(choose: Callable[..., Setting], monkeypatch: pyt
 
 
 def test_every_local_model_gets_the_engine_that_suits_it(
-    choose: Callable[..., Setting], tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    choose: Callable[..., Setting], tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others ran on transformers whatever was asked for, and were timed there beside a base on OpenVINO."""
     arms = "arms: [baseline, {name: other, model: ./other}, {name: far, model: 'openai:http://127.0.0.1:9/v1#m'}]\n"
     monkeypatch.setattr("test_engine_choice.USE_CASE", USE_CASE + arms.replace("{", "{{").replace("}", "}}"))
-    (tmp_path / "other").symlink_to(tiny_model_folder)
+    (tmp_path / "other").symlink_to(tiny_folder)
     setting = choose()
     other = str(setting.base / "other")
     assert {Path(ref).name: e.name for ref, e in setting.engines_of.items()} == {
