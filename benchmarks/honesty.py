@@ -7,11 +7,13 @@ a. null: no arm is better than the baseline; how often is the verdict "better"? 
 b. simultaneous 95% intervals: how often do all pairs' intervals hold the truth, with equal and with unequal arms? From
    93 to 97% from 14 clusters up, at least 92% at 8; wider is allowed.
 c. an arm said to be as good as the best: how often is it ``worth`` or more below it? In at most 5% of studies; beside
-   it stands how many studies said so at all, and the share of those. Where none did, nothing was measured. Arms have
-   costs, drawn at random, and the cheapest that is as good is chosen, as in studies.
+   it stands how many studies said so at all, and the share of those. Where fewer than 20 did, there is nothing to hold
+   against the demand: it could hardly be missed. Arms have costs, drawn at random, and the cheapest that is as good is
+   chosen, as in studies.
 d. racing: how often is an arm dropped that leads all others by ``worth`` (also where most are far behind, so that the
    race does drop some; and where each of the others is the best of six on the very questions of the race, as techniques
-   choose on dev), and one that is as good as all others? At most 2% each. Macro-F1 is no mean and is not raced.
+   choose on dev), and one that is as good as all others? At most 2% each. Macro-F1 is no mean and is not raced; where
+   the race dropped nothing at all, there is nothing to hold against the demand.
 e. power: with a true gain of the stated minimum detectable difference, how often "better"? At least 75%. Where the
    leader would come too close to a perfect score, it has .97 and the others as much less as is stated for them. This
    bounds power from below only: far above 75% the stated difference is larger than it needs to be. Where most studies
@@ -31,8 +33,9 @@ better (a verdict asks for p and interval), how often the arms' own intervals ho
 another arm than the leader, and the difference that a plan states from dev.
 
 A point's line is appended to ``results/honesty-points.jsonl`` as soon as it is done; the same command goes on where it
-stopped (points of another version of the code are not used). The table and ``results/honesty.json`` are made from it.
-The exit status is 1 where a demand is not met.
+stopped. Points of another version of the code are used where that version says the same numbers, to the last digit, in
+a few studies of every condition at four points (``results/honesty-code.json``), and not otherwise. The table and
+``results/honesty.json`` are made from them. The exit status is 1 where a demand is not met.
 
     python benchmarks/honesty.py [--studies 1000] [--seconds 450] [--processes 2] [--only TEXT]
 """
@@ -68,6 +71,7 @@ from sharpen.testing.simulate import Study, World, draw, effects_of
 HERE = Path(__file__).parent
 POINTS = HERE / "results" / "honesty-points.jsonl"
 RESULT = HERE / "results" / "honesty.json"
+CODE = HERE / "results" / "honesty-code.json"
 SHAPES = {8: 25.0, 14: 25.0, 40: 15.0, 200: 6.0}  # clusters: mean questions each
 KINDS = {  # name: kind, level of the baseline, how far arms differ in "spread"
     "exact match near 0": ("exact_match", 0.02, 0.015),
@@ -91,6 +95,7 @@ HIGH = 0.97  # what the leader has where the baseline and the stated difference 
 SALT = "final"  # other random numbers than those with which the formulas were tried
 TRIED = 6  # of so many each arm is the best in the race with chosen ones: few_shot draws as many
 FAR = 0.6  # by how much the leader of the race with far ones leads these
+FEW = 20  # claims: with fewer, the demand on them could hardly be missed
 ROUNDS, TRIES, LAST = 4, 40, 600  # rounds of so many studies in which the difference stated below ``HIGH`` is found
 
 
@@ -128,6 +133,26 @@ def code_hash() -> str:
     for path in [Path(__file__), *(f for f in files if f.stem not in ("ledger", "opening", "__init__"))]:
         found.update(path.read_bytes())
     return found.hexdigest()[:16]
+
+
+PROBES = (
+    Point(8, 0.1, "exact match 0.5, arms hardly alike", 6),
+    Point(14, 0.4, "F1", 12),
+    Point(40, 0.1, "macro-F1", 2),
+    Point(200, 0.0, "exact match 0.97", 6),
+)
+PROBED = 12  # studies a condition
+
+
+def numbers_of(code: str) -> dict[str, str]:
+    """What each version of the code says at the probes, as a hash; this version is asked where it has not been."""
+    known: dict[str, str] = json.loads(CODE.read_text()) if CODE.exists() else {}
+    if code not in known:
+        print("This version of the code is asked for a few studies first, some 30 seconds.", file=sys.stderr)
+        said = [{**measure(p, PROBED), "cpu_seconds": None} for p in PROBES]
+        known[code] = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+        CODE.write_text(json.dumps(known, indent=1) + "\n")
+    return known
 
 
 def measure(point: Point, studies: int) -> dict[str, Any]:
@@ -300,8 +325,8 @@ def judge(row: dict[str, Any]) -> dict[str, bool | None]:
     return {
         "a": max(row["null_better"], row["spread_better"]) <= 0.066 * n,
         "b": min(row["null_covered"], row["spread_covered"]) >= least * n,
-        "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n if claims(row) else None,
-        "d": None if row["name"] == "macro-F1" else lost(row) <= 0.02 * n,
+        "c": max(row["spread_wrong"], row["lead_wrong"]) <= 0.05 * n if claims(row) >= FEW else None,
+        "d": lost(row) <= 0.02 * n if dropped(row) else None,
         "e": None if row["power_better"] is None else row["power_better"] >= 0.75 * n,
     }
 
@@ -316,35 +341,42 @@ def lost(row: dict[str, Any]) -> int:
     return int(max(row[f"race_lost{where}"] for where in ("", "_null", "_far", "_chosen")))
 
 
-def done(code: str) -> dict[str, dict[str, Any]]:
-    """Points of this code that were measured before."""
+def dropped(row: dict[str, Any]) -> int:
+    """How many arms the race dropped, over all conditions in which one of them leads, and how many best ones."""
+    return int(sum(row[f"race_dropped{where}"] for where in ("", "_far", "_chosen"))) + lost(row)
+
+
+def done(code: str, studies: int) -> dict[str, dict[str, Any]]:
+    """Points that were measured before, by code that says the same numbers as this."""
     if not POINTS.exists():
         return {}
+    numbers = numbers_of(code)
+    alike = {f"{other}-{studies}" for other, said in numbers.items() if said == numbers[code]}
     rows = []
     for line in POINTS.read_text().splitlines():
         with contextlib.suppress(json.JSONDecodeError):  # the last line of a killed run may be half of one
             rows.append(json.loads(line))
-    return {r["key"]: r for r in rows if r["code"] == code}
+    return {r["key"]: r for r in rows if r["code"] in alike}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The results as text, one line a point, shares in percent."""
+    """The results as text, one line a point, shares in percent; ``alike`` is the scores' correlation in clusters."""
     head = (
-        f"{'point':57} {'a':>5} {'low p':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'claims':>6} {'wrong':>6} "
-        f"{'d':>5} {'e':>6} {'other':>5} {'mdd':>6} {'plan':>6} {'arms':>5} {'saved':>6}  fails"
+        f"{'point':68} {'alike':>5} {'a':>5} {'low p':>5} {'b null':>6} {'b spread':>8} {'c':>5} {'claims':>6} "
+        f"{'wrong':>6} {'d':>5} {'e':>6} {'other':>5} {'mdd':>6} {'plan':>6} {'arms':>5} {'saved':>6}  fails"
     )
     lines = [head]
     for r in rows:
         n = r["studies"] / 100
         power = "-" if r["power_better"] is None else f"{r['power_better'] / n:.1f}"
-        said = claims(r)
-        wrong = "-" if not said else f"{100 * (r['spread_wrong'] + r['lead_wrong']) / said:.1f}"
+        said, wrong = claims(r), max(r["spread_wrong"], r["lead_wrong"]) / n
+        of_said = "-" if not said else f"{100 * (r['spread_wrong'] + r['lead_wrong']) / said:.1f}"
         other = "-" if r["power_other"] is None else f"{r['power_other'] / n:.1f}"
         mdd, planned = ("-" if r[k] is None else f"{r[k]:.3f}" for k in ("mdd", "mdd_planned"))
         fails = "".join(k for k, ok in judge(r).items() if ok is False)
         lines.append(
-            f"{r['key']:57} {r['null_better'] / n:5.1f} {r['null_low_p'] / n:5.1f} {r['null_covered'] / n:6.1f} "
-            f"{r['spread_covered'] / n:8.1f} {max(r['spread_wrong'], r['lead_wrong']) / n:5.1f} {said:6} {wrong:>6} "
+            f"{r['key']:68} {r['icc_scores']:5.2f} {r['null_better'] / n:5.1f} {r['null_low_p'] / n:5.1f} "
+            f"{r['null_covered'] / n:6.1f} {r['spread_covered'] / n:8.1f} {wrong:5.1f} {said:6} {of_said:>6} "
             f"{lost(r) / n:5.1f} {power:>6} {other:>5} {mdd:>6} {planned:>6} {r['null_arms_covered'] / n:5.1f} "
             f"{100 * r['race_saved']:6.1f}  {fails}"
         )
@@ -354,15 +386,15 @@ def table(rows: list[dict[str, Any]]) -> str:
 def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """For each demand, at how many points it is met, not met, has nothing to be held against, and was not reached.
 
-    Nothing to be held against: no study said that an arm is as good (c), the metric is not raced (d), most studies
-    state no difference (e).
+    Nothing to be held against: hardly a study said that an arm is as good (c), the race dropped nothing (d), most
+    studies state no difference (e).
     """
     verdicts = {k: [judge(r)[k] for r in rows] for k in "abcde"}
     return {
         k: {
             "met": sum(v is True for v in seen),
             "not_met": sum(v is False for v in seen),
-            "nothing_stated": sum(v is None for v in seen),
+            "nothing_to_hold_against": sum(v is None for v in seen),
             "not_reached": len(grid()) - len(seen),
         }
         for k, seen in verdicts.items()
@@ -371,7 +403,7 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
 
 def write(code: str, studies: int, whole: bool) -> dict[str, dict[str, int]]:
     """Make the table and the result file from the points that there are; return how the demands stand."""
-    known = done(code)
+    known = done(code, studies)
     rows = [known[p.key] for p in grid() if p.key in known]
     summary = summarise(rows)
     target = RESULT if whole and studies == STUDIES else RESULT.with_stem(f"honesty-{studies}-partly")
@@ -380,6 +412,7 @@ def write(code: str, studies: int, whole: bool) -> dict[str, dict[str, int]]:
             {
                 "what": (__doc__ or "").splitlines()[0],
                 "code": code,
+                "code_of_points": sorted({r["code"].partition("-")[0] for r in rows}),
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores",
                 "versions": {"python": platform.python_version(), "numpy": np.__version__},
                 "flips": FLIPS,
@@ -412,8 +445,8 @@ def main() -> int:
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--only", default="", help="points whose name holds this text")
     args = options.parse_args()
-    code = code_hash() + f"-{args.studies}"
-    known = done(code)
+    code = code_hash()
+    known = done(code, args.studies)
     left = [p for p in grid() if args.only in p.key and p.key not in known]
     ends = time.monotonic() + args.seconds
     with ProcessPoolExecutor(args.processes) as pool, POINTS.open("a") as out:
@@ -426,7 +459,7 @@ def main() -> int:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 point = running.pop(future)
-                out.write("\n" + json.dumps({"key": point.key, "code": code, **future.result()}))
+                out.write("\n" + json.dumps({"key": point.key, "code": f"{code}-{args.studies}", **future.result()}))
                 out.flush()
     print(f"{len(left)} points left", file=sys.stderr)
     whole = not left and not args.only

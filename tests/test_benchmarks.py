@@ -79,19 +79,24 @@ def test_every_committed_result_can_be_told(capsys: pytest.CaptureFixture) -> No
 POINT = {"studies": 300, "clusters": 14, "null_better": 9, "null_covered": 285, "spread_covered": 280, "race_lost": 0}
 POINT |= {"name": "F1", "race_lost_null": 0, "race_lost_far": 0, "race_lost_chosen": 0, "spread_better": 0}
 POINT |= {"spread_wrong": 0, "lead_wrong": 0, "spread_claims": 0, "lead_claims": 0, "power_better": None}
+POINT |= {"race_dropped": 0, "race_dropped_far": 40, "race_dropped_chosen": 0}
 
 
-def test_a_point_without_claims_or_power_is_not_measured() -> None:
+def test_what_could_not_be_missed_is_not_called_met() -> None:
     assert honesty.judge(POINT) == {"a": True, "b": True, "c": None, "d": True, "e": None}
-    assert honesty.judge({**POINT, "lead_claims": 9, "lead_wrong": 16, "power_better": 225})["c"] is False
+    assert honesty.judge({**POINT, "lead_claims": 16, "spread_claims": 3, "lead_wrong": 2})["c"] is None, "19 claims"
+    assert honesty.judge({**POINT, "lead_claims": 16, "spread_claims": 4, "lead_wrong": 2})["c"] is True
+    assert honesty.judge({**POINT, "lead_claims": 29, "lead_wrong": 16})["c"] is False
+    assert honesty.judge({**POINT, "power_better": 225})["e"] is True
+    assert honesty.judge({**POINT, "power_better": 224})["e"] is False
+    assert honesty.judge({**POINT, "race_dropped_far": 0})["d"] is None, "nobody was dropped"
     assert honesty.judge({**POINT, "race_lost_null": 7})["d"] is False
     assert honesty.judge({**POINT, "race_lost_far": 7})["d"] is False
     assert honesty.judge({**POINT, "race_lost_chosen": 7})["d"] is False
     assert honesty.judge({**POINT, "spread_better": 20})["a"] is False
-    assert honesty.judge({**POINT, "name": "macro-F1"})["d"] is None, "what is no mean is not raced"
     counts = honesty.summarise([POINT, {**POINT, "null_better": 20}])
-    assert counts["a"] == {"met": 1, "not_met": 1, "nothing_stated": 0, "not_reached": 214}
-    assert (counts["c"]["nothing_stated"], counts["c"]["not_reached"]) == (2, 214)
+    assert counts["a"] == {"met": 1, "not_met": 1, "nothing_to_hold_against": 0, "not_reached": 214}
+    assert (counts["c"]["nothing_to_hold_against"], counts["c"]["not_reached"]) == (2, 214)
 
 
 def test_the_race_with_far_ones_drops_them() -> None:
@@ -140,6 +145,24 @@ def test_points_of_another_metric_are_other_points(tmp_path: Path, monkeypatch: 
     assert honesty.code_hash() == before
     (room / "exact_match.py").write_text("changed")
     assert honesty.code_hash() != before
+
+
+def test_points_of_other_code_count_where_it_says_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(honesty, "POINTS", tmp_path / "points.jsonl")
+    monkeypatch.setattr(honesty, "CODE", tmp_path / "code.json")
+    rows = [{"key": f"{code} {n}", "code": f"{code}-{n}"} for code in ("old", "same", "now") for n in (100, 1000)]
+    honesty.POINTS.write_text("\n".join(map(json.dumps, rows)) + '\n{"key": "half of a li')
+    honesty.CODE.write_text('{"old": "1", "same": "2", "now": "2"}')
+    assert sorted(honesty.done("now", 1000)) == ["now 1000", "same 1000"]
+    monkeypatch.setattr(honesty, "PROBES", (honesty.Point(40, 0.1, "exact match 0.5", 2),))
+    monkeypatch.setattr(honesty, "PROBED", 2)
+    assert honesty.done("newer", 1000) == {}
+    said = json.loads(honesty.CODE.read_text())["newer"]
+    assert honesty.numbers_of("again")["again"] == said, "the same draws, the same numbers"
+    monkeypatch.setattr(honesty, "FLIPS", 200)
+    assert honesty.numbers_of("other")["other"] != said
 
 
 def test_whole_studies_are_judged() -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isclose
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,11 +116,12 @@ class Race:
         labels, cluster_of = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
         self.n_clusters += len(labels)
         w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
-        self.possible = self.possible and all(self._is_bounded_mean(scores[a], w) for a in self.running)
+        values = {a: self._values(scores[a]) for a in self.running}
+        self.possible = self.possible and all(self._is_bounded_mean(scores[a], v, w) for a, v in values.items())
         if not self.possible:
             return ()
         running = [self.arms.index(a) for a in self.running]
-        right = [w * self._oriented(scores[self.arms[i]]) for i in running]
+        right = [w * self._oriented(v) for v in values.values()]
         sums: Array = np.stack([np.bincount(cluster_of, weights=x, minlength=len(labels)) for x in right])
         sizes: Array = np.bincount(cluster_of, weights=w, minlength=len(labels)).astype(np.float64)
         if sizes.max(initial=0) > self.largest * (1 + 1e-9):
@@ -128,19 +130,19 @@ class Race:
         return self._leave()
 
     def _values(self, scores: Sequence[Score]) -> Array:
-        worst = self.bounds[0] if self.metric.higher_is_better else self.bounds[1]
-        return np.array([worst if s.value is None else s.value for s in scores], dtype=float)
+        values = np.array([s.value for s in scores], dtype=float)  # None becomes not a number
+        values[np.isnan(values)] = self.bounds[0] if self.metric.higher_is_better else self.bounds[1]
+        return values
 
-    def _is_bounded_mean(self, scores: Sequence[Score], weights: Array) -> bool:
+    def _is_bounded_mean(self, scores: Sequence[Score], values: Array, weights: Array) -> bool:
         """Whether scores keep the bounds, and the metric's own value of them is their mean."""
-        values = self._values(scores)
         within = self.bounds[0] <= values.min(initial=np.inf) and values.max(initial=-np.inf) <= self.bounds[1]
         value = self.metric.aggregate(values_filled(scores, values), weights.tolist())
-        return within and bool(np.isclose(value, np.average(values, weights=weights), rtol=1e-9, atol=1e-12))
+        return bool(within) and isclose(value, values @ weights / weights.sum(), rel_tol=1e-9, abs_tol=1e-12)
 
-    def _oriented(self, scores: Sequence[Score]) -> Array:
+    def _oriented(self, values: Array) -> Array:
         """Scores from 0 (worst) to 1 (best)."""
-        x: Array = (self._values(scores) - self.bounds[0]) / (self.bounds[1] - self.bounds[0])
+        x: Array = (values - self.bounds[0]) / (self.bounds[1] - self.bounds[0])
         return x if self.metric.higher_is_better else 1 - x
 
     def _bet(self, running: NDArray[np.intp], sums: Array, sizes: Array) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from itertools import chain
+from math import isclose, isfinite
+from operator import attrgetter
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -85,7 +87,7 @@ def tabulate(
     cluster_of = cluster_of.astype(np.intp)
     w = np.ones(len(clusters)) if weights is None else np.asarray(weights, dtype=float)
     w = w * (len(w) / w.sum())  # in questions, whatever the unit of weights is
-    raw = np.array([[np.nan if s.value is None else s.value for s in arms[a]] for a in names], dtype=float)
+    raw = np.array([[s.value for s in arms[a]] for a in names], dtype=float)  # None becomes not a number
     judged = ~np.isnan(raw)
     limits = _limits(metric, raw[judged])
     wrong = worst(limits, metric.higher_is_better, raw[judged])
@@ -98,6 +100,8 @@ def tabulate(
 
 def values_filled(scores: Sequence[Score], values: Array) -> list[Score]:
     """Return the scores with the given values where they had none."""
+    if None not in [s.value for s in scores]:
+        return list(scores)
     return [s if s.value is not None else Score(float(v), s.why, s.stats) for s, v in zip(scores, values, strict=True)]
 
 
@@ -115,7 +119,8 @@ def _check(arms: Mapping[str, Sequence[Score]], clusters: Sequence[str], weights
                     f"{len(scores)} scores for {n} questions.", f"arm {name}", "Score every question with every arm."
                 )
             )
-        if any(s.value is not None and not isfinite(s.value) for s in scores):
+        judged = [s.value for s in scores if s.value is not None]
+        if not np.isfinite(np.array(judged, dtype=float)).all():
             problems.append(Problem("a score is not a finite number.", f"arm {name}", "Use None for unjudged answers."))
     if weights is not None and (len(weights) != n or not all(isfinite(w) and w > 0 for w in weights)):
         problems.append(Problem("weights must be positive, one for each question.", "weights", "Mend the weights."))
@@ -141,7 +146,7 @@ def _cluster_sums(
     plain: Array = np.stack([np.bincount(cluster_of, weights=w * v, minlength=n_clusters) for v in values]).astype(
         np.float64
     )
-    has_stats = any(s.stats for scores in filled.values() for s in scores)
+    has_stats = any(map(attrgetter("stats"), chain.from_iterable(filled.values())))
     means = plain.sum(1) / w.sum()
     if not has_stats and _is_mean(list(filled.values()), values, means, each, metric):
         return plain, means, True
@@ -154,7 +159,8 @@ def _cluster_sums(
 def _is_mean(scores: list[list[Score]], values: Array, means: Array, weights: list[float], metric: Judge) -> bool:
     """Whether the metric's own aggregate is the mean: asked of the two arms whose scores vary most."""
     telling = np.argsort(values.std(axis=1))[-2:]
-    return all(np.isclose(metric.aggregate(scores[i], weights), means[i], rtol=1e-9, atol=1e-12) for i in telling)
+    each = ((metric.aggregate(scores[i], weights), float(means[i])) for i in telling)
+    return all(isclose(own, mean, rel_tol=1e-9, abs_tol=1e-12) for own, mean in each)
 
 
 def _deleted(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from operator import mul
+from typing import TYPE_CHECKING, Any
 
 from sharpen.types import Answer, Example, Metric, Score
 
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 def mean_aggregate(scores: Sequence[Score], weights: Sequence[float] | None = None) -> float:
     """Return the weighted mean of the judged values; NaN where nothing was judged or all weight is 0."""
     weights = [1.0] * len(scores) if weights is None else weights
-    total = sum(w for s, w in zip(scores, weights, strict=True) if s.value is not None)
-    if not total:
-        return float("nan")
-    return sum(w * s.value for s, w in zip(scores, weights, strict=True) if s.value is not None) / total
+    if len(weights) != len(scores):
+        raise ValueError(f"{len(weights)} weights for {len(scores)} scores")
+    values: list[Any] = [s.value for s in scores]
+    if None in values:
+        weights = [w for w, v in zip(weights, values, strict=True) if v is not None]
+        values = [v for v in values if v is not None]
+    total = sum(weights)
+    return sum(map(mul, weights, values)) / total if total else float("nan")
 
 
 @dataclass(frozen=True)
