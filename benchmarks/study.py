@@ -4,6 +4,7 @@ A public set is converted first (``anyorganization`` is the example of this repo
 ``studies/NAME.yaml`` is run on it, going on where it was stopped, and what may be committed of the report is written
 to ``results/NAME/seed-N.json``: numbers, ids and hashes, and no texts. Each seed has a store of its own in the work
 folder, unless SHARPEN_HOME names one; the result says whether it was empty at first, and how long everything took.
+Studies of one public set share a ledger there, so that each report says how often its test was looked at in all.
 
 ``--without-racing`` runs the same study on the same store with racing off. ``--again`` runs the finished study once
 more and says how long that takes as a share of the first time. ``--recompute ARM`` builds one arm again from an empty
@@ -90,7 +91,7 @@ def clocked(out: Path, store: Path) -> Iterator[None]:
 
 
 def _empty(folder: Path) -> bool:
-    return not folder.exists() or not any(folder.iterdir())
+    return not folder.exists() or all(p.name.startswith("ledger.sqlite") for p in folder.iterdir())
 
 
 def clock(out: Path) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def share_ledger(store: Path, other: Path) -> None:
     for folder in (store, other):
         folder.mkdir(parents=True, exist_ok=True)
     (store / "ledger.sqlite").touch()
-    if not (other / "ledger.sqlite").is_symlink():
+    if not (other / "ledger.sqlite").exists():
         (other / "ledger.sqlite").symlink_to((store / "ledger.sqlite").resolve())
 
 
@@ -226,6 +227,7 @@ def study(args: argparse.Namespace) -> None:
         recompute(args.name, args.seed, args.recompute, work)
         return
     file, store = prepare(args.name, work), store_of(work, args.seed)
+    share_ledger(args.work.resolve() / f"ledger-{set_of(args.name)}", store)
     suffix = "-without-racing" if args.without_racing else ""
     out = work / "runs" / f"seed-{args.seed}{suffix}"
     settings = [f"data.split.seed={args.seed}", *(["racing=false"] if suffix else []), *args.settings]

@@ -1,8 +1,12 @@
 """The committed results of studies as one table: ``python benchmarks/summary.py``; nothing is computed anew.
 
 Estimates stand beside what was then measured; ``!`` marks what is off by more than a factor of 1.5, which no estimate
-may be. (Studies with a used store are left out: they take answers that are there.) What is demanded of xquad (see
-``DEMANDED``) is judged over split seeds 0, 1 and 2. The exit status is 1 where a demand is not met.
+may be. Studies with a used store are left out (they take answers that are there); so are arms that left the race, which
+no estimate foresees, and arms that turned out to be the program of another one: these are named. What is demanded of
+xquad (see ``DEMANDED``) is judged over split seeds 0, 1 and 2. The exit status is 1 where a demand is not met.
+
+A report's "look" counts openings in its own store. "Seen before" counts the questions that stand in the test of a study
+that was committed earlier.
 """
 
 from __future__ import annotations
@@ -92,6 +96,35 @@ def alike(scores: dict[str, list[float]]) -> list[float]:
     return sorted(statistics.correlation(a, b) for a, b in itertools.combinations(varied, 2))
 
 
+def not_held(r: Result) -> list[str]:
+    """Arms whose estimate is held against nothing, with what they took."""
+    estimates = {e["arm"]: e["seconds"] for e in r["plan"]["estimates"]}
+    spent = r.get("spent_seconds", {})
+    known: set[str] = set()
+    found = []
+    for a in r["arms"]:
+        why = (
+            "left the race" if a["mean"] is None else "the program of another arm" if a["fingerprint"] in known else ""
+        )
+        if why and spent.get(a["name"]) and estimates.get(a["name"]):
+            found.append(f"{a['name']} ({why}): {spent[a['name']]:.0f} s of {estimates[a['name']]:.0f}")
+        known.add(a["fingerprint"])
+    return found if fresh(r) else []
+
+
+def seen_before(results: dict[str, Result]) -> dict[str, int]:
+    """How many test questions of each study stand in the test of another one that was opened earlier."""
+    order = sorted(results, key=lambda name: str(results[name]["test_opened_at"]))
+    known: dict[str, set[str]] = {}
+    found = {}
+    for name in order:
+        ids = {str(i) for i in results[name].get("questions", {}).get("ids", ())}
+        before = known.setdefault(name.partition("/")[0].partition("-")[0], set())
+        found[name] = len(ids & before)
+        before |= ids
+    return found
+
+
 def _apart(r: Result) -> list[str]:
     """What was measured apart of the study itself."""
     found = []
@@ -109,27 +142,30 @@ def _apart(r: Result) -> list[str]:
 
 
 HEAD = (
-    "| study | questions, clusters | decided by | baseline | chosen | its score, 95% interval | adjusted p | minutes |",
-    "|---|---|---|---|---|---|---|---|",
+    "| study | questions, clusters | seen before | decided by | baseline | chosen | its score, 95% interval "
+    "| adjusted p | minutes |",
+    "|---|---|---|---|---|---|---|---|---|",
 )
 
 
 def overview() -> str:
     """One row for each committed study from an empty store: the table in the project's README."""
-    files = sorted(RESULTS.glob("*/seed-*.json"))
-    found = {f"{f.parent.name}, {f.stem.replace('-', ' ')}": read(f) for f in files}
-    return "\n".join([*HEAD, *(_row(name, r) for name, r in found.items() if fresh(r))])
+    found = {f"{f.parent.name}/{f.stem}": read(f) for f in sorted(RESULTS.glob("*/seed-*.json"))}
+    found = {name: r for name, r in found.items() if fresh(r)}
+    seen = seen_before(found)
+    return "\n".join([*HEAD, *(_row(name, r, seen[name]) for name, r in found.items())])
 
 
-def _row(name: str, r: Result) -> str:
+def _row(name: str, r: Result, seen: int) -> str:
     arm = shipped(r)
     chosen = arm["name"] if r["verdict"] == "better" else r["verdict"].replace("_", " ")
     low, high = ("…" if arm[side] is None else f"{arm[side]:.3f}" for side in ("ci_low", "ci_high"))
     base = next(a for a in r["arms"] if a["name"] == r["baseline"])["mean"]
     p = "–" if arm["p_adjusted"] is None else "< .001" if arm["p_adjusted"] < 0.001 else f"{arm['p_adjusted']:.3f}"
     cells = (
-        name,
+        name.replace("/", ", ").replace("seed-", "seed "),
         f"{r['n_test']:,}, {r['n_clusters']:,}",
+        f"{seen:,}",
         r["metric"],
         f"{base:.3f}",
         chosen,
@@ -171,11 +207,19 @@ def judge(results: dict[str, Result]) -> dict[str, tuple[bool | None, str]]:
             all(r["metric"] == "exact_match" for r in done) and sum(means) / len(means) >= LEAST_MEAN,
             f"{sum(means) / len(means):.3f} of {', '.join(f'{m:.3f}' for m in means)}",
         ),
-        "racing": (all(same) if len(same) == len(SEEDS) else None if all(same) else False, f"{len(same)} compared"),
+        "racing": (
+            all(same) if len(same) == len(SEEDS) else None if all(same) else False,
+            f"{len(same)} compared; {_raced(done)}",
+        ),
         "settings": (all(c == counts[0] for c in counts), "; ".join(map(str, counts))),
         "code": (len(codes) == 1 and codes != {"uncommitted"}, ", ".join(sorted(codes))),
         "time": (timed, clocks),
     }
+
+
+def _raced(done: list[Result]) -> str:
+    saved = sum(r["race"]["saved_dev"] + r["race"]["saved_test"] for r in done)
+    return f"racing saved {saved} answers" if saved else "racing dropped nothing, so they could not differ"
 
 
 def _choice(r: Result) -> tuple[str, str | None]:
@@ -189,16 +233,19 @@ def word(met: bool | None) -> str:
 
 def main() -> int:
     """Print every result, and how the demands stand."""
-    far, compared = [], 0
+    far, compared, apart = [], 0, []
     for folder in sorted(p for p in RESULTS.iterdir() if p.is_dir()):
         for file in sorted(folder.glob("seed-*.json")):
-            said = lines(f"{folder.name}/{file.stem}", read(file))
+            result = read(file)
+            said = lines(f"{folder.name}/{file.stem}", result)
+            apart += [f"{folder.name}/{file.stem} {arm}" for arm in not_held(result)]
             print("\n".join(said) + "\n")
             compared += sum(" estimated (" in line for line in said)
             far += [f"{folder.name}/{file.stem} {line.split('  ')[1]}" for line in said if " !)" in line]
     near = word(not far if compared else None)
     which = "; ".join(far) or f"all of {compared} lines"
     print(f"every estimate is within a factor of {WIDE}: {near} ({which})")
+    print(f"held against nothing: {'; '.join(apart) or 'none'}")
     print(f"\n{overview()}\n")
     judged = judge({file.stem: read(file) for file in (RESULTS / "xquad").glob("seed-*.json")})
     for name, (met, figures) in judged.items():

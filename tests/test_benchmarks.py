@@ -28,7 +28,8 @@ def result(mean: float = 0.45, winner: str | None = "retrieve + lora", **more: A
     ]
     verdict = "better" if winner else "not_decided"
     found = {"verdict": verdict, "winner": winner, "baseline": "baseline", "arms": arms, "metric": "exact_match"}
-    return {**found, "plan": {"counts": {"trials": 3}}, "cold": True, "wall_minutes": 35.0, "code": "1234", **more}
+    found |= {"plan": {"counts": {"trials": 3}}, "race": {"saved_dev": 0, "saved_test": 0}}
+    return {**found, "cold": True, "wall_minutes": 35.0, "code": "1234", **more}
 
 
 def results(**changed: Any) -> dict[str, Any]:
@@ -43,6 +44,41 @@ def met(found: dict[str, Any]) -> dict[str, bool | None]:
 def test_the_demands_on_xquad() -> None:
     assert all(met(results()).values())
     assert set(met({k: v for k, v in results().items() if k != "seed-1"}).values()) == {None}
+
+
+def test_a_race_that_dropped_nothing_is_said() -> None:
+    assert summary.judge(results())["racing"][1] == "3 compared; racing dropped nothing, so they could not differ"
+    some = {"race": {"saved_dev": 3, "saved_test": 5}}
+    assert summary.judge(results(**{"seed-1": result(**some)}))["racing"][1] == "3 compared; racing saved 8 answers"
+
+
+def test_questions_that_an_earlier_study_opened_are_counted() -> None:
+    def opened(day: int, *ids: str) -> dict[str, Any]:
+        return {"test_opened_at": f"2026-11-0{day}", "questions": {"ids": list(ids)}}
+
+    studies = {
+        "a/seed-1": opened(2, "1", "2", "3"),
+        "a/seed-0": opened(1, "1"),
+        "a-more/seed-0": opened(3, "2", "1", "9"),
+    }
+    assert summary.seen_before(studies | {"b/seed-0": opened(4, "1")}) == {
+        "a/seed-0": 0,
+        "a/seed-1": 1,
+        "a-more/seed-0": 2,
+        "b/seed-0": 0,
+    }
+
+
+def test_what_no_estimate_foresees_is_named() -> None:
+    arms = [("baseline", 0.1, "x"), ("lora", None, "y"), ("instruct", 0.1, "x")]
+    one = {"arms": [{"name": n, "mean": m, "fingerprint": f} for n, m, f in arms], "cold": True}
+    one["plan"] = {"estimates": [{"arm": n, "seconds": 100.0} for n, _, _ in arms]}
+    one["spent_seconds"] = {n: 10.0 for n, _, _ in arms}
+    assert summary.not_held(one) == [
+        "lora (left the race): 10 s of 100",
+        "instruct (the program of another arm): 10 s of 100",
+    ]
+    assert summary.not_held({**one, "cold": False}) == []
 
 
 def test_a_seed_without_a_winner_counts_with_its_baseline() -> None:
@@ -274,7 +310,7 @@ def test_a_study_says_whether_it_began_cold_and_how_long_it_took(bench: Path, mo
     assert told(bench, monkeypatch, "--seed", "1", of="seed-1")["cold"], "each seed has a store of its own"
     plain = told(bench, monkeypatch, "--without-racing", of="seed-0-without-racing")
     assert not plain["cold"], "its answers are those of the study with racing"
-    assert plain["looks_at_this_test"] == 2
+    assert plain["looks_at_this_test"] == 3, "seeds of one public set share a ledger, and here these questions"
 
 
 def test_a_killed_part_leaves_the_time_open(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
