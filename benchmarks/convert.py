@@ -12,6 +12,9 @@ policyqa   questions.jsonl, documents/ (20 policies)                    a questi
                                                                         is one row with all their answers
 banking77  train.jsonl (10 an intent), dev.jsonl (5), test.jsonl (13)   sampled; no train or dev row is a
                                                                         near-duplicate of a row in a later split
+tweetsumm  dialogues.jsonl (each with two summaries), person.jsonl      the last of a dialogue's summaries is the
+                                                                        answer that a person gave, the others are
+                                                                        the references
 ========== ============================================================ =========================================
 """
 
@@ -128,7 +131,27 @@ def banking77(out: Path, train: int = 10, dev: int = 5, test: int = 13, seed: in
         write_rows(out / f"{split}.jsonl", [{"id": r["id"], "text": r["text"], "label": r["category"]} for r in picked])
 
 
-SETS: dict[str, Callable[[Path], None]] = {"xquad": xquad, "policyqa": policyqa, "banking77": banking77}
+def tweetsumm(out: Path) -> None:
+    """Write TweetSumm's dialogues with all summaries but one as references, and that one as a person's answer."""
+    folder = source("tweetsumm")
+    lines = [line for file in ("train", "valid") for line in (folder / f"{file}.jsonl").open(encoding="utf-8")]
+    rows, person = [], []
+    for row in map(json.loads, lines):
+        turns = [" ".join(turn.split()) for turn in row["dialogue"].splitlines()]
+        *references, last = (" ".join(s.split()) for s in row["summaries"])
+        if references:
+            rows.append({"id": row["dialog_id"], "question": "\n".join(filter(None, turns)), "answers": references})
+            person.append({"id": row["dialog_id"], "answer": last})
+    write_rows(out / "dialogues.jsonl", rows)
+    write_rows(out / "person.jsonl", person)
+
+
+SETS: dict[str, Callable[[Path], None]] = {
+    "xquad": xquad,
+    "policyqa": policyqa,
+    "banking77": banking77,
+    "tweetsumm": tweetsumm,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in SETS:
