@@ -73,6 +73,17 @@ def test_it_cannot_be_changed_after_it_was_read() -> None:
         uc.worth = 0.5  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(("written_as", "is_read"), [("90", 90), ("1_000", 1000), ("1.5", 1.5), ("+2.5e+1", 25.0)])
+def test_numbers_are_read_as_they_look(tmp_path: Path, written_as: str, is_read: float) -> None:
+    text = f"version: 1\nname: a\nmodel: 'fake:'\ndata: {{examples: q.jsonl}}\nbudget: {{minutes: {written_as}}}\n"
+    assert load(written(tmp_path, text)).budget.minutes == is_read
+    assert load(written(tmp_path, text.replace(written_as, "010"))).budget.minutes == 10
+    for odd in ("1:30", "0x10"):
+        (said,) = problems(tmp_path, text.replace(written_as, odd))
+        assert said.startswith("usecase.yaml, line 5: budget.minutes is no number"), said
+        assert odd in said
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [

@@ -221,7 +221,8 @@ def _steps(does: str) -> list[str]:
 
 def _options(text: str, step: str) -> dict[str, Any]:
     """Read ``key=value, …``; values are Python literals."""
-    wrong = UserError(f"cannot read the options of {step!r}.", do="Write them as key=value, values as in Python.")
+    do = "Write them as key=value, values as in Python: k=3, or how='bm25' with quotes for a text."
+    wrong = UserError(f"cannot read the options of {step!r}.", do=do)
     try:
         call = ast.parse(f"f({text})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):

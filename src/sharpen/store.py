@@ -282,6 +282,22 @@ def locked(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[Non
         yield
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 without two readings of numbers that nobody means: ``1:30`` as 90 and ``010`` as 8."""
+
+
+NUMBERS = {  # tag: how it is written
+    "tag:yaml.org,2002:int": r"[-+]?(?:0|[1-9][0-9_]*)$",
+    "tag:yaml.org,2002:float": r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*|\.inf|\.nan)$",
+}
+_Loader.yaml_implicit_resolvers = {
+    letter: [known for known in resolvers if known[0] not in NUMBERS]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _written in NUMBERS.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(_written), list("-+.0123456789"))
+
+
 def read_yaml(path: Path) -> Any:
     """Parse a YAML file, with a sentence for everything that can be wrong with it."""
     if not path.is_file():
@@ -296,7 +312,7 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(text: str, where: str) -> Any:
     """Parse YAML; ``where`` is named in problems."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_Loader)  # a safe one
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as e:
         # The last three are what PyYAML itself stumbles over in values of a wrong tag, such as ``!!timestamp x``.
         mark = getattr(e, "problem_mark", None)

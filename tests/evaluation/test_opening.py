@@ -126,8 +126,12 @@ def test_many_runs_at_once_each_get_a_look_of_their_own(tmp_path: Path) -> None:
 def test_a_ledger_that_cannot_be_written_keeps_the_test_sealed(seal: Seal, folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "ledger.sqlite"
     broken.write_text("this is no database, and long enough to be seen as none" * 20)
-    with pytest.raises(UserError, match="ledger of test openings cannot be used"):
+    with pytest.raises(UserError, match=r"ledger of test openings cannot be used.*move it away: a new one is begun"):
         open_test(seal, folder, Ledger(broken), "run 1")
+    assert broken.read_text().startswith("this is no database"), "nothing was written over"
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Free disk space or mend its permissions"):
+        open_test(seal, folder, Ledger(tmp_path / "file" / "ledger.sqlite"), "run 1")
 
 
 def test_a_question_that_another_test_held_too_was_looked_at(tmp_path: Path) -> None:

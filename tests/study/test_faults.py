@@ -72,6 +72,24 @@ def test_a_study_that_is_running_is_not_run_twice(towns: Path, tmp_path: Path) -
         sharpen.run(towns, tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", ["report.html", "events.jsonl", "notes.md", "docs"])
+def test_files_that_are_no_runs_are_not_written_over(towns: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "mine"
+    if name == "docs":
+        (out / name).mkdir(parents=True)
+    else:
+        out.mkdir()
+        (out / name).write_text("precious")
+    before = sorted(out.rglob("*"))
+    with pytest.raises(
+        UserError, match=rf"holds files that are no run's \({name}\).* Choose a folder that is new"
+    ) as e:
+        sharpen.run(towns, out)
+    assert str(out) in str(e.value)
+    assert sorted(out.rglob("*")) == before
+    assert name == "docs" or (out / name).read_text() == "precious"
+
+
 def test_a_full_disk_is_a_sentence_and_corrupts_nothing(towns: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 

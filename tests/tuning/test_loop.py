@@ -278,6 +278,20 @@ def test_the_workload_is_known_beforehand(module: Any, rows: list[Rendered], tmp
     assert workload([], [], options).steps == 0
 
 
+def test_many_epochs_are_not_counted_out(rows: list[Rendered], monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(**more: Any) -> tuple[int, int, int, int]:
+        found = workload(rows, [], replace(QUICK, **more))
+        return found.steps, found.tokens, found.computed_tokens, found.supervised
+
+    four, thousand = asked(num_train_epochs=4), asked(num_train_epochs=1_000)
+    assert thousand == pytest.approx([250 * n for n in four])
+    assert asked(num_train_epochs=1_000, max_steps=10 * four[0]) == pytest.approx([10 * n for n in four])
+    assert asked(num_train_epochs=1_000, max_steps=2)[0] == 2
+    few = asked(num_train_epochs=6)
+    monkeypatch.setattr("sharpen.tuning.plan.EPOCHS", 1_000)
+    assert few == pytest.approx(asked(num_train_epochs=6), rel=0.02), "one epoch is like another"
+
+
 def test_a_loss_that_is_no_number_is_a_sentence(module: Any, rows: list[Rendered], tmp_path: Path) -> None:
     with torch.no_grad():
         module.model.layers[0].mlp.up_proj.weight[0, 0] = math.nan

@@ -120,8 +120,7 @@ class Ledger:
             finally:
                 db.close()
         except (sqlite3.Error, OSError) as e:
-            raise UserError(
-                f"the ledger of test openings cannot be used ({e}).",
-                str(self.path),
-                "Free disk space or mend its permissions; without it no test is opened.",
-            ) from None
+            do = "Free disk space or mend its permissions; without it no test is opened."
+            if isinstance(e, sqlite3.DatabaseError) and not isinstance(e, sqlite3.OperationalError):  # damaged
+                do = "Put back a copy, or move it away: a new one is begun, in which earlier looks are not counted."
+            raise UserError(f"the ledger of test openings cannot be used ({e}).", str(self.path), do) from None

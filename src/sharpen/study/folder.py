@@ -24,6 +24,7 @@ from sharpen.types import System, digest, restore
 
 T = TypeVar("T")
 DECIDES = ("plan.json", "key.json", "engine.json", "budget.json")  # what is tested follows from them
+BEFORE = ("budget.json",)  # may be put there before a run begins, to have the same counts again
 ANEW = "Delete it; the same sharpen run makes it anew."
 AGAIN = "use --out for a new run: it counts as another look at these questions."
 OPENED = f"Its test was opened already, so {AGAIN}"
@@ -37,8 +38,15 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; a second run of the same study is refused, not mixed in."""
+        """Hold the folder for this process; a second run of the same study is refused, not mixed in.
+
+        So is a folder that holds files and no run: they would be written over.
+        """
         try:
+            if others := self._others():
+                some = ", ".join(others[:3]) + (" and more" if len(others) > 3 else "")
+                do = "Choose a folder that is new or empty: --out"
+                raise UserError(f"holds files that are no run's ({some}).", str(self.path), do)
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as e:
@@ -58,6 +66,12 @@ class RunFolder:
             yield
         finally:
             os.close(handle)
+
+    def _others(self) -> list[str]:
+        """What lies in a folder in which no run was begun."""
+        if not self.path.is_dir() or (self.path / "config.yaml").exists():
+            return []
+        return sorted(p.name for p in self.path.iterdir() if not p.name.startswith(".") and p.name not in BEFORE)
 
     def adopt(self, use_case: UseCase, base: Path, store: Path) -> None:
         """Write the settings; let the store know of this run. A folder that has others keeps them once there is a plan.

@@ -6,6 +6,8 @@ from typing import Any
 
 from sharpen.errors import UserError
 
+MOST = 1_000  # of anything that is tried or shown
+
 
 def count(option: str, given: Any, least: int = 1) -> int:
     """Read one whole number.
@@ -14,7 +16,8 @@ def count(option: str, given: Any, least: int = 1) -> int:
         UserError: it is something else.
     """
     if isinstance(given, list | tuple):
-        raise UserError(f"the option {option} is {given!r}.", do=f"Write one whole number from {least}: {option}=2")
+        do = f"Write one whole number from {least} to {MOST:,}: {option}=2"
+        raise UserError(f"the option {option} is {given!r}.", do=do)
     return counts(option, given, least)[0]
 
 
@@ -22,10 +25,10 @@ def counts(option: str, given: Any, least: int = 1) -> tuple[int, ...]:
     """Read a whole number, or several to be tried, each once and in the order given.
 
     Raises:
-        UserError: it is something else.
+        UserError: it is something else, or more than anyone can mean.
     """
     several = tuple(given) if isinstance(given, list | tuple) else (given,)
-    if not several or not all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in several):
-        do = f"Write a whole number from {least}, or several: {option}=(1, 3)"
+    if not several or not all(type(n) is int and least <= n <= MOST for n in several):
+        do = f"Write a whole number from {least} to {MOST:,}, or several: {option}=(1, 3)"
         raise UserError(f"the option {option} is {given!r}.", do=do)
     return tuple(dict.fromkeys(several))

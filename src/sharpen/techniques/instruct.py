@@ -5,6 +5,7 @@ The task's own templates, with the use case's goal filled in; those for given te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,6 +24,10 @@ def instruct(instructions: str | Sequence[str] = ()) -> Technique:
     own = (instructions,) if isinstance(instructions, str) else tuple(instructions)
     if not all(isinstance(text, str) for text in own):
         raise UserError(f"the option instructions is {instructions!r}.", do="Write texts: instructions=('…', '…')")
+    unknown = {name for text in own for name in re.findall(r"\{\w+\}", text)} - {"{goal}", "{labels}"}
+    if unknown:
+        what = f"the option instructions holds {', '.join(sorted(unknown))}, which nothing fills in."
+        raise UserError(what, do="Only {goal} and {labels} are filled in.")
 
     def improve(program: System, bench: Bench) -> System:
         task = bench.task

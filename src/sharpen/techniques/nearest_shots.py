@@ -26,7 +26,7 @@ def nearest_shots(k: int | Sequence[int] = (3, 5), how: str = "dense") -> Techni
     Args:
         k: how many worked examples; several numbers are tried on dev, and more are taken only where they are clearly
             better.
-        how: dense, bm25 or hybrid.
+        how: "dense", "bm25" or "hybrid".
     """
     sizes = counts("k", k)
     if how not in WAYS:

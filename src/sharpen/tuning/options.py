@@ -13,6 +13,7 @@ from sharpen.errors import Problem, UserError
 
 SCHEDULES = ("cosine", "linear", "constant")
 METHODS = ("lora",)
+MOST_EPOCHS = 1_000
 LEAST = {
     "r": 1,
     "lora_alpha": 0,
@@ -112,6 +113,8 @@ class TrainOptions:
         for name, low in LEAST.items():
             if name not in wrong and getattr(self, name) < low:
                 wrong[name] = f"It must be at least {low}."
+        if "num_train_epochs" not in wrong and self.num_train_epochs > MOST_EPOCHS:
+            wrong["num_train_epochs"] = f"It must be at most {MOST_EPOCHS:,}."
         for name in ("lora_dropout", "warmup_ratio"):
             if name not in wrong and not 0 <= getattr(self, name) < 1:
                 wrong[name] = "It must be at least 0 and below 1."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sharpen.tuning.options import TrainOptions
 from sharpen.tuning.rows import readable
 from sharpen.tuning.trees import Row, epoch, families, grow, passes
 from sharpen.types import Rendered
+
+EPOCHS = 4  # are counted out for an estimate, where there are more
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,12 @@ def workload(rows: Sequence[Rendered], dev_rows: Sequence[Rendered], options: Tr
     """
     kept, _ = readable(rows, options.max_length)
     dev, _ = readable(dev_rows, options.max_length)
-    plan = steps(kept, options) if kept else []
+    few = replace(options, num_train_epochs=min(options.num_train_epochs, EPOCHS))
+    plan = steps(kept, few) if kept else []
+    times = 1.0  # the epochs that were counted out, to have all of them: one is like the other
+    if few != options and plan:
+        all_steps = len(plan) * options.num_train_epochs / EPOCHS
+        times = (min(all_steps, options.max_steps) if options.max_steps >= 0 else all_steps) / len(plan)
 
     def computed(chosen: Sequence[Row]) -> int:
         share = options.share_prefixes
@@ -59,9 +66,9 @@ def workload(rows: Sequence[Rendered], dev_rows: Sequence[Rendered], options: Tr
 
     chosen = [[kept[i] for i in step] for _, step in plan]
     return Work(
-        steps=len(plan),
-        tokens=sum(len(row.ids) for step in chosen for row in step),
-        computed_tokens=sum(map(computed, chosen)),
+        steps=round(times * len(plan)),
+        tokens=round(times * sum(len(row.ids) for step in chosen for row in step)),
+        computed_tokens=round(times * sum(map(computed, chosen))),
         dev_tokens=computed(dev) if dev else 0,
-        supervised=sum(len(row.learned) for step in chosen for row in step),
+        supervised=round(times * sum(len(row.learned) for step in chosen for row in step)),
     )
