@@ -360,6 +360,22 @@ def test_a_full_disk_is_said_and_leaves_nothing(base: Path, tmp_path: Path, monk
     assert list((tmp_path / "store").iterdir()) == []
 
 
+@pytest.mark.parametrize(("place", "says"), [("store", "written"), ("store/data/x", "written"), ("docs", "read")])
+def test_what_may_not_be_written_is_not_said_to_be_unreadable(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, says: str
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / place))
+
+    monkeypatch.setattr(sealing, "seal", refused)
+    request = {"data": settings().model_dump(mode="json"), "base": str(base), "root": str(tmp_path / "store" / "data")}
+    write(tmp_path / "request.json", [{**request, "answer": str(tmp_path / "answer.json")}])
+    sealing.main(str(tmp_path / "request.json"))
+    (problem,) = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["problems"]
+    assert problem["what"] == f"cannot be {says}: Permission denied."
+    assert ("SHARPEN_HOME" in problem["do"]) is (says == "written")
+
+
 @pytest.mark.parametrize(
     "name", ["data.json", "train.jsonl", "sealed/test.jsonl", "test-questions.txt", "test-ids.txt"]
 )

@@ -369,10 +369,12 @@ def main(path: str) -> None:
         answer = seal(data, Path(request["base"]), Path(request["root"]), Teller())
     except OSError as e:
         where = str(e.filename or request["root"])
-        if e.errno == errno.EACCES and not where.startswith(request["root"]):
+        ours = where.startswith(request["root"]) or request["root"].startswith(where)
+        if e.errno == errno.EACCES and not ours:
             problem = Problem(f"cannot be read: {e.strerror}.", where, "Mend its permissions.")
         else:
-            problem = Problem(f"cannot be written: {e.strerror or e}.", where, "Make room or choose another folder.")
+            do = "Make room, or name another folder by SHARPEN_HOME."
+            problem = Problem(f"cannot be written: {e.strerror or e}.", where, do)
         answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
     except UserError as e:
         answer = {"folder": None, "problems": [asdict(p) for p in e.problems], "notes": []}
