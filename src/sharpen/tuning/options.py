@@ -60,8 +60,8 @@ class TrainOptions:
     """How to train. An optimizer step sees about ``per_device_train_batch_size * gradient_accumulation_steps`` rows.
 
     Rows that begin alike stay together in a step, so its number of rows may differ a little from that product. The
-    loss of a step is the mean over all of its supervised tokens, however it is cut into forward passes:
-    ``gradient_accumulation_steps`` and ``tokens_per_forward`` change memory and speed, not the result.
+    loss of a step is the mean over all of its supervised tokens, however it is cut into forward passes. How it is cut
+    ``tokens_per_forward`` alone says; it changes memory and speed, not the result.
 
     Attributes:
         method: what is trained; ``lora`` (Hu et al. 2021).
