@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import time
+from html import escape
 
 import numpy as np
 import pytest
@@ -38,6 +40,38 @@ def test_by_hand() -> None:
     assert result.verdict == "not_decided"
     assert "no verdict is possible with 3 clusters" in result.verdict_text
     assert (arm.delta_ci_low, arm.delta_ci_high) == (-1.0, 1.0), "nothing is known, and a score lies between 0 and 1"
+
+
+def test_it_shows_itself_in_a_notebook() -> None:
+    clusters = [f"c{i // 2}" for i in range(120)]
+    arms = {"a <b>": scored([0] * 100 + [1] * 20), "new & other": scored([1] * 100 + [0] * 18 + [None] * 2)}
+    result = compare(
+        arms, clusters=clusters, metric=Mean("<i>"), baseline="a <b>", rule=Rule(alpha=0.1),
+        facts={"new & other": Facts(contains=[1] * 90 + [0] * 30)},
+    )  # fmt: skip
+    shown = result._repr_html_()
+    first, second, third = re.findall("<tr>(.*?)</tr>", shown)
+    assert re.findall("<th>(.*?)</th>", first)[2:6] == ["90% interval", "vs baseline", "90% interval", "p"]
+    base, new = (re.findall("<td>(.*?)</td>", row) for row in (second, third))
+    row = result.arm("new & other")
+    assert base[:2] + base[3:] == ["a &lt;b&gt;", "0.167", "", "", "", "", "", ""]
+    assert new[:2] == ["new &amp; other *", "0.833"]
+    gained = f"{row.delta_ci_low:+.3f} to {row.delta_ci_high:+.3f}"
+    assert new[2:5] == [f"{row.ci_low:.3f} to {row.ci_high:.3f}", "+0.667", gained]
+    assert new[5:] == ["&lt;0.001", "100", "20", "0.750"]
+    assert result.judged_only is not None
+    for text in (result.verdict_text, result.judged_only.verdict_text):
+        assert escape(text) in shown
+    assert "<p>&lt;i&gt; on 120 questions from 60 clusters</p>" in shown
+    assert "<i>" not in shown
+
+
+def test_what_is_not_known_is_left_open_in_a_notebook() -> None:
+    unbounded = Mean(bounds=(0.0, np.inf))
+    result = compare({"a": scored([1, 0])}, clusters=["x", "x"], metric=unbounded, baseline="a")
+    (cells,) = re.findall("<tr>(<td>.*?)</tr>", result._repr_html_())
+    assert cells == "<td>a</td><td>0.500</td>" + "<td></td>" * 7
+    assert "on 2 questions from 1 cluster<" in result._repr_html_()
 
 
 def test_weights_are_not_changed() -> None:

@@ -17,6 +17,7 @@ from sharpen.evaluation.flips import Array, smallest_p
 from sharpen.evaluation.gains import form_gain
 from sharpen.evaluation.pairs import Pairs, all_pairs
 from sharpen.evaluation.power import HIDDEN_CORRELATION, SPARSE, Noise, detectable, typical_critical
+from sharpen.evaluation.shown import page
 from sharpen.evaluation.sums import Judge, Table, tabulate
 from sharpen.evaluation.verdicts import Standing, Terms, decide
 from sharpen.types import Score
@@ -113,6 +114,9 @@ class Comparison:
     def arm(self, name: str) -> ArmResult:
         """Return one arm's row."""
         return next(a for a in self.arms if a.name == name)
+
+    def _repr_html_(self) -> str:
+        return page(self)
 
 
 def compare(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
+from sharpen.evaluation.shown import gain, html_table, interval, p_value
 from sharpen.store import read_json
 from sharpen.study.folder import ANEW
 
@@ -45,11 +46,7 @@ class Report:
         return table(self.data)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _rows(self.data)
-        )
-        head = "".join(f"<th>{h}</th>" for h in HEAD)
-        return f"<p><b>{escape(self.data['verdict_text'])}</b></p><table><tr>{head}</tr>{rows}</table>"
+        return f"<p><b>{escape(self.data['verdict_text'])}</b></p>{html_table(HEAD, _rows(self.data))}"
 
 
 HEAD = ("arm", "score", "95% interval", "vs baseline", "95% interval", "p", "holds ref.", "p95 s", "cost")
@@ -66,10 +63,10 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
             [
                 arm["name"] + mark,
                 f"{arm['mean']:.3f}",
-                _interval(arm["ci_low"], arm["ci_high"], ".3f"),
-                "" if arm["delta"] is None else f"{arm['delta']:+.3f}".replace("-0.000", "+0.000"),
-                _interval(arm["delta_ci_low"], arm["delta_ci_high"], "+.3f"),
-                "" if arm["p_adjusted"] is None else _p(arm["p_adjusted"]),
+                interval(arm["ci_low"], arm["ci_high"], ".3f"),
+                gain(arm["delta"]),
+                interval(arm["delta_ci_low"], arm["delta_ci_high"], "+.3f"),
+                p_value(arm["p_adjusted"]),
                 "" if arm["contains"] is None else f"{arm['contains']:.3f}",
                 "" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.2f}",
                 "" if arm["cost_total"] is None else f"{arm['cost_total']:.2f}",
@@ -81,17 +78,6 @@ def _rows(data: Mapping[str, Any]) -> list[list[str]]:
             mean = "" if row["mean"] is None else f"{row['mean']:.3f}"
             rows.append([f"({kind[:-1]}) {row['name']}", mean, "", "", "", "", holds, "", ""])
     return rows
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _interval(low: float | None, high: float | None, form: str) -> str:
-    """``low to high``; a side that cannot be known is left open."""
-    if low is None and high is None:
-        return ""
-    return f"{'…' if low is None else format(low, form)} to {'…' if high is None else format(high, form)}"
 
 
 def table(data: Mapping[str, Any]) -> str:
