@@ -50,13 +50,18 @@ time.sleep(2)  # it is sent from a thread
 """
 
 
-def attempts(code: str, tmp_path: Path, *args: str) -> list[list[str]]:
-    """Run code under the guard and return what it tried."""
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """A home of its own, and nothing that this process has switched off for its children too."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     keep = {k: v for k, v in os.environ.items() if k.startswith(("PATH", "LD_", "PYTHON", "VIRTUAL_ENV", "SYSTEMROOT"))}
     env = {**keep, "HOME": str(home), "USERPROFILE": str(home), "SHARPEN_MODELS": str(tmp_path / "models")}
-    env["OMP_NUM_THREADS"] = "1"
+    return {**env, "OMP_NUM_THREADS": "1"}
+
+
+def attempts(code: str, tmp_path: Path, *args: str) -> list[list[str]]:
+    """Run code under the guard and return what it tried."""
+    env = surroundings(tmp_path)
     said = tmp_path / "tried.jsonl"
     said.unlink(missing_ok=True)
     command = [sys.executable, "-c", GUARD + code, str(said), *args]
@@ -69,7 +74,6 @@ def attempts(code: str, tmp_path: Path, *args: str) -> list[list[str]]:
 def tiny(tmp_path: Path) -> str:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    sys.path.insert(0, str(Path(__file__).parent / "models"))
     from tiny_model import write
 
     return str(write(tmp_path / "tiny"))
@@ -117,7 +121,6 @@ def test_openvino_sends_nothing(tmp_path: Path, tiny: str) -> None:
 def test_a_whole_study_sends_nothing(tmp_path: Path, tiny: str) -> None:
     """Training, retrieval, answering, comparing, exporting."""
     pytest.importorskip("peft")
-    sys.path.insert(0, str(Path(__file__).parent / "study"))
     from towns_data import write_towns
 
     towns = write_towns(tmp_path / "towns")
@@ -145,15 +148,40 @@ def test_openvino_sends_nothing_even_where_it_reports_by_default(tmp_path: Path,
 @pytest.mark.full
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_not_even_past_python(tmp_path: Path, tiny: str) -> None:
-    """What native code does is seen by the system calls that it makes."""
+    """What native code does is seen by its system calls: a whole study as it is typed, on both engines."""
     pytest.importorskip("openvino_genai")
-    code = ANSWER.format(engines=["openvino", "transformers"])
-    log = tmp_path / "calls"
-    env = {**os.environ, "HOME": str(tmp_path), "SHARPEN_MODELS": str(tmp_path / "models")}
-    trace = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(log)]
-    done = subprocess.run(
-        [*trace, sys.executable, "-c", "import sys\n" + code, "", tiny],
-        env=env, capture_output=True, text=True, timeout=500, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert [line for line in log.read_text().splitlines() if "AF_INET" in line] == []
+    pytest.importorskip("peft")
+    pytest.importorskip("gguf")
+    if subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("strace may not trace here")
+    from towns_data import write_towns
+
+    towns = write_towns(tmp_path / "towns")
+    settings = f"model: {tiny}\nengine: openvino\nracing: false\nmax_new_tokens: 2"
+    towns.write_text(towns.read_text().replace('model: "fake:"', settings))
+    tuned = "retrieve(k=1) + lora(max_steps=1)"
+    env, log = surroundings(tmp_path), tmp_path / "calls"
+    # --seccomp-bpf: all other calls run at full speed.
+    trace = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(log)]
+
+    def leaves(*words: str) -> list[str]:
+        done = subprocess.run(
+            [*trace, sys.executable, *words],
+            env=env, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return [line for line in log.read_text().splitlines() if "AF_INET" in line]
+
+    (seen,) = leaves("-c", "import socket; socket.socket().connect_ex(('127.0.0.1', 9))")
+    assert "connect(" in seen
+    sharpen = ("-m", "sharpen")
+    arms = f"arms=[baseline, '{tuned}']"
+    assert leaves(*sharpen, "run", str(towns), "--set", arms, "--out", "run") == []
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert [arm["status"] for arm in report["arms"]] == ["tested", "tested"]
+    assert report["environment"]["engine"] == "openvino"
+    assert (tmp_path / "run" / "engine_check.json").is_file()  # the other engine has answered too
+    assert leaves(*sharpen, "export", "run", "--to", "out", "--format", "gguf", "--arm", tuned) == []
+    assert (tmp_path / "out" / "model.gguf").is_file()
+    assert leaves(*sharpen, "ask", "run", "What colour is the tower town1 painted?", "--arm", tuned) == []
+    assert not (tmp_path / "home" / "intel").exists()
