@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import socket
 import struct
@@ -15,6 +16,7 @@ import tracemalloc
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +73,13 @@ def test_an_answer_comes_with_its_counts(hosted: Hosted, stream: bool) -> None:
 def test_the_reason_to_finish_is_kept(hosted: Hosted) -> None:
     hosted.moods = ["long"]
     assert ask(opened(hosted))[0].finish == "length"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_ends_before_its_stop_string_even_where_the_server_sends_it(hosted: Hosted, stream: bool) -> None:
+    hosted.stream, hosted.moods = stream, ["long"]
+    (completion,) = ask(opened(hosted), stop=("O", "LO"))
+    assert (completion.text, completion.finish) == ("HEL", "stop")
 
 
 FAULTS = [429, 500, 503, 408, "hang", "cut", "not json", "no choices", "close", "broken event"]
@@ -342,6 +351,12 @@ def test_an_answer_has_a_size_that_it_may_have(hosted: Hosted, mood: str) -> Non
     assert "for one short answer." in str(found.error)
     assert time.monotonic() - started < 4
     assert len(hosted.calls) == 1
+
+
+@pytest.mark.parametrize("body", [b'{"detail": "it is pinned"}', b'{"error": {"code": 7}}', b'{"error": null}', b"[1]"])
+def test_a_refusal_in_other_words_is_told_as_it_came(hosted: Hosted, body: bytes) -> None:
+    hosted.mood = lambda _, handler: handler.raw(400, "application/json", body)
+    assert f"refused the request (400): {body.decode()}" in str(ask(opened(hosted))[0].error)
 
 
 def test_of_an_endless_refusal_the_beginning_is_read(hosted: Hosted) -> None:
@@ -633,3 +648,70 @@ def test_a_real_server_with_the_real_model_answers_as_the_model_does(
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.fixture
+def independent(smol: Any, tmp_path: Path) -> Iterator[str]:
+    """``transformers serve`` with the model's weights, in a process of its own: its address as a reference."""
+    for package in ("openai", "fastapi", "uvicorn"):
+        pytest.importorskip(package)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = str(smol.local.folder)
+    serve = "from transformers.cli.transformers import main; main()"
+    options = ["--dtype", "float32", "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
+    log = tmp_path / "served"
+    with log.open("w") as said, subprocess.Popen(
+        [sys.executable, "-c", serve, "serve", folder, *options],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=said, stderr=said,
+    ) as server:  # fmt: skip
+        try:
+            for _ in range(1200):
+                assert server.poll() is None, log.read_text()[-2000:]
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield f"openai:http://127.0.0.1:{port}/v1#{folder}"
+        finally:
+            server.terminate()
+
+
+ASKED = [
+    "What is the capital of France?",
+    "Name three colours.",
+    "Who wrote Hamlet?",
+    "What is 12 plus 30?",
+    "Translate 'good morning' into Spanish.",
+    "Write a short poem about the sea.",
+    "Is the earth flat? Answer yes or no.",
+    "What is photosynthesis?",
+]
+
+
+@pytest.mark.full
+def test_a_server_that_others_wrote_answers_as_the_model_does(
+    smol: Any, independent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the protocol nor the engine behind it is ours: a misreading of ours would not stand on both sides."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    system = Message("system", "Answer in a few words.")
+    wanted = []
+    for n, question in enumerate(ASKED):
+        asked = Message("user", question)
+        stop = ("\n",) if n in (1, 5) else ()
+        wanted.append(Generate("", (), (system, asked) if n % 2 else (asked,), Decoding(max_new_tokens=16, stop=stop)))
+    model = OpenAIModel(independent, Patience(at_once=4, timeout=300))
+    hosted, local = dict(model.generate(wanted)), dict(smol.generate(wanted))
+    assert "Paris" in hosted[0].text
+    for i in range(len(wanted)):
+        assert hosted[i].error is None
+        assert (hosted[i].text, hosted[i].finish) == (local[i].text, local[i].finish)
+        assert hosted[i].prompt_tokens == local[i].prompt_tokens
+        assert hosted[i].completion_tokens == local[i].completion_tokens
+    assert {hosted[i].finish for i in hosted} == {"stop", "length"}
+    (refused,) = ask(OpenAIModel(independent + "-other", QUICK))
+    assert "refused the request (400)" in str(refused.error)
+    assert "Server is pinned to" in str(refused.error)

@@ -8,6 +8,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -48,11 +49,10 @@ def refusal(response: httpx.Response) -> str:
         body += chunk
         if len(body) > REFUSAL:
             break
-    try:
-        error = json.loads(body).get("error", {})
-        text = str(error.get("message", "") if isinstance(error, dict) else error)
-    except (ValueError, AttributeError, RecursionError):
-        text = body[:REFUSAL].decode("utf-8", "replace")
+    text = body[:REFUSAL].decode("utf-8", "replace")
+    with suppress(ValueError, AttributeError, RecursionError):
+        error = json.loads(body).get("error")
+        text = str((error.get("message") if isinstance(error, dict) else error) or text)
     for name in ("SHARPEN_OPENAI_KEY", "OPENAI_API_KEY"):
         key = (os.environ.get(name) or "").strip()  # as it is sent
         text = text.replace(key, "[key]") if key else text

@@ -21,7 +21,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ import httpx
 from sharpen.errors import UserError
 from sharpen.models._openai_in import PACKED, Again, answered, refusal, retry_after
 from sharpen.models._openai_line import Line
+from sharpen.models._stop import cut
 from sharpen.types import Completion, Decoding, Generate, Likelihoods, Message, Rank, Rendered, digest
 
 NEEDS: dict[str, str] = {}
@@ -240,7 +241,7 @@ class OpenAIModel:
                 with line.post(f"{self.url}/chat/completions", body) as response:
                     self._heard = True
                     if response.status_code == 200:
-                        return answered(response, tokens, started, line.heard)
+                        return _ended(answered(response, tokens, started, line.heard), request.decoding.stop)
                     said = refusal(response)
             except (httpx.ConnectError, httpx.ConnectTimeout) as e:
                 raise Again(f"could not be reached ({type(e).__name__})", down=True) from None
@@ -295,6 +296,12 @@ class OpenAIModel:
                 do="Check the address (it usually ends in /v1) and the model's name.",
             )
         return Completion("", finish="error", error=f"the model's server refused the request ({status}): {said}")
+
+
+def _ended(completion: Completion, stop: Sequence[str]) -> Completion:
+    """An answer that ends before its stop string, which some servers send too, or go on after."""
+    text, finish = cut(completion.text, stop)
+    return replace(completion, text=text, finish="stop") if finish else completion
 
 
 def _url(address: str) -> httpx.URL | None:
