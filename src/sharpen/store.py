@@ -312,7 +312,7 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(text: str, where: str) -> Any:
     """Parse YAML; ``where`` is named in problems."""
     try:
-        return yaml.load(text, Loader=_Loader)  # a safe one
+        return _Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as e:
         # The last three are what PyYAML itself stumbles over in values of a wrong tag, such as ``!!timestamp x``.
         mark = getattr(e, "problem_mark", None)
