@@ -52,7 +52,7 @@ def _choose(setting: Setting, ref: str) -> tuple[str, str]:
     if uc.engine != "auto":
         return uc.engine, "asked for"
     if setting.task.chooses:
-        return "transformers", "answers are chosen by likelihood, which OpenVINO does not tell"
+        return "transformers", "answers are chosen by likelihood, which it computes for all choices at once"
     if importlib.util.find_spec("openvino_genai") is None:
         return "transformers", "openvino-genai is not installed"
     import torch
