@@ -273,3 +273,40 @@ def test_a_model_without_likelihoods_writes_its_choice() -> None:
     run = answering(System("m", decoding=Decoding(choices=CHOICES, by_text=True)), asked("Hi"))
     assert isinstance(next(run), Generate)
     assert finish(run, Completion("Class: card arrival")).text == "card_arrival"
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("> 5 years", "< 5 years", "- unknown"),
+        ("class: A", "class: B", "category: A"),
+        ('"a"', "a", "*a*"),
+        ("A", "a: x", "x"),
+        ("answer:", "```", "# 1", "1"),
+    ],
+)
+def test_a_choice_that_looks_like_what_stands_around_an_answer_is_read_whole(choices: tuple[str, ...]) -> None:
+    for choice in choices:
+        for said in (choice, f" {choice}\n", f"<think>{choices[0]}?</think>\n{choice}"):
+            run = answering(System("m", decoding=Decoding(choices=choices, by_text=True)), asked("Hi"))
+            next(run)
+            assert finish(run, Completion(said)).text == choice, said
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Answer: > 5 years", "> 5 years"),
+        ('"> 5 years"', "> 5 years"),
+        ("**Class:** < 5 Years.\n\nIt is new.", "< 5 years"),
+        ("- > 5 years", "> 5 years"),
+        ("```\n- unknown\n```", "- unknown"),
+        ("> unknown", "- unknown"),
+        ("> 6 years", ""),
+        ("5 years", ""),
+    ],
+)
+def test_what_stands_around_a_choice_is_taken_off_until_one_is_left(said: str, meant: str) -> None:
+    choices = ("> 5 years", "< 5 years", "- unknown")
+    assert written_choice(said, choices) == meant
+    assert written_choice(said, choices[::-1]) == meant

@@ -12,7 +12,7 @@ from typing import Any
 from sharpen import parts
 from sharpen.metrics.checking import Checked, with_labels
 from sharpen.metrics.judging import Judge, bounds_of, mean_aggregate, value_of, worst
-from sharpen.metrics.parsing import parse
+from sharpen.metrics.parsing import parse, readings, without_thoughts
 
 __all__ = [
     "Checked",
@@ -21,8 +21,10 @@ __all__ = [
     "mean_aggregate",
     "open_metric",
     "parse",
+    "readings",
     "value_of",
     "with_labels",
+    "without_thoughts",
     "worst",
 ]
 

@@ -9,6 +9,7 @@ than what was said. Where nothing is left the result is empty, and is counted ap
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _PREFIX = re.compile(
     r"(?:(?:final|short|the|best|correct)\s+)*(?:answer|response|reply|output|class|label|category|intent|summary)"
@@ -30,22 +31,43 @@ def parse(text: str, one_line: bool = True) -> str:
 
     Reading twice changes nothing: ``parse(parse(t)) == parse(t)``.
     """
-    while True:
-        read = _once(text, one_line)
-        if read == text:
-            return read
-        text = read
+    *_, read = readings(text, one_line)
+    return read
 
 
-def _once(text: str, one_line: bool) -> str:
-    text = _THOUGHT.sub("", text).strip()
-    fence = _FENCE.match(text)
-    if fence:
-        text = fence[1].strip() or text[fence.end() :].strip()
-    if one_line:
-        text = _first_line(text)
-        text = _HEADING.sub("", text, count=1) if _HEADING.match(text) else text
-    text = _unwrap(text.strip())
+def readings(text: str, one_line: bool = True) -> Iterator[str]:
+    """Yield a reply as it is read, from the whole of it to the answer, each with one thing more taken off.
+
+    Who knows what an answer may be finds it here before a part of its own is taken off: a class called ``> 5 years``.
+    """
+    before = None
+    while text != before:
+        before = text
+        yield text
+        text = without_thoughts(text).strip()
+        yield text
+        fence = _FENCE.match(text)
+        if fence:
+            text = fence[1].strip() or text[fence.end() :].strip()
+            yield text
+        if one_line:
+            text = _first_line(text)
+            yield text
+            text = _HEADING.sub("", text, count=1) if _HEADING.match(text) else text
+        text = text.strip()
+        yield text
+        text = _unwrap(text)
+        yield text
+        text = _without_prefix(text)
+    yield text
+
+
+def without_thoughts(text: str) -> str:
+    """A reply without what the model thought aloud before it."""
+    return _THOUGHT.sub("", text)
+
+
+def _without_prefix(text: str) -> str:
     prefix = _PREFIX.match(text)
     # `**Answer:** x` keeps the closing marks of its bold prefix in front of the answer.
     bold = re.match(r"(\*\*|__)([^*_\n]{1,40}:)\s*\1\s*", text)

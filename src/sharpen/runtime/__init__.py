@@ -6,7 +6,7 @@ drivers, :func:`batch` (thousands at once) and :func:`answer` (one, for serving)
 
 from __future__ import annotations
 
-from sharpen.runtime.answering import adjusted, answering, compose, written_choice
+from sharpen.runtime.answering import adjusted, answer_in, answering, compose
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines, embeds
@@ -17,10 +17,10 @@ __all__ = [
     "adjusted",
     "answer",
     "answer_all",
+    "answer_in",
     "answering",
     "batch",
     "compose",
     "embeds",
     "prompts",
-    "written_choice",
 ]

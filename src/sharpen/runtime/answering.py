@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from sharpen.metrics import parse
+from sharpen.metrics import parse, readings
 from sharpen.types import (
     Answer,
     Completion,
@@ -45,11 +45,8 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         ranked: Likelihoods = yield Rank(program.model, program.adapters, messages, decoding.choices)
         return _chosen(decoding, ranked, passages)
     completion: Completion = yield Generate(program.model, program.adapters, messages, decoding)
-    text = parse(completion.text, decoding.one_line)
-    if decoding.choices:
-        text = written_choice(text, decoding.choices)
     return Answer(
-        text=text,
+        text=answer_in(completion.text, decoding.choices, decoding.one_line),
         raw=completion.text,
         passages=passages,
         citations=tuple(p.id for p in passages),
@@ -106,28 +103,43 @@ def nearest(found: Sequence[Passage], example: Example, k: int) -> tuple[Demo, .
     return tuple(reversed(demos[:k]))
 
 
-def written_choice(text: str, choices: Sequence[str]) -> str:
-    """Return the choice that a text names: the whole of it, or the only one that stands in it; else nothing.
+def answer_in(reply: str, choices: Sequence[str], one_line: bool) -> str:
+    """Read the answer in a raw reply, whoever wrote it: one of the choices, where there are any."""
+    return written_choice(reply, choices, one_line) if choices else parse(reply, one_line)
 
-    As written comes first, then without the marks around and between words: ``-1`` is not ``1``, nor ``C++`` ``C#``.
-    Where a text may mean several choices none is taken.
+
+def written_choice(reply: str, choices: Sequence[str], one_line: bool = True) -> str:
+    """Return the choice that a reply names: the whole of it, or the only one that stands in it; else nothing.
+
+    As written comes first, before anything around it is taken off that may be a part of a choice: ``> 5 years`` is no
+    quotation of ``5 years``. Then without the marks around and between words: ``-1`` is not ``1``, nor ``C++`` ``C#``.
+    Where a reply may mean several choices none is taken.
     """
-    for form in (str.strip, _folded, lambda s: _folded(s).strip(" .!"), _words):
-        same = [c for c in choices if form(c) and form(c) == form(text)]
-        if same:
-            return same[0] if len(same) == 1 else ""
+    text = ""
+    for text in readings(reply, one_line):
+        for form in (str.strip, _folded, _ended):
+            same = [c for c in choices if form(c) and form(c) == form(text)]
+            if same:
+                return same[0] if len(same) == 1 else ""
+    same = [c for c in choices if _words(c) and _words(c) == _words(text)]
+    if same:
+        return same[0] if len(same) == 1 else ""
     said = _words(text)
     held = [c for c in choices if _words(c) and re.search(rf"\b{re.escape(_words(c))}\b", said)]
     # Of "card" and "card arrival", both in the text, the longer one is meant.
     longest = [c for c in held if not any(_words(c) != _words(o) and _words(c) in _words(o) for o in held)]
     if len({_words(c) for c in longest}) == 1:  # "It is -1." holds -1, and 1 only without its marks
-        bare = f" {_folded(re.sub('[,;:()]', ' ', text)).strip(' .!')} "
+        bare = f" {_ended(re.sub('[,;:()]', ' ', text))} "
         longest = longest if len(longest) == 1 else [c for c in longest if f" {_folded(c)} " in bare]
     return longest[0] if len(longest) == 1 else ""
 
 
 def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+def _ended(text: str) -> str:
+    return _folded(text).strip(" .!")
 
 
 def _words(text: str) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sharpen.errors import Problem
-from sharpen.metrics import parse
-from sharpen.runtime import written_choice
+from sharpen.runtime import answer_in
 from sharpen.types import Answer, Example, Task
 
 
@@ -53,6 +52,5 @@ def as_answers(given: dict[str, str], examples: Sequence[Example], task: Task, l
         if e.id not in given:
             made.append(Answer("", error="no answer was given"))
             continue
-        text = parse(given[e.id], task.one_line)
-        made.append(Answer(written_choice(text, labels) if labels else text, given[e.id]))
+        made.append(Answer(answer_in(given[e.id], labels, task.one_line), given[e.id]))
     return made
