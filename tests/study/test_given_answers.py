@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+import sharpen
 from sharpen.metrics import open_metric
-from sharpen.study.given import as_answers
+from sharpen.study.given import as_answers, n_cut
 from sharpen.tasks import open_task
-from sharpen.types import Example, Message
+from sharpen.types import Answer, Example, Message
+
+ARMS = "arms=[baseline, {name: today, answers: today.jsonl}]"
+
+
+def give(towns: Path, answer: Callable[[int, str], str]) -> None:
+    """Number the questions, and write an answer to each: what ``answer`` makes of its number and its reference."""
+    path = towns.parent / "questions.jsonl"
+    rows = [{**json.loads(line), "id": f"q{n}"} for n, line in enumerate(path.read_text().splitlines())]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = [{"id": row["id"], "answer": answer(n, row["answers"][0])} for n, row in enumerate(rows)]
+    (towns.parent / "today.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +37,34 @@ from sharpen.types import Example, Message
 )
 def test_an_answer_that_is_a_class_is_that_class(labels: tuple[str, ...]) -> None:
     asked = [Example(c, (Message("user", "Which?"),), targets=(c,), labels=(c,)) for c in labels]
-    given = {c: c for c in labels}
-    answers = as_answers(given, asked, open_task("classification"), labels)
+    answers = as_answers({c: c for c in labels}, labels, open_task("classification"), labels)
     assert [a.text for a in answers] == list(labels)
     assert [s.value for s in open_metric("accuracy").score(asked, answers)] == [1.0] * len(labels)
+
+
+def test_that_one_line_of_an_answer_is_judged_is_said(towns: Path, caplog: pytest.LogCaptureFixture) -> None:
+    give(towns, lambda n, reference: f"Thank you for your question!\n\n{reference}")
+    with caplog.at_level("WARNING", "sharpen.study"):
+        n = sharpen.check(towns, [ARMS])["data"]["test"]["n"]
+    assert f"{n} of {n} answers of today have more than one line; only the first is judged. Put " in caplog.text
+    report = sharpen.run(towns, settings=[ARMS])
+    assert (report.arm("today")["n_cut"], report.arm("baseline")["n_cut"]) == (n, 0)
+    assert report.arm("today")["mean"] == 0.0, "the same reading for every arm"
+    page = (report.path / "report.html").read_text()
+    assert "Of answers that have more than one line only the first is judged" in page
+
+
+def test_nothing_is_said_of_lines_where_none_is_lost(towns: Path, caplog: pytest.LogCaptureFixture) -> None:
+    give(towns, lambda n, reference: f"<think>It is\none of two.</think>\n**Answer:**\n\n```\n{reference}\n```\n")
+    with caplog.at_level("WARNING", "sharpen.study"):
+        report = sharpen.run(towns, settings=[ARMS])
+    assert "line" not in caplog.text
+    assert (report.arm("today")["n_cut"], report.arm("today")["mean"]) == (0, 1.0)
+    assert "more than one line" not in (report.path / "report.html").read_text()
+
+
+def test_a_task_that_keeps_lines_cuts_none() -> None:
+    given = {"1": "Dear customer,\n\nit weighs 3 kilos."}
+    assert n_cut(as_answers(given, given, open_task("question-answering"), ())) == 1
+    assert n_cut(as_answers(given, given, open_task("generation"), ())) == 0
+    assert n_cut([Answer("two\nlines", "two\nlines"), Answer("", error="no answer was given")]) == 0

@@ -12,12 +12,13 @@ from typing import Any
 from sharpen import parts
 from sharpen.metrics.checking import Checked, with_labels
 from sharpen.metrics.judging import Judge, bounds_of, mean_aggregate, value_of, worst
-from sharpen.metrics.parsing import parse, readings, without_thoughts
+from sharpen.metrics.parsing import has_lines, parse, readings, without_thoughts
 
 __all__ = [
     "Checked",
     "Judge",
     "bounds_of",
+    "has_lines",
     "mean_aggregate",
     "open_metric",
     "parse",

@@ -46,12 +46,10 @@ def readings(text: str, one_line: bool = True) -> Iterator[str]:
         yield text
         text = without_thoughts(text).strip()
         yield text
-        fence = _FENCE.match(text)
-        if fence:
-            text = fence[1].strip() or text[fence.end() :].strip()
-            yield text
+        text = _without_fence(text)
+        yield text
         if one_line:
-            text = _first_line(text)
+            text = next(iter(_lines(text)), "")
             yield text
             text = _HEADING.sub("", text, count=1) if _HEADING.match(text) else text
         text = text.strip()
@@ -67,6 +65,16 @@ def without_thoughts(text: str) -> str:
     return _THOUGHT.sub("", text)
 
 
+def has_lines(text: str) -> bool:
+    """Whether more than one line of a reply says something, so that one line of it is not the whole."""
+    return len(_lines(_without_fence(without_thoughts(text).strip()))) > 1
+
+
+def _without_fence(text: str) -> str:
+    fence = _FENCE.match(text)
+    return fence[1].strip() or text[fence.end() :].strip() if fence else text
+
+
 def _without_prefix(text: str) -> str:
     prefix = _PREFIX.match(text)
     # `**Answer:** x` keeps the closing marks of its bold prefix in front of the answer.
@@ -76,14 +84,10 @@ def _without_prefix(text: str) -> str:
     return text[prefix.end() :].strip() if prefix else text
 
 
-def _first_line(text: str) -> str:
-    """The first line that says something: a line that is only a prefix leads to the next one."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for line in lines:
-        bare = line.strip("*_#> `")
-        if bare and not _PREFIX.fullmatch(bare + " "):
-            return line
-    return ""
+def _lines(text: str) -> list[str]:
+    """The lines that say something: one that is only a prefix leads to the next."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if (bare := line.strip("*_#> `")) and not _PREFIX.fullmatch(bare + " ")]
 
 
 def _unwrap(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sharpen.errors import Problem
+from sharpen.metrics import has_lines
 from sharpen.runtime import answer_in
-from sharpen.types import Answer, Example, Task
+from sharpen.types import Answer, Task
 
 
 def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
@@ -45,12 +46,16 @@ def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
     return given, problems
 
 
-def as_answers(given: dict[str, str], examples: Sequence[Example], task: Task, labels: Sequence[str]) -> list[Answer]:
+def as_answers(given: Mapping[str, str], ids: Iterable[str], task: Task, labels: Sequence[str]) -> list[Answer]:
     """The given answers in the order of the questions, parsed as models' are; one without an answer is not judged."""
-    made = []
-    for e in examples:
-        if e.id not in given:
-            made.append(Answer("", error="no answer was given"))
-            continue
-        made.append(Answer(answer_in(given[e.id], labels, task.one_line), given[e.id]))
-    return made
+    return [
+        Answer(answer_in(given[i], labels, task.one_line), given[i])
+        if i in given
+        else Answer("", error="no answer was given")
+        for i in ids
+    ]
+
+
+def n_cut(answers: Iterable[Answer]) -> int:
+    """How many answers, whoever wrote them, have more lines than the one that is judged."""
+    return sum(has_lines(a.raw) and not has_lines(a.text) for a in answers)

@@ -18,7 +18,7 @@ from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, op
 from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
-from sharpen.study.given import read_given
+from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
 from sharpen.study.speeds import measure_speeds
@@ -133,6 +133,7 @@ def document_problems(setting: Setting, data: Dataset) -> list[Problem]:
 def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     """Given answers to none of the test questions; which ones they are stays sealed."""
     found = []
+    labels = data.labels if setting.task.chooses else ()
     for arm in (a for a in setting.arms if a.answers):
         given = read_given(setting.base / str(arm.answers), str(arm.answers))[0]
         hit = sum(map(data.seal.holds, given))
@@ -147,6 +148,10 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
             found.append(Problem(what, str(arm.answers), do))
         elif hit < data.seal.n:
             log.warning("%s answers %d of %d test questions; the others count as wrong.", arm.answers, hit, data.seal.n)
+        answers = as_answers(given, filter(data.seal.holds, given), setting.task, labels)
+        if cut := n_cut(answers):
+            what = f"{cut} of {hit} answers of {arm_name(arm)} have more than one line; only the first is judged."
+            log.warning("%s Put the answer itself into its `answer`, and nothing before it.", what)
     return found
 
 

@@ -10,6 +10,7 @@ from sharpen.evaluation import PairResult, Rule, compare
 from sharpen.metrics import bounds_of, value_of
 from sharpen.study.building import Built
 from sharpen.study.costs import constraints_of
+from sharpen.study.given import n_cut
 from sharpen.study.oracles import failures
 from sharpen.study.results import Results, contains_of
 from sharpen.study.setting import Setting
@@ -40,6 +41,7 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
         **{n: row[n] if row else None for n in COMPARED},
         "scores": made.values("arms", name) if answers else {},
         "n_unparsed": sum(bool(a.raw.strip()) and not a.text for a in answers) if answers else None,
+        "n_cut": n_cut(answers) if answers else None,
         "dev": made.race.values.get(name, {}),
         "build_seconds": round(built.seconds, 2),
         "p50_seconds": latency.get("p50_seconds"),

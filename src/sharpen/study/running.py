@@ -197,7 +197,7 @@ def answer_test(
     answered: dict[str, dict[str, list[Answer]]] = {"arms": {}, "oracles": {}, "floors": {}, "seeds": {}}
     for b in left:
         if b.answers:
-            answers = as_answers(given[b.name], test.examples, setting.task, bench.labels)
+            answers = as_answers(given[b.name], (e.id for e in test.examples), setting.task, bench.labels)
         else:
             assert b.program is not None
             with folder.spending(b.name, "test"):

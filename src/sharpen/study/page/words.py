@@ -13,6 +13,7 @@ from sharpen.study.page.values import Facts, known, pointer
 KINDS = {"better": "Better", "keep_baseline": "Keep the baseline", "not_decided": "Not decided"}
 
 MUCH = 0.15  # share of answers that hold a reference and are not exactly one, from which that is said
+FEW = 0.05  # share of answers that may be read in part or not at all without a word
 
 
 def arm_at(facts: Facts, name: object) -> str | None:
@@ -216,12 +217,13 @@ def cautions(facts: Facts) -> list[Markup]:
     said: list[Markup] = []
     at = subject(facts)
     unread, asked = facts.get(f"{at}/n_unparsed"), report.get("n_test")
-    if known(unread) and known(asked) and unread > 0.05 * asked:
+    if known(unread) and known(asked) and unread > FEW * asked:
         said.append(
             Markup("{} of the answers of {} could not be read as an answer at all; look at its prompt.").format(
                 facts.num(f"{at}/n_unparsed", "whole"), named(facts, at)
             )
         )
+    said += _of_lines(facts)
     inner = report.get("judged_only")
     if inner and (inner.get("verdict"), inner.get("winner")) != (report.get("verdict"), report.get("winner")):
         said.append(
@@ -231,6 +233,22 @@ def cautions(facts: Facts) -> list[Markup]:
             ).format(facts.num("/judged_only/n_test", "whole"), facts.text("/judged_only/verdict_text", 1000))
         )
     return said
+
+
+def _of_lines(facts: Facts) -> list[Markup]:
+    """Answers of which only the first line was judged: whoever put something before the answer has it wrong."""
+    asked = facts.report.get("n_test")
+    places = [pointer("arms", i) for i in range(len(facts.report.get("arms") or []))]
+    cut = [at for at in places if known(n := facts.get(f"{at}/n_cut")) and known(asked) and n > FEW * asked]
+    if not cut:
+        return []
+    counts = (Markup("{} of {}").format(facts.num(f"{at}/n_cut", "whole"), named(facts, at)) for at in cut)
+    return [
+        Markup(
+            "Of answers that have more than one line only the first is judged: {}. Where something else stands "
+            "before the answer, have it left out: of a given one by who wrote it, of a model's by its prompt."
+        ).format(Markup(", ").join(counts))
+    ]
 
 
 __all__ = ["KINDS", "arm_at", "cautions", "headline", "next_steps", "rests_on", "side_of", "subject"]
