@@ -11,6 +11,7 @@ import pytest
 import sharpen
 from sharpen.metrics import open_metric
 from sharpen.study.given import as_answers, n_cut
+from sharpen.study.results import contains_of
 from sharpen.tasks import open_task
 from sharpen.types import Answer, Example, Message
 
@@ -68,3 +69,18 @@ def test_a_task_that_keeps_lines_cuts_none() -> None:
     assert n_cut(as_answers(given, given, open_task("question-answering"), ())) == 1
     assert n_cut(as_answers(given, given, open_task("generation"), ())) == 0
     assert n_cut([Answer("two\nlines", "two\nlines"), Answer("", error="no answer was given")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "held"),
+    [
+        ("<think>could it be 3 kilos ? no</think>\nunknown", "unknown", 0.0),
+        ("<think>hmm</think>3 kilos", "3 kilos", 1.0),
+        ("<think>hmm</think>Thank you!\n\nIt is 3 kilos.", "Thank you!", 1.0),
+        ("<think>3 kilos", "", 0.0),
+        ("", "3 kilos", 1.0),
+    ],
+)
+def test_an_answer_holds_what_was_said_and_not_what_was_thought(raw: str, text: str, held: float) -> None:
+    asked = [Example("1", (Message("user", "What does it weigh?"),), targets=("3 kilos",))]
+    assert contains_of(asked, [Answer(text, raw)]) == [held]

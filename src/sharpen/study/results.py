@@ -10,7 +10,7 @@ from typing import Any
 from sharpen.config import arm_name
 from sharpen.data import Dataset
 from sharpen.evaluation import Comparison, Facts, Rule, compare
-from sharpen.metrics import bounds_of, open_metric, value_of, worst
+from sharpen.metrics import bounds_of, open_metric, value_of, without_thoughts, worst
 from sharpen.study.building import Built
 from sharpen.study.costs import constraints_of, cost_of
 from sharpen.study.dev import DevRace
@@ -118,6 +118,6 @@ class Results:
 
 
 def contains_of(examples: Sequence[Example], answers: Sequence[Answer]) -> list[float]:
-    """For each question 1 if a reference stands in the raw answer, else 0."""
-    raw = [Answer(a.raw or a.text, a.raw, error=a.error) for a in answers]
+    """For each question 1 if a reference stands in the raw answer, else 0; what was only thought is no part of it."""
+    raw = [Answer(without_thoughts(a.raw) if a.raw else a.text, a.raw, error=a.error) for a in answers]
     return [s.value or 0.0 for s in open_metric("contains").score(examples, raw)]
