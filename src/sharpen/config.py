@@ -91,7 +91,7 @@ class Arm(Strict):
 
 
 class Constraints(Strict):
-    """What an arm must keep to be chosen; one that does not is still reported."""
+    """What an arm must keep to be chosen, as far as it is measured; one that does not is still reported."""
 
     p95_seconds: float | None = Field(None, gt=0, description="95th percentile of the time to answer, one at a time")
     memory_gb: float | None = Field(None, gt=0, description="resident memory while answering, gigabytes (1e9 bytes)")

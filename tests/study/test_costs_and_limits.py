@@ -50,6 +50,24 @@ def test_a_limit_that_was_not_measured_is_not_said_to_be_kept(towns: Path) -> No
     assert "kept" in page
 
 
+def test_a_chosen_arm_whose_limits_were_not_measured_is_said_to_be_one(towns: Path) -> None:
+    path = towns.parent / "questions.jsonl"
+    rows = [{**json.loads(line), "id": f"q{n}"} for n, line in enumerate(path.read_text().splitlines())]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    today = [{"id": row["id"], "answer": row["answers"][0]} for row in rows]
+    (towns.parent / "today.jsonl").write_text("".join(json.dumps(row) + "\n" for row in today))
+    arms, limits = "arms=[baseline, {name: today, answers: today.jsonl}]", "p95_seconds: 0.0000001, cost_per_answer: 1"
+    report = sharpen.run(towns, settings=[arms, f"constraints={{{limits}}}"])
+    assert report.winner == "today"
+    said = "Whether today keeps the limit of its p95_seconds and its cost_per_answer was not measured."
+    assert said in report["verdict_text"]
+    page = (report.path / "report.html").read_text()
+    assert said in page
+    assert "Chosen is the cheapest that breaks no constraint, as far as it was measured, and is shown" in page
+    free = sharpen.run(towns, settings=[arms], out=towns.parent / "free")
+    assert (free.winner, "not measured" in free["verdict_text"]) == ("today", False)
+
+
 def test_what_cannot_be_read_as_an_answer_is_counted_apart(towns: Path) -> None:
     path = towns.parent / "questions.jsonl"
     rows = [{**json.loads(line), "id": f"q{n}"} for n, line in enumerate(path.read_text().splitlines())]

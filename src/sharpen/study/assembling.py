@@ -16,11 +16,12 @@ from sharpen.study.sealing import Opened
 
 def assemble(made: Results) -> dict[str, Any]:
     """Judge, compare and write down."""
+    arms = [rows.arm_row(made, b) for b in made.built if not b.seed_of]
     floors = rows.floor_rows(made)
-    remarks = _remarks(floors, made.leader, made.test)
+    remarks = [*_limits(arms, made.compared.winner), *_remarks(floors, made.leader, made.test)]
     return {
         **_question(made),
-        "arms": [rows.arm_row(made, b) for b in made.built if not b.seed_of],
+        "arms": arms,
         "pairs": [asdict(p) for p in made.compared.pairs],
         "floors": floors,
         "oracles": rows.oracle_rows(made),
@@ -77,6 +78,12 @@ def _background(made: Results) -> dict[str, Any]:
         "not_measured": rows.not_measured(made.setting, made.built),
         "environment": dict(made.environment),
     }
+
+
+def _limits(arms: Sequence[Mapping[str, Any]], winner: str | None) -> list[str]:
+    """What nobody knows of the chosen arm: a limit that was not measured is neither broken nor kept."""
+    missed = [f"its {limit}" for a in arms if a["name"] == winner for limit in a["unmeasured_constraints"]]
+    return [f"Whether {winner} keeps the limit of {' and '.join(missed)} was not measured."] if missed else []
 
 
 def _remarks(floors: Sequence[Mapping[str, Any]], leader: str, test: Opened) -> list[str]:
