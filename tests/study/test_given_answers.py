@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import sharpen
+from sharpen.errors import UserError
 from sharpen.metrics import open_metric
 from sharpen.study.given import as_answers, n_cut
 from sharpen.study.results import contains_of
@@ -84,3 +85,19 @@ def test_a_task_that_keeps_lines_cuts_none() -> None:
 def test_an_answer_holds_what_was_said_and_not_what_was_thought(raw: str, text: str, held: float) -> None:
     asked = [Example("1", (Message("user", "What does it weigh?"),), targets=("3 kilos",))]
     assert contains_of(asked, [Answer(text, raw)]) == [held]
+
+
+def test_who_would_ask_or_export_given_answers_is_told_what_they_are(towns: Path, tmp_path: Path) -> None:
+    give(towns, lambda n, reference: reference)
+    report = sharpen.run(towns, settings=[ARMS])
+    assert report.winner == "today"
+    page = (report.path / "report.html").read_text()
+    assert "sharpen ask" not in page
+    assert "sharpen export" not in page
+    says = "today: its answers were given, so there is no program to ask or to export. There are: baseline."
+    with pytest.raises(UserError, match=says):
+        sharpen.ask(report.path, "What colour is it?")
+    with pytest.raises(UserError, match=says):
+        sharpen.export(report.path, tmp_path / "out", arm="today")
+    with pytest.raises(UserError, match="the run has no program called 'nobody'. There are: baseline."):
+        sharpen.ask(report.path, "What colour is it?", "nobody")

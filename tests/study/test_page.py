@@ -948,6 +948,7 @@ def test_what_to_do_next_follows_from_the_report(pages: dict[str, Any]) -> None:
         return next(e for e in pages[name][2].walk() if "next" in e.classes).text
 
     assert "answers that it breaks (1; it fixes 161)" in steps("full_report")
+    assert "sharpen export RUN --to DIR" in steps("full_report")
     assert "looked at 2 times" in steps("full_report")
     assert "stay wrong with the right passage (146 of 350 questions)" in steps("full_report")
     assert "Ship nothing new" in steps("only_baseline")

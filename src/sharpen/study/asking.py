@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sharpen.config import validate
+from sharpen.config import arm_name, validate
 from sharpen.errors import UserError
 from sharpen.models import public_name
 from sharpen.runtime import batch, embeds
@@ -38,10 +38,14 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
     report = read_report(run)
     name = arm or report.winner or report["baseline"]
     programs = folder.programs()
-    if name not in programs:
-        raise UserError(f"the run has no program called {name!r}.", str(run), f"There are: {', '.join(programs)}.")
     kept, base = folder.settings()
-    setting = resolve(validate(kept, str(folder.path / "config.yaml")), (), silent, base)
+    uc = validate(kept, str(folder.path / "config.yaml"))
+    if name not in programs:
+        given = name in [arm_name(a) for a in uc.arms if a.answers]
+        what = f"the run has no program called {name!r}."
+        what = f"{name}: its answers were given, so there is no program to ask or to export." if given else what
+        raise UserError(what, str(run), f"There are: {', '.join(programs)}.")
+    setting = resolve(uc, (), silent, base)
     setting.engines_of = engines_written(folder) or {}
     _as_it_was(folder, setting, programs[name])
     return setting, programs[name]

@@ -108,12 +108,10 @@ def next_steps(facts: Facts) -> list[Markup]:
 
 def _after_better(facts: Facts) -> list[Markup]:
     at = subject(facts)
-    said = [
-        Markup(
-            'Try it: <code>sharpen ask RUN "a question"</code>. '
-            "Take it along: <code>sharpen export RUN --to DIR</code>."
-        )
-    ]
+    said = []
+    if facts.get(f"{at}/fingerprint"):  # answers that were given come from no program
+        ask = Markup('<code>sharpen ask RUN "a question"</code>')
+        said.append(Markup("Try it: {}. Take it along: <code>sharpen export RUN --to DIR</code>.").format(ask))
     if at and (facts.get(f"{at}/broken") or 0) > 0:
         said.insert(
             0,
