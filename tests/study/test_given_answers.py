@@ -11,7 +11,7 @@ import pytest
 import sharpen
 from sharpen.errors import UserError
 from sharpen.metrics import open_metric
-from sharpen.study.given import as_answers, n_cut
+from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.results import contains_of
 from sharpen.tasks import open_task
 from sharpen.types import Answer, Example, Message
@@ -101,3 +101,32 @@ def test_who_would_ask_or_export_given_answers_is_told_what_they_are(towns: Path
         sharpen.export(report.path, tmp_path / "out", arm="today")
     with pytest.raises(UserError, match="the run has no program called 'nobody'. There are: baseline."):
         sharpen.ask(report.path, "What colour is it?", "nobody")
+
+
+def test_answers_under_another_key_are_said_with_the_keys_and_not_for_every_row(towns: Path) -> None:
+    give(towns, lambda n, reference: reference)
+    path = towns.parent / "today.jsonl"
+    path.write_text(path.read_text().replace('"answer"', '"output"'))
+    with pytest.raises(UserError) as caught:
+        sharpen.check(towns, [ARMS])
+    said = [str(p) for p in caught.value.problems]
+    what = "is not an object with an id and a whole text as answer; it has keys id, output."
+    assert said[0] == f'today.jsonl, line 1: {what} Write: {{"id": "…", "answer": "…"}}'
+    assert said[20] == "today.jsonl: 180 more rows have problems. Mend these first; the same command says the next."
+    assert len(said) == 21
+
+
+@pytest.mark.parametrize(
+    ("row", "keys"),
+    [("{}", "; it has no keys"), ('{"id": "q1", "answer": 3}', ""), ("[1]", ""), ('{"id": ', "")],
+)
+def test_keys_are_named_where_they_are_what_is_wrong(tmp_path: Path, row: str, keys: str) -> None:
+    (tmp_path / "a.jsonl").write_text(row)
+    (problem,) = read_given(tmp_path / "a.jsonl", "a.jsonl")[1]
+    assert problem.what == f"is not an object with an id and a whole text as answer{keys}."
+
+
+def test_a_file_that_is_not_there_is_not_said_to_answer_nothing(towns: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", "sharpen.study"), pytest.raises(UserError, match="there is no file nope.jsonl"):
+        sharpen.check(towns, ["arms=[baseline, {name: today, answers: nope.jsonl}]"])
+    assert caplog.text == ""

@@ -19,7 +19,7 @@ from sharpen.data.dataset import (
     prepare,
 )
 from sharpen.data.documents import read_documents
-from sharpen.data.examples import Dropped, read_examples
+from sharpen.data.examples import Dropped, read_examples, shorten
 from sharpen.data.leaks import near_duplicates
 from sharpen.data.shapes import UNANSWERABLE
 from sharpen.data.splitting import cluster, split
@@ -43,6 +43,7 @@ __all__ = [
     "prepare",
     "read_documents",
     "read_examples",
+    "shorten",
     "split",
     "words",
 ]

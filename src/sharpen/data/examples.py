@@ -85,7 +85,7 @@ def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = Non
         _make(rows, name, dict(columns or {}), made)
     elif not made.problems:
         made.problems.append(Problem("holds no rows.", name, "Add examples, one a line."))
-    made.problems = _shorten(made.problems, name)
+    made.problems = shorten(made.problems, name)
     return made
 
 
@@ -96,7 +96,8 @@ def _no_file(path: Path, name: str) -> Problem:
     return Problem(what, name, "Check data.examples.")
 
 
-def _shorten(problems: list[Problem], name: str) -> list[Problem]:
+def shorten(problems: list[Problem], name: str) -> list[Problem]:
+    """The first problems of a file's rows, and how many more there are."""
     if len(problems) <= SHOWN:
         return problems
     more = len(problems) - SHOWN

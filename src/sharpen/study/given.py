@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from sharpen.data import shorten
 from sharpen.errors import Problem
 from sharpen.metrics import has_lines
 from sharpen.runtime import answer_in
@@ -13,7 +15,7 @@ from sharpen.types import Answer, Task
 
 
 def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
-    """Read JSON lines of ``id`` and ``answer``; every line that cannot be read is a problem."""
+    """Read JSON lines of ``id`` and ``answer``; the lines that cannot be read are problems."""
     if path.exists() and not path.is_file():  # a named pipe would be waited for
         return {}, [Problem(f"{name!r} is not a regular file.", "arms", "Name a file of JSON lines.")]
     try:
@@ -27,6 +29,7 @@ def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
     for n, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
+        row: Any = None
         try:
             row = json.loads(line)
             key, answer = row["id"], row["answer"]
@@ -35,15 +38,22 @@ def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
         except (ValueError, KeyError, TypeError, RecursionError):
             good = False
         if not good:
-            do = 'Write: {"id": "…", "answer": "…"}'
-            problems.append(Problem("is not an object with an id and a whole text as answer.", f"{name}, line {n}", do))
+            what = f"is not an object with an id and a whole text as answer{_keys(row)}."
+            problems.append(Problem(what, f"{name}, line {n}", 'Write: {"id": "…", "answer": "…"}'))
         elif str(key) in given:
             problems.append(Problem(f"answers {str(key)[:60]!r} a second time.", f"{name}, line {n}", "Keep one."))
         else:
             given[str(key)] = answer
     if not given and not problems:
         problems.append(Problem("holds no answer.", name, 'Write one line for each: {"id": "…", "answer": "…"}'))
-    return given, problems
+    return given, shorten(problems, name)
+
+
+def _keys(row: Any) -> str:
+    """What a row has instead of an id and an answer."""
+    if not isinstance(row, dict) or row.keys() >= {"id", "answer"}:
+        return ""
+    return f"; it has keys {', '.join(row)}" if row else "; it has no keys"
 
 
 def as_answers(given: Mapping[str, str], ids: Iterable[str], task: Task, labels: Sequence[str]) -> list[Answer]:

@@ -135,7 +135,7 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     found = []
     labels = data.labels if setting.task.chooses else ()
     for arm in (a for a in setting.arms if a.answers):
-        given = read_given(setting.base / str(arm.answers), str(arm.answers))[0]
+        given, unread = read_given(setting.base / str(arm.answers), str(arm.answers))
         hit = sum(map(data.seal.holds, given))
         if given and not hit:
             first = next(iter(given))
@@ -146,7 +146,7 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
             )
             do = f"Give each answer the id that its question has in the examples; {given_by}"
             found.append(Problem(what, str(arm.answers), do))
-        elif hit < data.seal.n:
+        elif hit < data.seal.n and not unread:  # else the lines that cannot be read are what is missing
             log.warning("%s answers %d of %d test questions; the others count as wrong.", arm.answers, hit, data.seal.n)
         answers = as_answers(given, filter(data.seal.holds, given), setting.task, labels)
         if cut := n_cut(answers):
