@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 import sharpen
+from sharpen import config
 from sharpen.errors import UserError
 from sharpen.metrics import open_metric
+from sharpen.study import preflight
 from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.results import contains_of
+from sharpen.study.setting import resolve
 from sharpen.tasks import open_task
-from sharpen.types import Answer, Example, Message
+from sharpen.types import Answer, Example, Message, silent
 
 ARMS = "arms=[baseline, {name: today, answers: today.jsonl}]"
 
@@ -130,3 +133,17 @@ def test_a_file_that_is_not_there_is_not_said_to_answer_nothing(towns: Path, cap
     with caplog.at_level("WARNING", "sharpen.study"), pytest.raises(UserError, match="there is no file nope.jsonl"):
         sharpen.check(towns, ["arms=[baseline, {name: today, answers: nope.jsonl}]"])
     assert caplog.text == ""
+
+
+def test_what_given_answers_make_idle_is_refused(towns: Path) -> None:
+    give(towns, lambda n, reference: reference)
+    arm = "{name: x, does: retrieve, model: 'fake:coin?p=0.9', answers: today.jsonl}"
+    towns.write_text(towns.read_text() + f"arms: [baseline, {arm}]\n")
+    with pytest.raises(UserError) as caught:
+        sharpen.check(towns)
+    (problem,) = caught.value.problems
+    assert problem.where == f"{towns}, line 10: arms: x"
+    assert problem.what == "its answers are given, so does and model would say nothing."
+    assert problem.do == "Leave does and model out, or answers; what a model does is an arm of its own."
+    whole = config.load(towns, [ARMS])
+    assert preflight.arm_problems(resolve(whole, ["seed=1"], silent, towns.parent)) == [], "its defaults are not said"

@@ -97,6 +97,11 @@ def arm_problems(setting: Setting) -> list[Problem]:
         place = f"{where}: {arm_name(arm)}"
         if arm.answers:
             found += read_given(setting.base / arm.answers, arm.answers)[1]
+            idle = [key for key in ("does", "model", "costs") if getattr(arm, key) != getattr(Arm(), key)]
+            if idle:
+                what = f"its answers are given, so {' and '.join(idle)} would say nothing."
+                do = f"Leave {' and '.join(idle)} out, or answers; what a model does is an arm of its own."
+                found.append(Problem(what, place, do))
             continue
         try:
             for name, options in parse_sum(arm.does):
