@@ -56,6 +56,8 @@ def test_from_init_to_an_answer(typed: Typed, tmp_path: Path) -> None:
     assert (status, "Name the run: mine/runs/mine" in said) == (2, True)
     status, out, _ = typed("ask", "mine/runs/mine", "How long can I return goods?", "--json", "--arm", "retrieve")
     assert json.loads(out)["passages"][0]["span"]["source"]
+    status, out, said = typed("ask", "mine/runs/mine", "How long? " * 9000, "--json", "--arm", "baseline")
+    assert (status, out, said.endswith(" Ask a shorter question, or another arm.\n")) == (2, "", True)
 
 
 def test_whatever_a_folder_is_called_its_use_case_can_be_checked(typed: Typed) -> None:

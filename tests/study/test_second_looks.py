@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from sharpen.errors import UserError
 from sharpen.models.fake import FakeModel
 from sharpen.study.folder import arm_folder
 from sharpen.study.setting import store_root
+from sharpen.types import Completion
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
@@ -230,6 +232,23 @@ def test_ask_works_within_an_event_loop(towns: Path) -> None:
         return sharpen.ask(run, "What colour is the tower town1 painted?", "retrieve").text
 
     assert asyncio.run(notebook())
+
+
+def test_asking_without_an_answer_is_an_error_and_says_what_to_do(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = sharpen.run(towns, settings=["arms=[baseline, retrieve]"]).path
+    with pytest.raises(UserError) as caught:
+        sharpen.ask(run, "word " * 9000, "baseline")
+    (problem,) = caught.value.problems
+    tokens = "tokens and this model reads 8192; shorten the question, its passages or its shots."
+    assert re.fullmatch(rf"no answer: the prompt has 9\d{{3}} {re.escape(tokens)}", problem.what)
+    assert problem.do == "Ask a shorter question, or another arm."
+    down = Completion("", finish="error", error="the model's server broke off (ReadError).")
+    monkeypatch.setattr(FakeModel, "generate", lambda self, requests: iter([(0, down)]))
+    with pytest.raises(UserError) as caught:
+        sharpen.ask(run, "What colour is the tower town1 painted?", "baseline")
+    (problem,) = caught.value.problems
+    assert problem.what == "no answer: the model's server broke off (ReadError)."
+    assert problem.do == "Ask again; where it stays so, see whether the model is there."
 
 
 def test_rows_that_bring_their_context_are_documents(tmp_path: Path) -> None:

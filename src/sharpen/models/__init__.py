@@ -15,6 +15,7 @@ from sharpen import parts
 from sharpen.errors import UserError
 from sharpen.models._agreement import Agreement
 from sharpen.models._fetch import listing, pull, show
+from sharpen.models._length import is_too_long
 from sharpen.models._local import Local, cache, expect_causal, expect_embedding, public_name
 from sharpen.models.embedder import open_embedder
 from sharpen.types import Model
@@ -26,6 +27,7 @@ __all__ = [
     "expect_causal",
     "expect_embedding",
     "is_hosted",
+    "is_too_long",
     "listing",
     "open_embedder",
     "open_model",

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs
 import numpy as np
 
 from sharpen.errors import UserError
+from sharpen.models._length import too_long
 from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered, digest
 
 STOP = frozenset(
@@ -86,12 +87,7 @@ class FakeModel:
             cut = " ".join(text.split()[:limit])
             n = len(self.render(request.messages).ids)
             if n > self.context:
-                yield (
-                    i,
-                    Completion(
-                        "", prompt_tokens=n, finish="error", error=f"the prompt has {n} tokens, {self.context} fit."
-                    ),
-                )
+                yield i, Completion("", prompt_tokens=n, finish="error", error=too_long(n, self.context))
                 continue
             done = "length" if len(text.split()) > limit else "stop"
             yield i, Completion(cut, (), (), n, 0, len(cut.split()), 0.0, 0.0, done)

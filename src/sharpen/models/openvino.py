@@ -23,6 +23,7 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.models._chat import Chat
+from sharpen.models._length import too_long
 from sharpen.models._local import Local, read_object
 from sharpen.models._openvino_engine import Engine, Job, chained, fresh
 from sharpen.models._openvino_files import HINTS, compiled, form, off, refused
@@ -130,7 +131,7 @@ class OpenVINOModel:
             return "this model's template leaves nothing of the conversation."
         if n < self.context:
             return ""
-        return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."
+        return too_long(n, self.context)
 
 
 def _blocks(config: Mapping[str, Any]) -> int:

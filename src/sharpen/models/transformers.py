@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.models._chat import Chat
+from sharpen.models._length import too_long
 from sharpen.models._local import Local, read_object, reading, whole_safetensors
 from sharpen.models._quiet import quiet, switch_off
 from sharpen.store import hash_folder
@@ -155,7 +156,7 @@ class TransformersModel:
         fit = [i for i, p in prompts.items() if len(p) < self.context]
         for i in sorted(prompts.keys() - set(fit)):
             n = len(prompts[i])
-            yield i, Completion("", prompt_tokens=n, finish="error", error=self._too_long(n))
+            yield i, Completion("", prompt_tokens=n, finish="error", error=too_long(n, self.context))
         rows, decodings = [prompts[i] for i in fit], [requests[i].decoding for i in fit]
         if self.forest:
             done = _decode.decode(self.forest, self.chat, rows, decodings, self.context)
@@ -178,7 +179,7 @@ class TransformersModel:
         longest = {i: len(p) + max(map(len, choices[i]), default=0) for i, p in prompts.items()}
         fit = [i for i, n in longest.items() if n <= self.context]
         for i in sorted(prompts.keys() - set(fit)):
-            yield i, Likelihoods((), (), len(prompts[i]), error=self._too_long(longest[i]))
+            yield i, Likelihoods((), (), len(prompts[i]), error=too_long(longest[i], self.context))
         rows, sets = [prompts[i] for i in fit], [choices[i] for i in fit]
         module, forest = self._in_fp32()
         done = _rank.rank(forest, rows, sets) if forest else _plain.rank(module, rows, sets)
@@ -198,9 +199,6 @@ class TransformersModel:
                 module = load_module(self.local, self._adapters)[0].to(self.device)
                 self._exact = module, forest(module) if self._packed else None
         return self._exact
-
-    def _too_long(self, n: int) -> str:
-        return f"the prompt has {n} tokens and this model reads {self.context}; use fewer or shorter passages or shots."
 
 
 def transformers(

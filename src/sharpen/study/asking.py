@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sharpen.config import arm_name, validate
 from sharpen.errors import UserError
-from sharpen.models import public_name
+from sharpen.models import is_too_long, public_name
 from sharpen.runtime import batch, embeds
 from sharpen.study.engine import engines_written
 from sharpen.study.folder import RunFolder
@@ -20,13 +20,18 @@ def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
     """Answer a question with the chosen arm of a finished run, through the same path that was evaluated.
 
     Raises:
-        UserError: there is no such run or arm, or the arm has no program (its answers were given).
+        UserError: there is no such run or arm, the arm has no program (its answers were given), or no answer came.
     """
     if any("\ud800" <= c <= "\udfff" for c in question):
         raise UserError("the question holds half a character.", do="Ask it in a terminal whose encoding is UTF-8.")
     setting, program = program_of(run, arm)
     example = Example("asked", (Message("user", question),))
-    return next(batch(program, [example], setting.engines()))[1]  # also within a notebook's own event loop
+    _, answer = next(batch(program, [example], setting.engines()))  # also within a notebook's own event loop
+    if answer.error:
+        again = "Ask again; where it stays so, see whether the model is there."
+        do = "Ask a shorter question, or another arm." if is_too_long(answer.error) else again
+        raise UserError(f"no answer: {answer.error}", do=do)
+    return answer
 
 
 def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System]:
