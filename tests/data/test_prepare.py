@@ -345,6 +345,26 @@ def test_one_single_source_cannot_be_split(base: Path, tmp_path: Path) -> None:
         data.prepare(settings(), base, tmp_path / "store")
 
 
+@pytest.mark.parametrize("empty", [{}, {"source": ""}, {"source": None}], ids=["none", "empty", "null"])
+def test_rows_without_a_source_among_others_are_counted(empty: dict[str, Any], tmp_path: Path) -> None:
+    """Each is a cluster of its own, by which the smallest p falls: nobody would know."""
+    rows = [{"question": f"What about {i}?", "answers": f"answer {i}", "source": f"s{i // 2}"} for i in range(60)]
+    rows = [{**{k: v for k, v in r.items() if k != "source"}, **empty} if i % 4 == 0 else r for i, r in enumerate(rows)]
+    write(tmp_path / "q.jsonl", rows)
+    said = (
+        "15 of 60 rows have no source; each is taken to stand alone, so what belongs together may be torn apart, and p "
+        "values and intervals too small. Give each its source, or split by row (data.split: {by: row})."
+    )
+    asked = Data(examples="q.jsonl", near_duplicates=1.0, split=SPLIT)
+    assert data.load(data.prepare(asked, tmp_path, tmp_path / "s")).notes == (said,)
+    asked = Data(examples="q.jsonl", near_duplicates=1.0, split={**SPLIT, "by": "row"})
+    assert data.load(data.prepare(asked, tmp_path, tmp_path / "s")).notes == ()
+    for name, few in (("train", rows[:30]), ("dev", rows[30:40]), ("test", rows[40:])):
+        write(tmp_path / f"{name}.jsonl", few)
+    asked = Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl", near_duplicates=1.0)
+    assert said in data.load(data.prepare(asked, tmp_path, tmp_path / "s")).notes
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, rows: Any) -> str:
         raise OSError(28, "No space left on device", str(path))

@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,15 +31,11 @@ from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
+from sharpen.data.remarks import alone, remarks
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
 from sharpen.types import Document, Example, digest
-
-FEWEST = {"train": 8, "dev": 4, "test": 8}
-"""Examples below which a split is no use; said as a problem."""
-
-SHOWN = 20  # labels that are named in a sentence
 
 
 @dataclass
@@ -78,7 +73,9 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         _place(work, drafts)
         tell("looking for leaks", 0, None)
         _drop_leaks(work)
-        _check(work)
+        found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
+        work.problems += found
+        work.notes += said
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
     done = not without and set(work.rows) == set(SPLITS) and all(work.rows.values())
     if done and _key(work) != folder.name:
@@ -185,14 +182,10 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.documents = linked.documents
     work.notes += linked.notes()
     s = work.data.split
+    work.notes += alone(linked.examples, s.by, "examples" in drafts)
     if "examples" in drafts:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
         given = split(linked.examples, shares, s.by, s.seed)
-        if s.by in ("source", "group") and not any(getattr(e, s.by) for e in linked.examples):
-            work.notes.append(
-                f"no row has a {s.by}, so every row is taken to stand alone. Where rows belong together (one customer, "
-                f"one document), name the column that says so: data.columns: {{{s.by}: COLUMN}}."
-            )
     else:
         given = [use for use, found in drafts.items() for _ in found]
     work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
@@ -211,43 +204,6 @@ def _drop_leaks(work: Work) -> None:
             work.alike[f"{name} like {' or '.join(judges)}, of another source and with another answer"] = len(alike)
         bad = {leak.row for leak in gone}
         work.rows[name] = [e for i, e in enumerate(work.rows[name]) if i not in bad]
-
-
-def _check(work: Work) -> None:
-    where = ", ".join(work.files.values())
-    for name, fewest in FEWEST.items():
-        n = len(work.rows[name])
-        if n < fewest:
-            do = f"Give at least {fewest}, by more examples or a larger share."
-            work.problems.append(Problem(f"{n} examples are left for {name}.", where, do))
-    by = work.data.split.by
-    if work.rows["test"] and len({cluster(e, by) for e in work.rows["test"]}) < 2:
-        do = "Give rows finer sources, a larger test share, or split by row."
-        work.problems.append(Problem(f"the test split is one single {by}; nothing can be shown with it.", where, do))
-    told = {e.labels or e.targets for e in work.rows["train"]}
-    if len(work.rows["train"]) > 1 and len(told) == 1 and told != {()}:
-        work.notes.append("every reference of train is the same: who always answers that needs no model.")
-    held = Counter(label for e in work.rows["train"] for label in e.labels)
-    known = set(held)
-    if len(known) > 1:
-        work.notes += _single(held)
-    for name in ("dev", "test"):
-        lacking = sorted({label for e in work.rows[name] for label in e.labels} - known)
-        if lacking:
-            listed = ", ".join(lacking[:SHOWN]) + (" …" if len(lacking) > SHOWN else "")
-            do = "Add training examples for them, or split by label."
-            work.problems.append(Problem(f"train lacks {len(lacking)} labels of {name}: {listed}.", where, do))
-
-
-def _single(held: Counter[str]) -> list[str]:
-    """Say which classes have one training example only: often another one, misspelt."""
-    often = [label for label, n in held.items() if n > 1]
-    single, named = [label for label, n in held.items() if n == 1], []
-    for label in single[:SHOWN]:
-        near = get_close_matches(label, often[:1000], n=1, cutoff=0.8) if len(label) <= 100 else []
-        named.append(f"{label} (did you mean {near[0]}?)" if near else label)
-    some = ", ".join(named) + (" …" if len(single) > SHOWN else "")
-    return [f"train has one example only of {len(single)} of {len(held)} classes: {some}."] if single else []
 
 
 def _write(work: Work, folder: Path) -> None:
