@@ -65,7 +65,8 @@ class Data(Strict):
     test: str | None = Field(None, description="rows that are sealed until the end")
     documents: str | None = Field(None, description="a folder or a file")
     columns: dict[str, str] = Field(
-        default_factory=dict, description="our name: name in the file; other columns keep theirs"
+        default_factory=dict,
+        description="our name: name in the file, '' to pass it over; other columns keep theirs",
     )
     split: Split = Split()
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")

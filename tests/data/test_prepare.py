@@ -339,6 +339,27 @@ def test_a_weight_of_nothing_is_refused_with_its_line(base: Path, tmp_path: Path
     assert sorted(weights) == [1.0] * 70 + [2.0]
 
 
+def test_a_column_called_weight_is_said_to_weigh_and_can_be_passed_over(base: Path, tmp_path: Path) -> None:
+    """It may hold the kilos of a parcel, and decided in silence."""
+    weights = [(0.1, 50, 2)[i % 3] for i in range(72)]
+    write(base / "q.jsonl", [question(i // 6, i % 6, weight=w) for i, w in enumerate(weights)])
+
+    def made(**columns: str) -> data.Dataset:
+        return data.load(data.prepare(settings(columns=columns), base, tmp_path / "store"))
+
+    said = made().notes
+    assert said == (
+        "scores are weighted by the column weight, from 0.1 to 50. If that is not meant, have it passed over: "
+        'data.columns: {weight: ""}.',
+    )
+    assert (made(weight="").notes, {e.weight for e in made(weight="").train}) == ((), {1.0})
+    write(base / "q.jsonl", [{**question(i // 6, i % 6), "kilos": w} for i, w in enumerate(weights)])
+    assert made().notes == ()
+    assert made(weight="kilos").notes == (said[0].replace("column weight", "column kilos"),)
+    write(base / "q.jsonl", [question(i // 6, i % 6, weight=3) for i in range(72)])
+    assert made().notes == (), "where all weigh the same, none counts for more"
+
+
 def test_one_single_source_cannot_be_split(base: Path, tmp_path: Path) -> None:
     write(base / "q.jsonl", [question(1, i) for i in range(40)])
     with pytest.raises(UserError, match="are left for test"):

@@ -244,3 +244,18 @@ def test_a_check_shows_the_data_before_the_machine_is_measured(towns: Path, monk
     monkeypatch.setattr(checking.preflight, "calibrate", lambda *a: (told.append("measured"), real(*a))[1])
     found = checking.check(towns, found_data=lambda known: told.append(f"{known['data']['test']['n']} questions"))
     assert told == [f"{found['data']['test']['n']} questions", "measured"]
+
+
+def test_weighted_scores_are_said_to_be_weighted(towns: Path, tmp_path: Path) -> None:
+    """Under the table and on the page: a column that is called weight may mean something else."""
+    file = towns.parent / "questions.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps({**r, "weight": (0.5, 20)[i % 2]}) + "\n" for i, r in enumerate(rows)))
+    report = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
+    assert report["weights"] == [0.5, 20.0]
+    assert "\nscores are weighted by what each row says of its weight, from 0.5 to 20\n" in str(report)
+    said = "scores are weighted by the column weight, from 0.5 to 20. If that is not meant, have it passed over"
+    assert said in (report.path / "report.html").read_text()
+    over = ["arms=[baseline, retrieve]", 'data.columns={weight: ""}']
+    plain = sharpen.run(towns, tmp_path / "plain", settings=over)
+    assert (plain["weights"], "weighted" in str(plain), plain["data"]["notes"]) == (None, False, [])

@@ -58,7 +58,7 @@ def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = Non
     Args:
         path: the file; its ending chooses the reader.
         name: how messages and ids call it.
-        columns: our name of a field -> its name in the file.
+        columns: our name of a field -> its name in the file, or nothing where a column of our name is passed over.
     """
     made = Rows()
     reader = open_reader(path) if path.is_file() else _no_file(path, name)
@@ -109,9 +109,9 @@ def shorten(problems: list[Problem], name: str) -> list[Problem]:
 
 def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> None:
     there = list(dict.fromkeys(key for row in rows for key in row.fields))
-    named = columns.keys()
-    wrong = [_no_name(ours) for ours in named if ours not in KNOWN]
-    for theirs in (c for c in columns.values() if c not in there):
+    named = {ours for ours, theirs in columns.items() if theirs}
+    wrong = [_no_name(ours) for ours in columns if ours not in KNOWN]
+    for theirs in (c for c in columns.values() if c and c not in there):
         near = get_close_matches(theirs, there, n=1, cutoff=0.5)
         do = f"Did you mean {near[0]}?" if near else f"Its columns are: {_listed(there)}."
         wrong.append(Problem(f"has no column {theirs!r}, which data.columns names.", name, do))
@@ -159,7 +159,7 @@ def _renamed(fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
     """Give fields our names; a field of the file that has one of our names but was mapped over is left out."""
     theirs = set(columns.values())
     made = {k: v for k, v in fields.items() if k not in theirs and k not in columns}
-    made.update({ours: fields[name] for ours, name in columns.items() if name in fields})
+    made.update({ours: fields[name] for ours, name in columns.items() if name and name in fields})
     return made
 
 

@@ -1,4 +1,4 @@
-"""What is said of examples that can be read: splits that are too small, rows that stand alone, labels that are rare."""
+"""What is said of examples that can be read: splits that are too small, rows that stand alone or weigh more."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def alone(examples: Sequence[Example], by: str, one_file: bool) -> list[str]:
             f"one document), name the column that says so: data.columns: {{{by}: COLUMN}}."
         ]
     return []
+
+
+def weighted(examples: Sequence[Example], column: str) -> list[str]:
+    """Say that scores are weighted: a column may be called ``weight`` and hold the kilos of a parcel."""
+    least, most = min(e.weight for e in examples), max(e.weight for e in examples)
+    do = 'If that is not meant, have it passed over: data.columns: {weight: ""}.'
+    return [f"scores are weighted by the column {column}, from {least:g} to {most:g}. {do}"] if least < most else []
 
 
 def remarks(rows: Mapping[str, Sequence[Example]], by: str, where: str) -> tuple[list[Problem], list[str]]:

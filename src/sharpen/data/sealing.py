@@ -31,7 +31,7 @@ from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
-from sharpen.data.remarks import alone, remarks
+from sharpen.data.remarks import alone, remarks, weighted
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
@@ -183,6 +183,7 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.notes += linked.notes()
     s = work.data.split
     work.notes += alone(linked.examples, s.by, "examples" in drafts)
+    work.notes += weighted(linked.examples, work.data.columns.get("weight", "weight"))
     if "examples" in drafts:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
         given = split(linked.examples, shares, s.by, s.seed)

@@ -12,6 +12,7 @@ from sharpen.models import public_name
 from sharpen.study import rows
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened
+from sharpen.types import Example
 
 
 def assemble(made: Results) -> dict[str, Any]:
@@ -57,12 +58,19 @@ def _question(made: Results) -> dict[str, Any]:
         "n_test": compared.n_test,
         "n_clusters": compared.n_clusters,
         "cluster_by": uc.data.split.by,
+        "weights": _weights(made.test.examples),
         "smallest_possible_p": compared.smallest_possible_p,
         "minimum_detectable_difference": compared.minimum_detectable_difference,
         "test_opened_at": made.test.opened_at,
         "looks_at_this_test": made.test.looks,
         "seen_before": made.test.seen,
     }
+
+
+def _weights(examples: Sequence[Example]) -> list[float] | None:
+    """The least and the greatest weight of a question; None where all weigh the same."""
+    found = sorted({e.weight for e in examples})
+    return [found[0], found[-1]] if len(found) > 1 else None
 
 
 def _background(made: Results) -> dict[str, Any]:

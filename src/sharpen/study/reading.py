@@ -101,6 +101,9 @@ def _legend(data: Mapping[str, Any]) -> list[str]:
     answers = (data.get("costs") or {}).get("answers")
     spread = f"; cost: of building once and of {answers:,} answers" if answers else ""
     said = [f"{'*: chosen; ' if data['winner'] else ''}holds ref.: share of answers that hold a reference{spread}"]
+    if data.get("weights"):
+        least, most = data["weights"]
+        said.append(f"scores are weighted by what each row says of its weight, from {least:g} to {most:g}")
     arms = [a for a in data["arms"] if a["p_adjusted"] is not None and a["p_adjusted"] < data["alpha"]]
     if any((a["delta_ci_low"] or 0) <= 0 <= (a["delta_ci_high"] or 0) for a in arms):
         said.append("p holds for all arms against the baseline, intervals for all pairs of arms; a verdict needs both")
