@@ -366,6 +366,44 @@ def test_one_single_source_cannot_be_split(base: Path, tmp_path: Path) -> None:
         data.prepare(settings(), base, tmp_path / "store")
 
 
+def splits_of(folder: Path, by: str, name: str = "q.jsonl") -> dict[str, str]:
+    """The first letters of the splits by question, of a split that counts nothing as a leak but what is the same."""
+    asked = Data(examples=name, near_duplicates=1.0, split={**SPLIT, "by": by, "seed": 7})
+    made = data.load(data.prepare(asked, folder, folder / "store"))
+    every = {"r": made.train, "e": made.dev, "t": data.load_sealed(made.seal)}
+    return {e.question: letter for letter, rows in every.items() for e in rows}
+
+
+PINNED = {
+    "source": "errrttttrrrrrrrerrrretttrerrttetrrrteeeertttrerr",
+    "row": "rrettrtrrrrrrtrtetrtrrrteeeterrtrtrrttrereerrret",
+    "label": "reetterttrrrtttrrtrrrtretrrrtttrreeerrrreretrerr",
+}
+
+
+@pytest.mark.parametrize("by", PINNED)
+def test_rows_with_ids_are_split_as_they_always_were(by: str, tmp_path: Path) -> None:
+    """Another split would let yesterday's training rows into today's test."""
+    belongs = [{"source": f"s{i // 4}"} if i % 5 else {} for i in range(48)]
+    rows = [{"id": f"q{i}", "text": f"What is {i}?", "label": f"a{i % 3}", **belongs[i]} for i in range(48)]
+    write(tmp_path / "q.jsonl", rows)
+    found = splits_of(tmp_path, by)
+    assert "".join(found[f"What is {i}?"] for i in range(48)) == PINNED[by]
+
+
+@pytest.mark.parametrize("by", PINNED)
+def test_neither_the_order_of_rows_nor_the_name_of_their_file_changes_the_split(by: str, tmp_path: Path) -> None:
+    """Rows without ids are called by their file and line, and what a line holds changes with every export."""
+    rows = [{"text": f"What is {i}?", "label": f"a{i % 3}"} for i in range(120)]
+    write(tmp_path / "q.jsonl", rows)
+    first = splits_of(tmp_path, by)
+    assert len(first) == 120
+    write(tmp_path / "export.jsonl", [rows[7 * i % 120] for i in range(120)])
+    assert splits_of(tmp_path, by, "export.jsonl") == first
+    made = data.read_examples(tmp_path / "export.jsonl", "export.jsonl")
+    assert [d.example.id for d in made.drafts[:2]] == ["export:1", "export:2"], "given answers name them so"
+
+
 @pytest.mark.parametrize("empty", [{}, {"source": ""}, {"source": None}], ids=["none", "empty", "null"])
 def test_rows_without_a_source_among_others_are_counted(empty: dict[str, Any], tmp_path: Path) -> None:
     """Each is a cluster of its own, by which the smallest p falls: nobody would know."""

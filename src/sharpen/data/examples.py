@@ -34,12 +34,16 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Draft:
-    """An example as read from a row, before its documents are known; ``rest`` is what needs them."""
+    """An example as read from a row, before its documents are known; ``rest`` is what needs them.
+
+    ``content`` is a hash of what it asks and answers, where the row gives no id and so its id is its place in the file.
+    """
 
     example: Example
     file: str
     place: str
     rest: Mapping[str, Any]
+    content: str = ""
 
 
 @dataclass
@@ -126,7 +130,7 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> No
     taken: list[tuple[str, str]] = []
     for row in rows:
         try:
-            example, rest = example_of(_renamed(row.fields, columns), f"{Path(name).stem}:{row.line}", named)
+            example, rest = example_of(_renamed(row.fields, columns), "", named)
             key = _content(example, rest)
             if key in seen:
                 raise Refused("", f"is the same as {seen[key]}")
@@ -134,6 +138,8 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> No
             made.dropped.append(Dropped(name, row.at, columns.get(e.field, e.field), e.reason))
             continue
         seen[key] = row.at
+        content = "" if example.id else digest((example.messages, example.targets, example.labels))
+        example = example if example.id else replace(example, id=f"{Path(name).stem}:{row.line}")
         if example.id in ids:
             taken.append((row.at, example.id))
             ids[example.id] += 1
@@ -141,7 +147,7 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> No
                 ids[example.id] += 1
             example = replace(example, id=f"{example.id}#{ids[example.id]}")
         ids[example.id] = 1
-        made.drafts.append(Draft(example, name, row.at, rest))
+        made.drafts.append(Draft(example, name, row.at, rest, content))
     if taken:
         at, first = taken[0]
         more = f", and {len(taken) - 1} more were" if len(taken) > 1 else ""

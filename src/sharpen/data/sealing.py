@@ -186,7 +186,9 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.notes += weighted(linked.examples, work.data.columns.get("weight", "weight"))
     if "examples" in drafts:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
-        given = split(linked.examples, shares, s.by, s.seed)
+        # A place in a file is no name to split by: in another order, or under another name, it would be another split.
+        named_so = [replace(e, id=d.content or e.id) for e, d in zip(linked.examples, every, strict=True)]
+        given = split(named_so, shares, s.by, s.seed)
     else:
         given = [use for use, found in drafts.items() for _ in found]
     work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}

@@ -1,8 +1,8 @@
 """Which examples are learned from, chosen on, and sealed; whole clusters stay together.
 
 The order is that of a hash of the seed and the cluster's name, so the split depends on neither the order of rows nor
-the platform. Clusters are handed out in that order to whichever split lacks most, and then moved or exchanged as long
-as that brings the shares, counted in questions, closer to what was asked for.
+the platform; examples of one name stay together. Clusters are handed out in that order to whichever split lacks most,
+and then moved or exchanged as long as that brings the shares, counted in questions, closer to what was asked for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def split(examples: Sequence[Example], shares: Mapping[str, float], by: str = "s
     """Return the split (train, dev or test) of each example.
 
     Args:
-        examples: with distinct ids.
+        examples: one that belongs to nothing is named by its id.
         shares: of train, dev and test; they sum to 1.
         by: source, group, row, or label (rows, every label in the same shares).
         seed: another seed gives another split.
