@@ -1,13 +1,14 @@
 """Write ``docs/reference.md`` from the program itself: ``python docs/reference.py``; a test holds it against the file.
 
-Commands come from their own help, keys of the use-case file from its schema, parts from their files.
+Commands come from their own help, keys of the use-case file from its schema, fields of rows from the room that reads
+them, parts from their files.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from sharpen import parts
 from sharpen.cli.main import app
 from sharpen.cli.parts import options_of
 from sharpen.config import schema
+from sharpen.data.fields import BESIDE, DOCUMENT, ROWS, SHAPES_SAID
+from sharpen.data.shapes import SHAPES
 
 TARGET = Path(__file__).with_suffix(".md")
 WIDTH = 100
@@ -74,9 +77,30 @@ def _one(field: Any) -> str:
 def table() -> str:
     """The keys of a use case as a Markdown table."""
     made = schema()
-    rows = [("key", "type", "default", "what it is"), ("---",) * 4]
-    rows += [(f"`{k}`", t, f"`{d}`" if d and d != "needed" else d, w) for k, t, d, w in keys(made, made["$defs"])]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    found = [(f"`{k}`", t, f"`{d}`" if d and d != "needed" else d, w) for k, t, d, w in keys(made, made["$defs"])]
+    return lined(("key", "type", "default", "what it is"), found)
+
+
+def lined(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    every = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in every)
+
+
+def fields() -> Iterator[str]:
+    """What a row of examples may hold."""
+    yield "A row has the fields of one shape; where columns are called otherwise, `data.columns` names them.\n"
+    said = [(f"`{n}`", named(a), named(b) or "its last turn", SHAPES_SAID[n]) for n, a, b, _ in SHAPES]
+    yield lined(("shape", "what asks", "what answers", "what is to be known"), said) + "\n"
+    yield "Beside them any row may have these; other fields are kept and not read.\n"
+    yield lined(("field", "what it says"), [(f"`{name}`", what) for name, what in BESIDE.items()]) + "\n"
+    yield f"Where the document `returns.md` reads `{DOCUMENT}`:\n"
+    yield from (f"{what}:\n\n```json\n{row}\n```\n" for what, row in ROWS.items())
+
+
+def named(names: tuple[str, ...]) -> str:
+    """Fields of which one is enough."""
+    return " or ".join(f"`{n}`" for n in names)
 
 
 def shelf(kind: str) -> Iterator[str]:
@@ -99,7 +123,7 @@ def reference() -> str:
     """The whole page."""
     said = ["# Reference\n", "Written by `python docs/reference.py` from the program itself.\n", "## Commands\n"]
     said += commands(typer.main.get_command(app), "sharpen")
-    said += ["## The use-case file\n", table() + "\n", "## Parts\n"]
+    said += ["## The use-case file\n", table() + "\n", "## Rows of examples\n", *fields(), "## Parts\n"]
     for kind in parts.ROOMS:
         said += [f"### {kind.capitalize()}s\n", *shelf(kind)]
     return "\n".join(said).rstrip() + "\n"

@@ -19,7 +19,11 @@ import sharpen
 from sharpen import parts
 from sharpen.cli.init import init
 from sharpen.cli.parts import BY_PATH, copy
+from sharpen.data import UNANSWERABLE, read_examples
+from sharpen.data.linking import link
+from sharpen.data.shapes import KNOWN
 from sharpen.study.reading import table
+from sharpen.types import Document
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- needs a real model -->\s*)?```python\n(.*?)```", re.S)
@@ -72,6 +76,25 @@ def test_the_reference_is_what_the_program_says() -> None:
     rows = [line for line in made.splitlines() if line.startswith("| `")]
     assert len(rows) > 35
     assert not [row for row in rows if row.endswith("|  |")], "every key says what it is"
+
+
+def test_the_rows_of_the_reference_mean_what_it_says(tmp_path: Path) -> None:
+    """Every field that is known stands there, and the rows that show a known passage and no answer are read as such."""
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    section = text.split("## Rows of examples\n")[1].split("\n## ")[0]
+    assert [name for name in KNOWN if f"`{name}`" not in section] == []
+    (tmp_path / "q.jsonl").write_text("\n".join(re.findall(r"```json\n(.*?)\n```", section, re.S)))
+    (says,) = re.findall(r"`returns.md` reads `(.*?)`", section)
+    found = read_examples(tmp_path / "q.jsonl", "q.jsonl")
+    assert (found.problems, found.dropped) == ([], [])
+    linked = link(found.drafts, [Document("returns.md", says, "returns")], from_contexts=False)
+    told = [([says[s.start : s.end] for s in e.gold], e.targets, e.answerable) for e in linked.examples]
+    assert told == [
+        (["returned for 30 days"], ("30 days",), None),
+        (["Shoes must be unworn."], ("No",), None),
+        ([], (UNANSWERABLE,), False),
+    ]
+    assert not linked.unplaced
 
 
 def test_every_relative_link_leads_somewhere() -> None:

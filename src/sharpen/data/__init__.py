@@ -20,8 +20,8 @@ from sharpen.data.dataset import (
 )
 from sharpen.data.documents import read_documents
 from sharpen.data.examples import Dropped, read_examples, shorten
+from sharpen.data.fields import UNANSWERABLE
 from sharpen.data.leaks import near_duplicates
-from sharpen.data.shapes import UNANSWERABLE
 from sharpen.data.splitting import cluster, split
 from sharpen.data.wording import UNSPACED, words
 

@@ -1,22 +1,9 @@
 """The usual shapes of example rows, told apart by their fields, made into :class:`~sharpen.types.Example`.
 
-========  =============================================================================================
-shape     fields
-========  =============================================================================================
-chat      ``messages`` (role, content) or ``conversations`` (from, value); the last assistant turn is the target
-choice    ``prompt``, ``question``, ``messages`` or ``conversations``, with ``chosen`` and ``rejected`` replies
-alpaca    ``instruction``, ``output`` or ``response``, and ``input``, which is put below the instruction
-pair      ``prompt`` or ``input``, with ``completion``, ``response`` or ``output``: texts, or lists of messages
-qa        ``question``, ``answers`` (a text, a list, or SQuAD's), and ``context`` where the document is in the row
-label     ``text``, and ``label``, ``category`` or ``intent``; ``question`` and ``label``
-summary   ``document``, ``article``, ``dialogue`` or ``text``, and ``summary``
-========  =============================================================================================
-
-Beside these: ``id``, ``source``, ``group``, ``weight``, ``labels``, ``rejected``, ``answerable`` (or SQuAD's
-``is_impossible``), ``gold`` (spans), ``evidence`` (words of the source document). Fields that are none of these are
-kept in ``meta``. What the user named (``data.columns``) asks and answers, and columns that happen to be called like
-another shape's fields are kept in ``meta``, too. A row that cannot be used is a :class:`Refused` with its field and
-reason.
+The shapes are ``SHAPES``; what may stand beside them, and what it says, is in :mod:`sharpen.data.fields`. Fields that
+are none of these are kept in ``meta``. What the user named (``data.columns``) asks and answers, and columns that happen
+to be called like another shape's fields are kept in ``meta``, too. A row that cannot be used is a :class:`Refused` with
+its field and reason.
 """
 
 from __future__ import annotations
@@ -26,17 +13,14 @@ from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from typing import Any
 
+from sharpen.data.fields import BESIDE, UNANSWERABLE
 from sharpen.data.reading import plain_characters
 from sharpen.types import Example, Message
-
-UNANSWERABLE = "Not in our documents."
-"""The target of a question that is marked as not answerable and has no target of its own."""
 
 LIGHTEST = 1e-6  # weight of an example; the heaviest is its inverse, so that sums stay exact
 LONGEST = 2_000_000
 """Characters in a field of an example; a longer one is refused, because no model could read it."""
 
-OPTIONAL = ("id", "source", "group", "weight", "labels", "rejected", "answerable", "is_impossible", "gold", "evidence")
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "developer": "system"}
 _ROLES |= {"function_call": "assistant", "observation": "tool", "function": "tool"}
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
@@ -244,9 +228,7 @@ _BESIDE: Mapping[Shape, Set[str]] = {
 }
 """What a shape reads beside the fields that ask and answer."""
 
-KNOWN = tuple(
-    dict.fromkeys([*(f for _, a, b, _s in SHAPES for f in (*a, *b)), "system", "context", "kto_tag", *OPTIONAL])
-)
+KNOWN = tuple(dict.fromkeys([*(f for _, a, b, _s in SHAPES for f in (*a, *b)), "system", "kto_tag", *BESIDE]))
 """Our names of fields."""
 
 
@@ -323,7 +305,7 @@ def example_of(row: Mapping[str, Any], name: str, named: Set[str] = frozenset())
         made["targets"] = (UNANSWERABLE,)
     if shape in (_chat, _pair, _alpaca) and _is_false(row.get("label", row.get("kto_tag"))):
         raise Refused("label", "is false: it marks the reply as one that is not wanted")
-    used = {ask, answer, *OPTIONAL, "context"} | ({"input", "system"} if shape is _alpaca else set())
+    used = {ask, answer, *BESIDE} | ({"input", "system"} if shape is _alpaca else set())
     if shape is _label and answer in named and "labels" not in named:  # the user said which column holds the class
         used.discard("labels")
     elif row.get("labels") not in (None, "", []):
