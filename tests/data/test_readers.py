@@ -152,6 +152,35 @@ def test_csv_lines_delimiters_and_uneven_rows(tmp_path: Path) -> None:
     assert last == Row(5, {"text": "four", "label": "b"})
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;", "\ufeffsep=;"])
+def test_the_line_that_names_excels_delimiter_is_no_header(first: str, tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(f"{first}\ntext;label\na, b, c;d\nmore\n", encoding="utf-8")
+    row, uneven = rows(path)
+    assert row == Row(3, {"text": "a, b, c", "label": "d"})
+    assert str(uneven) == (
+        "q.csv, line 4: has 1 fields where the header has 2. Put fields that hold the delimiter in double quotes."
+    )
+    path.write_text("sep=\t\ntext,other\tlabel\na\tb\n", encoding="utf-8")
+    assert rows(path) == [Row(3, {"text,other": "a", "label": "b"})]
+    path.write_text("sep=x,label\na,b\n", encoding="utf-8")
+    assert rows(path) == [Row(2, {"sep=x": "a", "label": "b"})], "a column may be called so"
+
+
+@pytest.mark.parametrize(("title", "read_as"), [("Fragen;;", "Fragen"), ("Fragen, Stand Mai", "Fragen, Stand Mai")])
+def test_a_title_above_the_header_is_said_once(title: str, read_as: str, tmp_path: Path) -> None:
+    """And not of every row that it has too many fields."""
+    path = tmp_path / "q.csv"
+    path.write_text(f"{title}\nquestion;answers;source\n" + "Who?;He;p.md\n" * 20, encoding="utf-8")
+    found = read_examples(path, "q.csv")
+    assert list(map(str, found.problems)) == [
+        f"q.csv: none of its 21 rows has as many fields as its header, which was read as: {read_as}. Columns such as "
+        "question and answers are missing: let the file begin with the line that names them."
+    ]
+    path.write_text("question;answers;source\nA?;B\nC?;D;E;F\nWho?;He;p.md\n", encoding="utf-8")
+    assert [p.where for p in read_examples(path, "q.csv").problems] == ["q.csv, line 2", "q.csv, line 3"]
+
+
 CUT = "text,label\none,a\n"
 
 

@@ -1,14 +1,15 @@
 """Examples from comma-separated values with a header line.
 
-The delimiter is a comma, or a semicolon or tab where the header has those instead. Quoted fields may hold line breaks.
-A row with more or fewer fields than the header is dropped with its line. A quote that is missing somewhere takes the
-lines after it along; they are named.
+The delimiter is a comma, or a semicolon or tab where the header has those instead, or what Excel's first line ``sep=;``
+names. Quoted fields may hold line breaks. A row with more or fewer fields than the header is dropped with its line. A
+quote that is missing somewhere takes the lines after it along; they are named.
 """
 
 from __future__ import annotations
 
 import csv as stdlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,17 +34,22 @@ def read_separated(path: Path, name: str, delimiter: str) -> Iterator[Row | Prob
 
 
 def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note]:
+    named = re.match(r'"?sep=(.)"?[ ;,]*(?=\n)', text, re.I)
+    if named:
+        delimiter, text = named[1], text[named.end() :]  # its line stays, empty, so that lines keep their numbers
     head = text.lstrip("\n").partition("\n")[0]
     delimiter = delimiter or max(",;\t", key=lambda d: (head.count(d), d == ","))
     previous = stdlib.field_size_limit(max(len(text), 131072))
     lines = stdlib.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
-    begin = 1
+    waiting: list[Problem] = []  # rows that do not fit the header, until one does
+    begin, fits = 1, False
     try:
         while True:
             try:
                 cells = next(lines)
             except StopIteration:
+                yield from waiting if len(waiting) < 2 else [_no_header(header, len(waiting), name)]
                 return
             except stdlib.Error as e:
                 yield _broken(str(e), begin, lines.line_num, name)
@@ -64,15 +70,25 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
             while len(cells) > len(header) and not cells[-1].strip():
                 cells.pop()
             if len(cells) != len(header):
-                yield Problem(
-                    f"has {len(cells)} fields where the header has {len(header)}.",
-                    f"{name}, line {at}",
-                    "Put fields that hold the delimiter in double quotes.",
-                )
-            else:
+                what = f"has {len(cells)} fields where the header has {len(header)}."
+                do = "Put fields that hold the delimiter in double quotes."
+                waiting.append(Problem(what, f"{name}, line {at}", do))
+                if not fits:
+                    continue
+            yield from waiting
+            waiting = []
+            if len(cells) == len(header):
+                fits = True
                 yield Row(at, dict(zip(header, cells, strict=True)))
     finally:
         stdlib.field_size_limit(previous)
+
+
+def _no_header(header: list[str], rows: int, name: str) -> Problem:
+    """Say once what would be said of every row: what was taken for the header is a title above it."""
+    what = f"none of its {rows} rows has as many fields as its header, which was read as: {', '.join(header)[:300]}."
+    do = "Columns such as question and answers are missing: let the file begin with the line that names them."
+    return Problem(what, name, do)
 
 
 def _broken(said: str, first: int, last: int, name: str) -> Problem:
