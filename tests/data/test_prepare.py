@@ -573,6 +573,18 @@ def test_a_class_with_one_example_is_told(tmp_path: Path) -> None:
     assert any("did you mean Track Order?" in n for n in notes), notes
 
 
+def test_classes_that_differ_in_case_alone_are_named(tmp_path: Path) -> None:
+    """Accuracy takes them for one class, and whoever learns them for two."""
+    classes = ["billing", "BILLING", "gift card", "Gift  card", "refund"]
+    rows = [{"text": f"text {i} is this", "label": classes[i % 5]} for i in range(100)]
+    write(tmp_path / "q.jsonl", rows)
+    asked = Data(examples="q.jsonl", near_duplicates=1.0, split={**SPLIT, "by": "label"})
+    assert data.load(data.prepare(asked, tmp_path, tmp_path / "s")).notes == (
+        "train has classes that differ in case or white space alone: BILLING and billing; Gift  card and gift card. "
+        "accuracy takes them for one, everything else for two; write them alike.",
+    )
+
+
 def test_a_folder_that_may_not_be_read_is_said(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is root everywhere."""
     from sharpen.data import documents

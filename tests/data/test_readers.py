@@ -60,6 +60,32 @@ def test_odd_json_gets_a_sentence(line: str, said: str, tmp_path: Path) -> None:
     assert problem.where == "q.jsonl, line 1"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("q.jsonl", '{"text": "b", "label": "x"}\nROW', "q.jsonl, line 2"),
+        ("q.json", '[{"text": "b", "label": "x"},\nROW]', "q.json, line 2"),
+        ("q.json", '{"rows": [{"text": "b", "label": "x"}, ROW]}', "q.json, row 2"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ('{"text": "a", "label": "x", "text": "c"}', "text"),
+        ('{"messages": [{"role": "user", "content": "a", "content": "c"}]}', "content"),
+    ],
+)
+def test_a_key_that_stands_twice_is_said(
+    name: str, content: str, place: str, row: str, key: str, tmp_path: Path
+) -> None:
+    """The last one would win, and nobody would know."""
+    path = tmp_path / name
+    path.write_text(content.replace("ROW", row), encoding="utf-8")
+    first, twice = rows(path)
+    assert isinstance(first, Row)
+    assert str(twice) == f"{place}: holds the key {key!r} twice. Keep one."
+
+
 def test_json_lists_know_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "q.json"
     path.write_text('[\n {"a": 1},\n\n {"a": 2}\n, 7,\n {"a" 3}]', encoding="utf-8")
@@ -179,6 +205,16 @@ def test_a_title_above_the_header_is_said_once(title: str, read_as: str, tmp_pat
     ]
     path.write_text("question;answers;source\nA?;B\nC?;D;E;F\nWho?;He;p.md\n", encoding="utf-8")
     assert [p.where for p in read_examples(path, "q.csv").problems] == ["q.csv, line 2", "q.csv, line 3"]
+
+
+def test_rows_of_separators_alone_are_counted(tmp_path: Path) -> None:
+    """Excel writes them where something was deleted; an empty line is no row."""
+    path = tmp_path / "q.csv"
+    path.write_text("text;label\n;\na;b\n\n;;;\n \n", encoding="utf-8")
+    found = read_examples(path, "q.csv")
+    dropped = [(d.place, d.field, d.reason) for d in found.dropped]
+    assert dropped == [("line 2", "text", "is empty"), ("line 5", "text", "is empty")]
+    assert ([d.place for d in found.drafts], found.problems) == (["line 3"], [])
 
 
 CUT = "text,label\none,a\n"

@@ -55,7 +55,7 @@ def remarks(rows: Mapping[str, Sequence[Example]], by: str, where: str) -> tuple
         notes.append("every reference of train is the same: who always answers that needs no model.")
     held = Counter(label for e in rows["train"] for label in e.labels)
     if len(held) > 1:
-        notes += _single(held)
+        notes += [*_alike(held), *_single(held)]
     for name in ("dev", "test"):
         lacking = sorted({label for e in rows[name] for label in e.labels} - held.keys())
         if lacking:
@@ -63,6 +63,17 @@ def remarks(rows: Mapping[str, Sequence[Example]], by: str, where: str) -> tuple
             do = "Add training examples for them, or split by label."
             problems.append(Problem(f"train lacks {len(lacking)} labels of {name}: {listed}.", where, do))
     return problems, notes
+
+
+def _alike(held: Counter[str]) -> list[str]:
+    """Name classes that differ in case or white space alone: the metric ``accuracy`` takes them for one."""
+    found: dict[str, list[str]] = {}
+    for label in sorted(held):
+        found.setdefault(" ".join(label.casefold().split()), []).append(label)
+    same = [" and ".join(labels) for labels in found.values() if len(labels) > 1]
+    some = "; ".join(same[:SHOWN]) + (" …" if len(same) > SHOWN else "")
+    what = f"train has classes that differ in case or white space alone: {some}"
+    return [f"{what}. accuracy takes them for one, everything else for two; write them alike."] if same else []
 
 
 def _single(held: Counter[str]) -> list[str]:

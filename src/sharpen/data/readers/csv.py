@@ -11,6 +11,7 @@ import csv as stdlib
 import io
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from sharpen.data.reading import Note, Row, RowReader, read_text
@@ -42,21 +43,23 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
     previous = stdlib.field_size_limit(max(len(text), 131072))
     lines = stdlib.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
-    waiting: list[Problem] = []  # rows that do not fit the header, until one does
+    waiting: list[Row | Problem] = []  # until a row fits the header
     begin, fits = 1, False
     try:
         while True:
             try:
                 cells = next(lines)
             except StopIteration:
-                yield from waiting if len(waiting) < 2 else [_no_header(header, len(waiting), name)]
+                uneven = sum(isinstance(w, Problem) for w in waiting)
+                yield from waiting if uneven < 2 else [_no_header(header, uneven, name)]
                 return
             except stdlib.Error as e:
                 yield _broken(str(e), begin, lines.line_num, name)
                 begin = lines.line_num + 1
                 continue
             at, begin = begin, lines.line_num + 1
-            if not any(c.strip() for c in cells):
+            blank = not any(c.strip() for c in cells)
+            if blank and (len(cells) < 2 or not header):
                 continue
             if not header:
                 header = [c.strip() for c in cells]
@@ -69,17 +72,16 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
                 continue
             while len(cells) > len(header) and not cells[-1].strip():
                 cells.pop()
-            if len(cells) != len(header):
+            if len(cells) == len(header) or blank:  # which is dropped like any row that asks nothing, and counted
+                waiting.append(Row(at, dict(zip_longest(header, cells, fillvalue=""))))
+                fits = fits or not blank
+            else:
                 what = f"has {len(cells)} fields where the header has {len(header)}."
                 do = "Put fields that hold the delimiter in double quotes."
                 waiting.append(Problem(what, f"{name}, line {at}", do))
-                if not fits:
-                    continue
-            yield from waiting
-            waiting = []
-            if len(cells) == len(header):
-                fits = True
-                yield Row(at, dict(zip(header, cells, strict=True)))
+            if fits:
+                yield from waiting
+                waiting = []
     finally:
         stdlib.field_size_limit(previous)
 

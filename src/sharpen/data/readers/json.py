@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-from sharpen.data.readers._values import as_row, kind_of, parse_object, why_broken
+from sharpen.data.readers._values import DECODER, as_row, kind_of, parse_object, why_broken
 from sharpen.data.reading import Note, Row, RowReader, read_text
 from sharpen.errors import Problem, shown
 
 SUFFIXES = (".json",)
-_DECODER = JSONDecoder()
 
 
 def json() -> RowReader:
@@ -51,7 +50,7 @@ def _elements(text: str, name: str) -> Iterator[Row | Problem]:
                 yield Problem("More follows the end of the list, and was not read.", where, "Make it one list.")
             return
         try:
-            value, at = _DECODER.raw_decode(text, at)
+            value, at = DECODER.raw_decode(text, at)
             after = _skip(text, at)
             if text[after : after + 1] not in (",", "]"):
                 raise JSONDecodeError("Expecting ',' or ']'", text, after)
@@ -74,7 +73,7 @@ def _skip(text: str, at: int) -> int:
 def _whole(text: str, name: str) -> Iterator[Row | Problem]:
     """Decode one object and find its rows; lines that are objects themselves are JSON Lines under a wrong name."""
     try:
-        value, end = _DECODER.raw_decode(text, _skip(text, 0))
+        value, end = DECODER.raw_decode(text, _skip(text, 0))
     except (ValueError, RecursionError) as e:
         line = e.lineno if isinstance(e, JSONDecodeError) else 1
         yield Problem(why_broken(e), f"{name}, line {line}", "Mend that line.")
