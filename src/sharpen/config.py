@@ -45,7 +45,9 @@ class Split(Strict):
     train: float = Field(0.70, gt=0, lt=1, description="share to learn from")
     dev: float = Field(0.15, gt=0, lt=1, description="share to choose on")
     test: float = Field(0.15, gt=0, lt=1, description="share that is sealed until the end")
-    by: Literal["source", "group", "row", "label"] = Field("source", description="what is never torn apart")
+    by: Literal["source", "group", "row", "label"] = Field(
+        "source", description="what is never torn apart; label: a row, and each label in the same shares"
+    )
     seed: int = Field(0, ge=0, description="another one gives another split")
 
     @model_validator(mode="after")
@@ -64,10 +66,7 @@ class Data(Strict):
     dev: str | None = Field(None, description="rows to choose on")
     test: str | None = Field(None, description="rows that are sealed until the end")
     documents: str | None = Field(None, description="a folder or a file")
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="our name: name in the file, '' to pass it over; other columns keep theirs",
-    )
+    columns: dict[str, str] = Field({}, description="our name: name in the file, '' to skip it; others keep theirs")
     split: Split = Split()
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 

@@ -654,6 +654,30 @@ def test_ids_of_the_test_stay_what_they_are(tmp_path: Path) -> None:
     assert "15 ids of train are in another file, too; here they are called ID#train." in made.notes
 
 
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        ({"by": "row"}, ()),
+        (
+            {"train": 0.2, "dev": 0.3, "test": 0.5, "by": "row", "seed": 7},
+            ("train: 0.2, dev: 0.3, test: 0.5, seed: 7",),
+        ),
+        ({"by": "row", "seed": 2}, ("seed: 2",)),
+    ],
+)
+def test_shares_and_a_seed_beside_three_files_are_said_to_do_nothing(
+    split: dict[str, Any], said: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name, start, n in (("train", 0, 20), ("dev", 100, 10), ("test", 200, 15)):
+        rows = [{"id": f"{start + i}", "question": f"What is {start + i}?", "answers": f"{i}"} for i in range(n)]
+        write(tmp_path / f"{name}.jsonl", rows)
+    files = Data(train="train.jsonl", dev="dev.jsonl", test="test.jsonl", near_duplicates=1.0, split=split)
+    made = data.load(data.prepare(files, tmp_path, tmp_path / "store"))
+    told = tuple(f"data.split ({s}) does nothing: train, dev and test are files of their own." for s in said)
+    assert made.notes == told
+    assert (len(made.train), len(made.dev), made.seal.n) == (20, 10, 15)
+
+
 def test_very_many_classes_of_one_example_are_counted_soon(tmp_path: Path) -> None:
     single = [{"text": f"text {i} is this", "label": f"a class called {i}"} for i in range(3000)]
     often = [{"text": f"other {i} {j} was that", "label": f"class named {i}"} for i in range(1500) for j in range(2)]

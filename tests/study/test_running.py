@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -259,3 +260,10 @@ def test_weighted_scores_are_said_to_be_weighted(towns: Path, tmp_path: Path) ->
     over = ["arms=[baseline, retrieve]", 'data.columns={weight: ""}']
     plain = sharpen.run(towns, tmp_path / "plain", settings=over)
     assert (plain["weights"], "weighted" in str(plain), plain["data"]["notes"]) == (None, False, [])
+
+
+def test_a_split_by_label_tears_labels_apart_and_says_so(towns: Path) -> None:
+    report = sharpen.run(towns, settings=["arms=[baseline, retrieve]", "data.split.by=label"])
+    assert (report["cluster_by"], report["n_clusters"]) == ("row", report["n_test"])
+    page = (report.path / "report.html").read_text()
+    assert ("A group (row) is never torn apart" in re.sub("<.*?>", "", page), "(label)" in page) == (True, False)

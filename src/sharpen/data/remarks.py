@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from sharpen.data.splitting import cluster
+from sharpen.config import Split
+from sharpen.data.splitting import SPLITS, cluster
 from sharpen.errors import Problem
 from sharpen.types import Example
 
@@ -30,6 +31,14 @@ def alone(examples: Sequence[Example], by: str, one_file: bool) -> list[str]:
             f"one document), name the column that says so: data.columns: {{{by}: COLUMN}}."
         ]
     return []
+
+
+def unused(given: Split) -> list[str]:
+    """Say which settings of the split do nothing where train, dev and test are files."""
+    plain = Split()
+    names = [name for name in (*SPLITS, "seed") if getattr(given, name) != getattr(plain, name)]
+    listed = ", ".join(f"{name}: {getattr(given, name):g}" for name in names)
+    return [f"data.split ({listed}) does nothing: train, dev and test are files of their own."] if names else []
 
 
 def weighted(examples: Sequence[Example], column: str) -> list[str]:

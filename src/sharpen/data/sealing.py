@@ -31,7 +31,7 @@ from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import link
-from sharpen.data.remarks import alone, remarks, weighted
+from sharpen.data.remarks import alone, remarks, unused, weighted
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
@@ -190,6 +190,7 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
         named_so = [replace(e, id=d.content or e.id) for e, d in zip(linked.examples, every, strict=True)]
         given = split(named_so, shares, s.by, s.seed)
     else:
+        work.notes += unused(s)
         given = [use for use, found in drafts.items() for _ in found]
     work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
 

@@ -57,7 +57,7 @@ def _question(made: Results) -> dict[str, Any]:
         "baseline": made.baseline,
         "n_test": compared.n_test,
         "n_clusters": compared.n_clusters,
-        "cluster_by": uc.data.split.by,
+        "cluster_by": "row" if uc.data.split.by == "label" else uc.data.split.by,  # a label's rows are torn apart
         "weights": _weights(made.test.examples),
         "smallest_possible_p": compared.smallest_possible_p,
         "minimum_detectable_difference": compared.minimum_detectable_difference,
