@@ -321,6 +321,29 @@ def test_a_name_that_is_none_of_ours_is_said_with_the_nearest(tmp_path: Path) ->
         assert not [p for p in read_examples(path, "q.jsonl", {name: "importance"}).problems if "no name" in p.what]
 
 
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        ({"question": "q", "answers": "q"}, "question and for answers"),
+        ({"label": "q", "text": "q", "source": "s"}, "label and for text"),
+        ({"prompt": "s", "chosen": "q", "rejected": "q"}, "chosen and for rejected"),
+    ],
+)
+def test_a_column_cannot_both_ask_and_answer(columns: dict[str, str], fields: str, tmp_path: Path) -> None:
+    """The question would be its own reference."""
+    path = write(tmp_path / "q.jsonl", [{"q": "Hi?", "s": "here"}])
+    (said,) = read_examples(path, "q.jsonl", columns).problems
+    assert str(said) == f"data.columns: names the column 'q' for {fields}. Name another column for one of them."
+
+
+def test_a_column_may_be_two_things(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", [{"q": "Hi?", "s": "here"}])
+    found = read_examples(path, "q.jsonl", {"question": "q", "answers": "s", "labels": "s", "source": "s", "id": "q"})
+    assert not found.problems
+    (draft,) = found.drafts
+    assert (draft.example.targets, draft.example.labels, draft.example.source) == (("here",), ("here",), "here")
+
+
 def test_a_wrong_column_is_said_with_the_nearest(tmp_path: Path) -> None:
     path = write(tmp_path / "q.jsonl", [{"frage": "Hi?", "antwort": "Yo"}])
     (problem,) = read_examples(path, "q.jsonl", {"question": "frage", "answers": "antwrt"}).problems

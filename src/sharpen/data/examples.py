@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def shorten(problems: list[Problem], name: str) -> list[Problem]:
 def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> None:
     there = list(dict.fromkeys(key for row in rows for key in row.fields))
     named = {ours for ours, theirs in columns.items() if theirs}
-    wrong = [_no_name(ours) for ours in columns if ours not in KNOWN]
+    wrong = [_no_name(ours) for ours in columns if ours not in KNOWN] + _both(columns)
     for theirs in (c for c in columns.values() if c and c not in there):
         near = get_close_matches(theirs, there, n=1, cutoff=0.5)
         do = f"Did you mean {near[0]}?" if near else f"Its columns are: {_listed(there)}."
@@ -173,6 +174,19 @@ def _no_name(ours: str) -> Problem:
     near = get_close_matches(ours, KNOWN, n=1, cutoff=0.7)
     do = f"Did you mean {near[0]}?" if near else f"Names are: {', '.join(KNOWN)}. Other columns keep their own."
     return Problem("is no name that sharpen has for a field.", f"data.columns: {ours}", do)
+
+
+def _both(columns: Mapping[str, str]) -> list[Problem]:
+    """Columns that were named both for what asks and for what answers, or for a good reply and a bad one."""
+    asks = {f for _, asking, _b, _s in SHAPES for f in asking}
+    right = {f for _, _a, answering, _s in SHAPES for f in answering} | {"labels"}
+    pairs = [(asks, right | {"rejected"}), (right, {"rejected"})]
+    found: dict[str, Problem] = {}
+    for (one, column), (other, same) in combinations([(o, c) for o, c in columns.items() if c], 2):
+        if column == same and any((one in a and other in b) or (one in b and other in a) for a, b in pairs):
+            what = f"names the column {column!r} for {one} and for {other}."
+            found.setdefault(column, Problem(what, "data.columns", "Name another column for one of them."))
+    return list(found.values())
 
 
 def _listed(columns: list[str]) -> str:
