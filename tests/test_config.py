@@ -141,12 +141,13 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         ("just words", "is not a mapping of settings."),
         ("name: x\n  model: y\n", "line 2: is not YAML: mapping values are not allowed here."),
         ("a: [1, 2\n", "is not YAML"),
-        ("a: \x00\n", "is not YAML"),
-        ("a: !!timestamp x\n", "is not YAML"),
+        ("a: 1\nb: \x00\n", "line 2: is not YAML: the character #x0000 is in it. Mend that line."),
+        ("a: 1\nb: !!timestamp x\n", "line 2: is not YAML: 'NoneType' object has no attribute 'groupdict'."),
+        (f"a: 1\nb: [2,\n  {'9' * 5000}]\n", "line 3: is not YAML: Exceeds the limit (4300 digits) for integer string"),
         ("a: !!python/object/apply:os.system [echo]\n", "is not YAML"),
-        ("a: 2024-99-99\n", "is not YAML"),
+        ("a: 1\nb: 2024-99-99\n", "line 2: is not YAML: month must be in 1..12. Mend that line."),
         ("a: &x [*x]\n", "unknown key 'a'"),
-        ("[" * 3000, "is not YAML"),
+        ("[" * 3000, "usecase.yaml: is nested too deeply. Nest less in it."),
     ],
 )
 def test_what_is_no_use_case_is_a_sentence(tmp_path: Path, text: str, says: str) -> None:

@@ -53,6 +53,8 @@ def test_hyphens_are_underscores() -> None:
         ("metric", "exact-macth", "Did you mean exact_match?"),
         ("floor", "zzzz", "There are: "),
         ("task", "", "There are: "),
+        ("task", "./q.jsonl", "One of your own is named by its path: ./q.py"),
+        ("task", "zzzz", "One of your own is named by its path: ./zzzz.py"),
         ("technique", "none.py", "there is no file none.py. Paths of a technique are relative to the use-case file."),
     ],
 )

@@ -207,7 +207,7 @@ def find(kind: str, name: str, base: Path | None = None) -> Part:
         near = get_close_matches(key, known, n=3)
         names = [n.replace("_", "-") if kind == "task" else n for n in near or known]  # as the documents write them
         hint = f"Did you mean {' or '.join(names)}?" if near else f"There are: {', '.join(names)}."
-        own = f" One of your own is named by its path: ./{key}.py" if kind in OWN and not near else ""
+        own = f" One of your own is named by its path: ./{Path(key).stem}.py" if kind in OWN and not near else ""
         raise UserError(f"there is no {kind} called {name!r}.", do=hint + own)
     return known[key]
 

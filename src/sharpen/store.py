@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from yaml.constructor import ConstructorError
+from yaml.reader import ReaderError
 
 from sharpen.errors import UserError
 from sharpen.types import Ref
@@ -283,7 +285,16 @@ def locked(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[Non
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 without two readings of numbers that nobody means: ``1:30`` as 90 and ``010`` as 8."""
+    """YAML 1.1 without two readings of numbers that nobody means: ``1:30`` as 90 and ``010`` as 8.
+
+    Says where a value stands that is none: a date of month 13, a number of 5,000 digits, ``!!timestamp x``.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError) as e:  # the last are PyYAML's own, of a wrong tag
+            raise ConstructorError(None, None, str(e).partition(";")[0], node.start_mark) from None
 
 
 NUMBERS = {  # tag: how it is written
@@ -313,11 +324,15 @@ def parse_yaml(text: str, where: str) -> Any:
     """Parse YAML; ``where`` is named in problems."""
     try:
         return _Loader(text).get_single_data()
-    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as e:
-        # The last three are what PyYAML itself stumbles over in values of a wrong tag, such as ``!!timestamp x``.
+    except RecursionError:
+        raise UserError("is nested too deeply.", where, "Nest less in it.") from None
+    except ReaderError as e:
+        line, what = text.count("\n", 0, e.position) + 1, f"is not YAML: the character #x{e.character:04x} is in it."
+        raise UserError(what, f"{where}, line {line}", "Mend that line.") from None
+    except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
-        where = f"{where}, line {mark.line + 1}" if mark else where
-        raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, "Mend that line.") from None
+        where, do = (f"{where}, line {mark.line + 1}", "Mend that line.") if mark else (where, "Mend it.")
+        raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, do) from None
 
 
 def yaml_lines(path: Path) -> tuple[Lines, list[tuple[str, int]]]:

@@ -352,6 +352,14 @@ def test_a_wrong_column_is_said_with_the_nearest(tmp_path: Path) -> None:
     assert "Its columns are: frage, antwort." in problem.do
 
 
+@pytest.mark.parametrize("between", ["\u00a0", "\u202f", "\t", "  "])
+def test_a_column_is_found_whatever_white_space_it_holds(between: str, tmp_path: Path) -> None:
+    """A no-break space looks like any other: who names the column by a blank would be asked whether they mean it."""
+    path = write(tmp_path / "q.jsonl", [{f"Frage{between}des Kunden": "Hi?", "Antwort": "Yo"}])
+    found = read_examples(path, "q.jsonl", {"question": "Frage des Kunden", "answers": "Antwort"})
+    assert (found.problems, [d.example.question for d in found.drafts]) == ([], ["Hi?"])
+
+
 def test_unknown_shapes_say_what_is_there_and_what_is_expected(tmp_path: Path) -> None:
     path = write(tmp_path / "q.jsonl", [{"qestion": "Hi?", "anser": "Yo"}] * 3)
     found = read_examples(path, "q.jsonl")

@@ -114,6 +114,8 @@ def shorten(problems: list[Problem], name: str) -> list[Problem]:
 
 def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> None:
     there = list(dict.fromkeys(key for row in rows for key in row.fields))
+    plain = {_spaced(c): c for c in reversed(there)}
+    columns = {ours: c if not c or c in there else plain.get(_spaced(c), c) for ours, c in columns.items()}
     named = {ours for ours, theirs in columns.items() if theirs}
     wrong = [_no_name(ours) for ours in columns if ours not in KNOWN] + _both(columns)
     for theirs in (c for c in columns.values() if c and c not in there):
@@ -187,6 +189,11 @@ def _both(columns: Mapping[str, str]) -> list[Problem]:
             what = f"names the column {column!r} for {one} and for {other}."
             found.setdefault(column, Problem(what, "data.columns", "Name another column for one of them."))
     return list(found.values())
+
+
+def _spaced(column: str) -> str:
+    """A name with each white space as a blank: nobody sees that one of them does not break lines."""
+    return " ".join(str(column).split())
 
 
 def _listed(columns: list[str]) -> str:

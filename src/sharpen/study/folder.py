@@ -68,8 +68,8 @@ class RunFolder:
             os.close(handle)
 
     def _others(self) -> list[str]:
-        """What lies in a folder in which no run was begun."""
-        if not self.path.is_dir() or (self.path / "config.yaml").exists():
+        """What lies in a folder in which no run was begun. Damaged settings may have been deleted from one that was."""
+        if not self.path.is_dir() or any((self.path / name).exists() for name in ("config.yaml", ".lock")):
             return []
         return sorted(p.name for p in self.path.iterdir() if not p.name.startswith(".") and p.name not in BEFORE)
 

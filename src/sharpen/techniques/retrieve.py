@@ -12,7 +12,7 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.retrieval import Chunking, Index, build
-from sharpen.techniques._options import count, counts
+from sharpen.techniques._options import LONGEST, count, counts
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Retriever, System, Task, Technique
 
@@ -34,7 +34,8 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
         size: neighbouring paragraphs are joined up to this many words.
         longest: longer paragraphs are cut, in words.
     """
-    ks, sizes = counts("k", k), Chunking(count("size", size), count("longest", longest))
+    ks = counts("k", k)
+    sizes = Chunking(count("size", size, most=LONGEST), count("longest", longest, most=LONGEST))
     if how not in ("auto", *WAYS):
         raise UserError(f"the option how is {how!r}.", do=f"It is one of: auto, {', '.join(WAYS)}.")
 

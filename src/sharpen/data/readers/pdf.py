@@ -40,7 +40,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         file = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError, ValueError) as e:
         locked = "password" in str(e).lower()
-        what = "is locked with a password." if locked else f"is not a PDF that can be read: {str(e)[:150]}."
+        what = "is locked with a password." if locked else f"is not a PDF that can be read: {str(e)[:150].rstrip('.')}."
         yield Problem(what, source, "Save it without one." if locked else "Open it and save it anew.")
         return
     try:
