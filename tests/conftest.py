@@ -21,8 +21,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,26 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SHARPEN_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pages_are_compiled_once() -> Iterator[None]:
+    """Compiling the page's templates takes as long as a small study, and hundreds of tests write a page."""
+    from jinja2 import Environment
+
+    compiled: dict[Any, Any] = {}
+    compile_ = Environment.compile
+
+    def known(self: Environment, source: Any, name: Any = None, filename: Any = None, *rest: Any, **named: Any) -> Any:
+        if rest or named or type(self) is not Environment or "sharpen" not in str(filename):
+            return compile_(self, source, name, filename, *rest, **named)
+        if (source, name) not in compiled:
+            compiled[source, name] = compile_(self, source, name, filename)
+        return compiled[source, name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Environment, "compile", known)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -280,6 +280,7 @@ def test_the_demo_is_copied_whole_and_run_there(typed: Typed, tmp_path: Path, mo
     assert (tmp_path / "anyorganization" / "mine.txt").exists(), "what is there is not written over"
 
 
+@pytest.mark.full
 def test_an_export_that_is_broken_off_leaves_nothing_in_its_way(
     typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

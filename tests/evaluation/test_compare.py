@@ -311,9 +311,9 @@ def test_speed() -> None:
     compare(scores, clusters=clusters, metric=Mean(), baseline="a0")
     taken = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         compare(scores, clusters=clusters, metric=Mean(), baseline="a0")
-        taken.append(time.perf_counter() - began)
+        taken.append(time.process_time() - began)
     assert min(taken) < 1.0, "0.1 s on a quiet machine; the limit allows for a busy one"
 
 

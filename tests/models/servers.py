@@ -192,7 +192,10 @@ class Hosted:
 
         class Handler(_Handler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(sent) < int(self.headers["Content-Length"]):
+                    return  # who asked has gone
+                body = json.loads(sent)
                 with hosted.lock:
                     hosted.calls.append(body)
                     hosted.times.append(time.monotonic())

@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class OpenAIModel:
             raise UserError(what, self.ref, "Set it anew, without quotation marks.")
         headers = {"Accept-Encoding": PACKED} | ({"Authorization": f"Bearer {key}"} if key else {})
         timeout = httpx.Timeout(self.patience.timeout, connect=min(10.0, self.patience.timeout))
-        trusted = httpx.create_ssl_context()
+        trusted = _trusted()
         # No cookies: one that holds odd characters could not be sent back.
         jars = [CookieJar(DefaultCookiePolicy(allowed_domains=[])) for _ in range(n)]
         return [Line(httpx.Client(headers=headers, timeout=timeout, verify=trusted, cookies=jar)) for jar in jars]
@@ -296,6 +297,12 @@ class OpenAIModel:
                 do="Check the address (it usually ends in /v1) and the model's name.",
             )
         return Completion("", finish="error", error=f"the model's server refused the request ({status}): {said}")
+
+
+@cache
+def _trusted() -> Any:
+    """Reading the certificates that are trusted takes longer than a short answer."""
+    return httpx.create_ssl_context()
 
 
 def _ended(completion: Completion, stop: Sequence[str]) -> Completion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,12 @@ def machine() -> dict[str, Any]:
     }
 
 
+@cache
 def code_hash() -> str:
-    """sha256 over sharpen's own source, so that a result names the code that made it."""
+    """sha256 over sharpen's own source, so that a result names the code that made it.
+
+    Read once: what is written there while a process runs is not what it runs.
+    """
     here = Path(sharpen.__file__).parent
     h = hashlib.sha256()
     for path in sorted(p for p in here.rglob("*") if p.suffix in (".py", ".html", ".css") and p.is_file()):
