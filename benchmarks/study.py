@@ -85,9 +85,11 @@ def clocked(out: Path, store: Path) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(parts), encoding="utf-8")
     began = time.monotonic()
-    yield
-    parts[-1]["minutes"] = (time.monotonic() - began) / 60
-    file.write_text(json.dumps(parts), encoding="utf-8")
+    try:
+        yield
+    finally:  # Ctrl-C, too
+        parts[-1]["minutes"] = (time.monotonic() - began) / 60
+        file.write_text(json.dumps(parts), encoding="utf-8")
 
 
 def _empty(folder: Path) -> bool:

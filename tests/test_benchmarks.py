@@ -313,12 +313,19 @@ def test_a_study_says_whether_it_began_cold_and_how_long_it_took(bench: Path, mo
     assert plain["looks_at_this_test"] == 3, "seeds of one public set share a ledger, and here these questions"
 
 
-def test_a_killed_part_leaves_the_time_open(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_ctrl_c_ended_counts_and_a_killed_one_leaves_the_time_open(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(study.sharpen, "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         told(bench, monkeypatch)
     monkeypatch.undo()
     out = bench.parent / "work" / "tiny" / "runs" / "seed-0"
+    found = study.clock(out)
+    assert found["cold"]
+    assert found["wall_minutes"] >= 0
+    killed = study.clocked(out, bench.parent)
+    killed.__enter__()
     assert study.clock(out) == {"cold": True, "cold_models": True, "wall_minutes": None}
 
 
