@@ -30,6 +30,7 @@ SPEEDS = Speeds(
     train_start=2,
     memory_answering=1,
     memory_training=2,
+    memory_token=0.001,
     measuring_seconds=3,
 )
 
@@ -88,8 +89,19 @@ def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
     assert seconds > sum(r["seconds"] for r in rows), "the oracles are asked too"
     assert "retrieve" in rows[1]["why"]
     assert "retrieve" not in rows[2]["why"]
-    assert 1 < rows[2]["memory_gb"] <= 2
-    assert rows[0]["memory_gb"] == 1
+
+
+def test_memory_of_a_training_follows_its_largest_pass() -> None:
+    """A row longer than a pass has one for itself: where the longest had 1,050 tokens a pass of 768 was put down."""
+    sketch = draw()
+    work = sketch.work(Draft(sketch.bench.first("fake:").prompt, 6), {}, Counts())
+    arms = [Arm(does="baseline"), Arm(does="lora")]
+    for each in (0.001, 0.01):
+        rows, _ = estimate(asked(replace(SPEEDS, memory_token=each), sketch), arms, Counts())
+        assert rows[0]["memory_gb"] == 1
+        assert rows[1]["memory_gb"] == pytest.approx(2 + each * work.largest_pass)
+    answering = replace(SPEEDS, memory_answering=9)
+    assert estimate(asked(answering, sketch), arms, Counts())[0][1]["memory_gb"] == 9, "it answers, too"
 
 
 def test_each_arm_is_estimated_by_the_speeds_of_its_own_model() -> None:

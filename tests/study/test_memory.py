@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from sharpen.study.memory import available_gb, give_back, resident_gb
+from sharpen.runtime import give_back
+from sharpen.study.memory import available_gb, resident_gb
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")

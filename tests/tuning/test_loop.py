@@ -15,6 +15,7 @@ from tiny_llama import passages, tiny
 from sharpen.errors import UserError
 from sharpen.tuning import Trained, TrainOptions, Untrainable, train, workload
 from sharpen.tuning.loop import schedule
+from sharpen.tuning.rows import readable
 from sharpen.types import Rendered
 
 torch = pytest.importorskip("torch")
@@ -276,6 +277,10 @@ def test_the_workload_is_known_beforehand(module: Any, rows: list[Rendered], tmp
     )
     assert 0 < planned.dev_tokens < sum(len(r.ids) for r in rows[:4])
     assert workload([], [], options).steps == 0
+    longest = max(len(r.ids[: r.learned[-1]]) for r in readable(rows, 512)[0])
+    tight = replace(options, tokens_per_forward=1)
+    assert workload(rows, [], tight).largest_pass == longest, "a longer row has a pass for itself"
+    assert longest < planned.largest_pass <= options.tokens_per_forward
 
 
 def test_many_epochs_are_not_counted_out(rows: list[Rendered], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sharpen.runtime.answering import adjusted, answer_in, answering, compose
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.drivers import answer, batch, prompts
-from sharpen.runtime.engines import Engines, embeds
+from sharpen.runtime.engines import Engines, embeds, give_back
 
 __all__ = [
     "Answers",
@@ -22,5 +22,6 @@ __all__ = [
     "batch",
     "compose",
     "embeds",
+    "give_back",
     "prompts",
 ]

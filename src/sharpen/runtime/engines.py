@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -21,6 +24,13 @@ BY_MEANING = ("dense", "hybrid")  # ways to search that embed the question
 def embeds(program: System) -> bool:
     """Whether a program embeds each question that it answers."""
     return any(s is not None and s.how in BY_MEANING for s in (program.retriever, program.shots))
+
+
+def give_back() -> None:
+    """Return memory that is no longer used to the system, where its C library can: it keeps what is freed otherwise."""
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Engines:

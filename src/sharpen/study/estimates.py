@@ -24,7 +24,6 @@ from sharpen.tuning.trees import common
 from sharpen.types import Demo, Example, Message, Model, Passage, Prompt, Rendered
 
 SLOWER = 4  # times that fp32 takes of what the fast engine takes
-MEASURED_PASS = 768.0  # tokens of a pass while training's memory was measured
 UNKNOWN = "not known, so this is the least"  # of a technique of the user's own or of another package
 EPOCHS = TrainOptions().num_train_epochs
 MOST = 800  # training questions that are rendered; more say little more
@@ -40,7 +39,7 @@ class Draft:
     demos: int = 0
     near: int = 0
     trained: bool = False
-    pass_tokens: float = 0.0  # of a training step's largest pass, about
+    pass_tokens: int = 0  # of the training's largest pass
     answered: bool = False  # all of dev, while it was chosen
     steps: tuple[str, ...] = ()
 
@@ -103,6 +102,7 @@ class Sketch:
                 round(made.computed_tokens * more),
                 round(made.dev_tokens * dev),
                 round(made.supervised * more),
+                made.largest_pass,
             )
         found: Work = self.known[key]
         return found
@@ -233,8 +233,7 @@ class Estimator:
             checks = 1 + max(1.0, epochs)
             train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
             train += s.train_start + work.steps * s.train_step
-            largest = min(MEASURED_PASS, 2 * work.computed_tokens / max(1, work.steps))
-            after = replace(draft, said=sketch.target, trained=True, answered=False, pass_tokens=largest)
+            after = replace(draft, said=sketch.target, trained=True, answered=False, pass_tokens=work.largest_pass)
             # The first and the last of several validations seldom name the same adapter, so both are asked.
             both = [after] * (2 if epochs > 1 and options.get("choose", "dev") == "dev" else 1)
             tried = self.search(both) + s.tuned_load_seconds * (len(both) - 1)
@@ -277,8 +276,8 @@ class Estimator:
             one = (whole + sketch.labels) / s.label_tokens
         latency = (min(QUESTIONS, len(bench.train)) + 2) * one
         did.append(f"dev and test {asked:.0f} s, latency {latency:.0f} s")
-        tuning = max(0.0, s.memory_training - s.memory_answering) * draft.pass_tokens / MEASURED_PASS
-        memory = s.memory_answering + (tuning if draft.trained else 0.0)
+        tuning = s.memory_training + s.memory_token * draft.pass_tokens if draft.trained else 0.0
+        memory = max(s.memory_answering, tuning)
         return {"arm": arm_name(arm), "seconds": seconds + asked + latency, "memory_gb": memory, "why": ", ".join(did)}
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sharpen.runtime import Engines, batch
-from sharpen.study.memory import give_back, resident_gb
+from sharpen.runtime import Engines, batch, give_back
+from sharpen.study.memory import resident_gb
 from sharpen.types import Example, System
 
 QUESTIONS = 30

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
-from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,10 +24,3 @@ def resident_gb() -> float | None:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
     except (OSError, ValueError):
         return None
-
-
-def give_back() -> None:
-    """Return memory that is no longer used to the system, where its C library can: it keeps what is freed otherwise."""
-    gc.collect()
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)

@@ -14,14 +14,17 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.models import cache, is_hosted
-from sharpen.runtime import Engines, batch
+from sharpen.runtime import Engines, batch, give_back
 from sharpen.store import read_cached, write_text
+from sharpen.study.crowd import Crowd, others_since
 from sharpen.study.environment import machine
 from sharpen.study.latency import spread
 from sharpen.study.memory import resident_gb
 from sharpen.study.setting import Setting
 from sharpen.techniques import Bench
 from sharpen.types import Decoding, Demo, Example, Generate, Message, Model, Progress, Rank, Rendered, System, digest
+
+log = logging.getLogger(__name__)
 
 WORDS = 180  # of the made prompts: about what a question with a passage has
 FEW = 12  # words of a question alone
@@ -32,7 +35,8 @@ TIMES = 3  # it is clocked, for the median: any one time may be another process'
 OWN = 32  # of the use case's questions, from all over the training split
 SHOWN = 3  # worked examples
 WEEK = 7 * 24 * 3600  # seconds
-VERSION = 9  # of how it is measured
+CROWDED = 10 * 60  # seconds; what was measured beside other programs is no longer true once they are gone
+VERSION = 10  # of how it is measured
 SOME = (0, 1005, 2010, 5000)  # made prompts, which differ in length by a few words
 
 
@@ -44,6 +48,7 @@ class Speeds:
     ``answer_alone``: generated tokens a second where one question is asked at a time;
     ``answer_context``: seconds that a generated token takes longer for each token before it;
     ``train_step``: seconds of a training step beside its tokens; ``train_start``: of a training beside its steps;
+    ``memory_training``: what training holds beside the tokens of its largest pass, ``memory_token``: for each of them;
     ``measuring_seconds``: what measuring all this took;
     ``answer_tokens``: how long the untuned model's answers to the use case's own questions are, in tokens, and
     ``shot_tokens`` with some worked examples;
@@ -65,18 +70,20 @@ class Speeds:
     train_start: float
     memory_answering: float
     memory_training: float
+    memory_token: float
     measuring_seconds: float
 
 
 @dataclass(frozen=True)
 class Tuning:
     """Computed tokens trained a second (validation left out), the seconds of a step and of a training beside them, the
-    peak memory then, and the load of what was tuned."""
+    peak memory without the tokens of a pass and for each of them, and the load of what was tuned."""
 
     tokens: float = 0.0
     step: float = 0.0
     start: float = 0.0
     memory: float = 0.0
+    memory_token: float = 0.0
     load: float = 0.0
 
 
@@ -105,6 +112,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, ref: str, s
     tuned = Tuning()
     if trains and "tune" in engines.model(ref).can:
         tuned = Tuning(**kept.of("training", [identity], lambda: asdict(_training(setting, ref, engines))))
+    kept.warn()
     return Speeds(
         load_seconds=answering["load"],
         tuned_load_seconds=tuned.load,
@@ -120,13 +128,15 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, ref: str, s
         train_step=tuned.step,
         train_start=tuned.start,
         memory_answering=answering["memory"],
-        memory_training=max(answering["memory"], tuned.memory),
+        memory_training=tuned.memory,
+        memory_token=tuned.memory_token,
         measuring_seconds=time.perf_counter() - start,
     )
 
 
 RATES = ("prompt", "answer", "alone", "context")
 NO_RATES = dict.fromkeys(RATES, 0.0)
+OTHERS = "others"  # share of the processors that other programs took meanwhile
 MEASURED = {
     "opening": ("load", "memory"),
     "answering": ("load", "memory", *RATES),
@@ -138,25 +148,39 @@ MEASURED = {
 
 @dataclass
 class Kept:
-    """What was measured on this machine, a file each; a week later it is measured again, since machines change."""
+    """What was measured on this machine, a file each; a week later it is measured again, since machines change.
+
+    What was measured beside other programs is kept for minutes; ``others`` is the share that they took at most.
+    """
 
     root: Path
     progress: Progress
     parts: int
     done: int = 0
+    others: float = 0.0
 
     def of(self, what: str, key: list[Any], measure: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Return what was measured before, or measure it: ``what`` is a key of ``MEASURED``."""
         self.done += 1
         path = self.root / "speeds" / f"{what}-{digest([key, machine(), VERSION])}.json"
-        if path.is_file() and time.time() - path.stat().st_mtime < WEEK:
-            known = read_cached(path, lambda data: {k: float(data[k]) for k in MEASURED[what]})
-            if known:
-                return known
-        self.progress("measure this machine's speed", self.done - 1, self.parts)
-        found = measure()
-        write_text(path, json.dumps(found))
-        return found
+        known = read_cached(path, lambda data: {k: float(data[k]) for k in (*MEASURED[what], OTHERS)})
+        if known is None or time.time() - path.stat().st_mtime > (CROWDED if known[OTHERS] else WEEK):
+            self.progress("measure this machine's speed", self.done - 1, self.parts)
+            start = Crowd.now()
+            found = measure()
+            known = {**found, OTHERS: others_since(start)}
+            write_text(path, json.dumps(known))
+        self.others = max(self.others, known.pop(OTHERS))
+        return known
+
+    def warn(self) -> None:
+        """Say it where something was measured beside other programs."""
+        if self.others:
+            log.warning(
+                f"Other programs took {self.others:.0%} of the processors while this machine's speed was measured: it "
+                "is faster alone, estimates are too long, and a budget cuts more than it has to. Let those programs "
+                "end, and begin a new run ten minutes later."
+            )
 
 
 def _opening(ref: str, engines: Engines) -> dict[str, float]:
@@ -287,7 +311,7 @@ def _embedding(engines: Engines) -> float:
 def _training(setting: Setting, ref: str, engines: Engines) -> Tuning:
     """Train some steps on questions alone and some on questions with passages: what a token and a step cost."""
     if hasattr(engines.model(ref), "learn"):
-        return Tuning(1e6, 0.0, 0.0, resident_gb() or 0.0, 0.0)
+        return Tuning(tokens=1e6, memory=resident_gb() or 0.0)
     from sharpen import tuning
     from sharpen.models import pull
     from sharpen.models.transformers import load_module, placed
@@ -301,6 +325,7 @@ def _training(setting: Setting, ref: str, engines: Engines) -> Tuning:
 
     few, many = rows(4, FEW), rows(2, _words_that_fit(engines.model(ref)))
     engines.release()
+    give_back()
     start = time.perf_counter()
     module = placed(load_module(pull(ref))[0])
     log = logging.getLogger("sharpen.tuning")  # what it has to say is of made rows
@@ -315,7 +340,8 @@ def _training(setting: Setting, ref: str, engines: Engines) -> Tuning:
         finally:
             log.setLevel(level)
         large, b = _step(trained, many)
-        peak = trained.peak_memory / 1e9
+        passed = [tuning.workload(part, [], options).largest_pass for part in (few, many)]
+        memory, each = _memory([short.peak_memory / 1e9, trained.peak_memory / 1e9], passed)
         token = (large - small) / (b - a) if large > small else large / b
         del module
         start = time.perf_counter()
@@ -323,7 +349,13 @@ def _training(setting: Setting, ref: str, engines: Engines) -> Tuning:
         if "generate" in tuned.can:
             list(tuned.generate([Generate(ref, (), (Message("user", "?"),), Decoding(1))]))
         load = time.perf_counter() - start
-    return Tuning(1 / token, max(0.0, small - a * token), before, peak, load)
+    return Tuning(1 / token, max(0.0, small - a * token), before, memory, each, load)
+
+
+def _memory(peaks: Sequence[float], tokens: Sequence[int]) -> tuple[float, float]:
+    """Memory of a training without tokens, and for each token of a pass, from two trainings; gigabytes."""
+    each = max(0.0, (peaks[1] - peaks[0]) / (tokens[1] - tokens[0])) if tokens[1] > tokens[0] else 0.0
+    return peaks[1] - each * tokens[1], each
 
 
 def _step(trained: Any, rows: Sequence[Rendered]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
+from sharpen.runtime import give_back
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Message, Ref, System, digest
 
@@ -52,7 +53,8 @@ def tune(
     settings = replace(settings, max_length=min(settings.max_length, getattr(model, "context", settings.max_length)))
     del model
     work = bench.work / digest([program, train, dev, settings])[:16]  # a technique may train twice
-    bench.engines.release()  # training needs the memory
+    bench.engines.release()
+    give_back()  # training needs the memory
     module, tokenizer = load_module(pull(program.model))
     try:
         trained = tuning.train(
@@ -61,8 +63,7 @@ def tune(
     except tuning.Untrainable as e:  # this arm's misfortune; the others are studied
         raise NotAvailable(e.problems) from None
     del module
-    facts = trained.plain()
-    bench.note("trained", {**facts, "options": asdict(settings)})
+    bench.note("trained", {**trained.plain(), "options": asdict(settings)})
 
     about = json.dumps({"options": asdict(settings), "supervised_tokens": trained.supervised_tokens})
 

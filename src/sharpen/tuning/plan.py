@@ -18,7 +18,8 @@ class Work:
     """What a training would do: optimizer steps, tokens of its rows, and how many of them are computed.
 
     ``dev_tokens`` are computed in one validation, forward only (about a third of a training token's time each);
-    ``supervised`` tokens are those that the loss sees.
+    ``supervised`` tokens are those that the loss sees; ``largest_pass``: the computed tokens of the largest pass, on
+    which the memory depends.
     """
 
     steps: int
@@ -26,6 +27,7 @@ class Work:
     computed_tokens: int
     dev_tokens: int
     supervised: int = 0
+    largest_pass: int = 0
 
 
 def steps(rows: Sequence[Row], options: TrainOptions) -> list[tuple[float, list[int]]]:
@@ -60,15 +62,17 @@ def workload(rows: Sequence[Rendered], dev_rows: Sequence[Rendered], options: Tr
         all_steps = len(plan) * options.num_train_epochs / EPOCHS
         times = (min(all_steps, options.max_steps) if options.max_steps >= 0 else all_steps) / len(plan)
 
-    def computed(chosen: Sequence[Row]) -> int:
+    def computed(chosen: Sequence[Row]) -> list[int]:
         share = options.share_prefixes
-        return sum(len(grow(group, share).ids) for group in passes(chosen, options.tokens_per_forward, share))
+        return [len(grow(group, share).ids) for group in passes(chosen, options.tokens_per_forward, share)]
 
     chosen = [[kept[i] for i in step] for _, step in plan]
+    learning = [n for step in chosen for n in computed(step)]
     return Work(
         steps=round(times * len(plan)),
         tokens=round(times * sum(len(row.ids) for step in chosen for row in step)),
-        computed_tokens=round(times * sum(map(computed, chosen))),
-        dev_tokens=computed(dev) if dev else 0,
+        computed_tokens=round(times * sum(learning)),
+        dev_tokens=sum(computed(dev)) if dev else 0,
         supervised=round(times * sum(len(row.learned) for step in chosen for row in step)),
+        largest_pass=max(learning, default=0),
     )
