@@ -208,7 +208,8 @@ def test_whole_studies_are_judged() -> None:
 
     good = end_to_end.judge(many("null", "b" * 17 + "." * 183) + many("helps", "b" * 150 + "." * 50))
     assert all(d["met"] for d in good.values())
-    bad = end_to_end.judge(many("null", "b" * 18 + "." * 182) + many("helps", "b" * 149 + "." * 51, 0.3))
+    more = end_to_end.GAIN + 0.01
+    bad = end_to_end.judge(many("null", "b" * 18 + "." * 182) + many("helps", "b" * 149 + "." * 51, more))
     assert not any(d["met"] for d in bad.values())
 
 

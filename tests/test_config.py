@@ -140,6 +140,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         ("- a\n- b\n", "is not a mapping of settings."),
         ("just words", "is not a mapping of settings."),
         ("name: x\n  model: y\n", "line 2: is not YAML: mapping values are not allowed here."),
+        ("model: fake:\n", 'put text with a colon in quotes, as in model: "fake:".'),
         ("a: [1, 2\n", "is not YAML"),
         ("a: 1\nb: \x00\n", "line 2: is not YAML: the character #x0000 is in it. Mend that line."),
         ("a: 1\nb: !!timestamp x\n", "line 2: is not YAML: 'NoneType' object has no attribute 'groupdict'."),

@@ -332,7 +332,10 @@ def parse_yaml(text: str, where: str) -> Any:
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         where, do = (f"{where}, line {mark.line + 1}", "Mend that line.") if mark else (where, "Mend it.")
-        raise UserError(f"is not YAML: {getattr(e, 'problem', None) or e}.", where, do) from None
+        what = str(getattr(e, "problem", None) or e)
+        if what == "mapping values are not allowed here":
+            do = 'Indent it as its neighbours are, or put text with a colon in quotes, as in model: "fake:".'
+        raise UserError(f"is not YAML: {what}.", where, do) from None
 
 
 def yaml_lines(path: Path) -> tuple[Lines, list[tuple[str, int]]]:
