@@ -188,7 +188,7 @@ def recompute(name: str, seed: int, arm: str, work: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     # The same counts, whatever the clock says.
     (out / "budget.json").write_text(json.dumps(before["estimated"]), encoding="utf-8")
-    settings = [f"data.split.seed={seed}", f"arms=[baseline, {arm}]"]
+    settings = [f"data.split.seed={seed}", f"arms=[{', '.join(dict.fromkeys(('baseline', arm)))}]"]
     with live() as progress:
         report = dict(sharpen.run(prepare(name, work), out, settings, progress).data)
     again = questions(report, out)

@@ -78,7 +78,7 @@ def run(use_case: Path) -> sharpen.Report:
         return known[-1] >= known[0] + 5
 
     points: list[Callable[[], bool]] = [
-        # A checkpoint stands there, whole: one that is being written has a name with a dot, and is nothing to go on from.
+        # A whole checkpoint: one that is being written has a name with a dot, and nobody can go on from it.
         lambda: any((store / "work").glob("*/**/checkpoint-*/*.safetensors")),
         answering,
     ]
