@@ -105,6 +105,24 @@ def test_json_with_one_list_inside_and_json_lines_under_a_wrong_name(tmp_path: P
     assert [r.line for r in rows(path) if isinstance(r, Row)] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"val": [["hi", "greet"]], "train": []}, "holds the list 'val' of 1 (the first is a list), and 1 more such;"),
+        ({"rows": []}, "holds the list 'rows' of nothing;"),
+        ({"a": [{"b": 1}], "c": [{"b": 2}]}, "holds 2 lists of objects;"),
+        ({"a": 1}, "holds no list;"),
+        ("text", "is a string;"),
+    ],
+)
+def test_json_that_holds_no_rows_is_told_what_it_holds(value: object, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    (problem,) = rows(path)
+    assert isinstance(problem, Problem)
+    assert problem.what == f"{said} one list of objects is expected."
+
+
 def test_squad_nesting_becomes_rows(tmp_path: Path) -> None:
     asked = {"id": "q1", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}]}
     article = {"title": "Ada", "paragraphs": [{"context": "Ada wrote.", "qas": [asked]}, {"qas": 3}]}

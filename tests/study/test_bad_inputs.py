@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -257,6 +258,20 @@ def test_every_dropped_row_can_be_looked_up(
     report = sharpen.run(towns, settings=["arms=[baseline, retrieve]"])
     assert (report.path / "dropped.jsonl").read_text() == Path(place).read_text()
     assert "dropped.jsonl" in (report.path / "report.html").read_text()
+
+
+def test_a_check_tells_once_what_gives_the_test_away(
+    towns: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in (towns.parent / "questions.jsonl").read_text().splitlines()[:20]:
+        append(towns.parent, json.dumps({**json.loads(line), "source": "", "id": ""}))
+    monkeypatch.setattr(sys, "argv", ["sharpen", "check", str(towns)])
+    with pytest.raises(SystemExit):
+        main()
+    told = [line for line in capsys.readouterr().out.splitlines() if "leak" in line]
+    assert told
+    assert all(re.fullmatch(r"  dropped \d+: leak, (train|dev) like (dev|test)", line) for line in told)
+    assert len(set(told)) == len(told)
 
 
 def test_a_check_tells_kept_rows_from_removed_ones(

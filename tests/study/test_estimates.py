@@ -91,6 +91,12 @@ def test_steps_that_two_arms_share_are_counted_with_the_first() -> None:
     assert "retrieve" not in rows[2]["why"]
 
 
+def test_what_takes_hardly_any_time_is_not_said_to_take_none() -> None:
+    quick = replace(SPEEDS, prompt=1e9, answer=1e9, answer_alone=1e9, answer_context=0.0)
+    (row,), _ = estimate(asked(quick, draw()), [Arm(does="baseline")], Counts())
+    assert "dev and test under 1 s, latency under 1 s" in row["why"]
+
+
 def test_memory_of_a_training_follows_its_largest_pass() -> None:
     """A row longer than a pass has one for itself: where the longest had 1,050 tokens a pass of 768 was put down."""
     sketch = draw()

@@ -49,11 +49,12 @@ def _data(found: dict[str, Any]) -> None:
     if facts["train"].get("labels"):
         say(f"  classes {len(facts['train']['labels'])}")
     for reason, n in facts["dropped"].items():
-        say(f"  dropped {n}: {reason}")
+        if reason != "leak":  # those are told pair by pair
+            say(f"  dropped {n}: {reason}")
+    for pair, n in facts["leaks"].items():
+        say(f"  dropped {n}: leak, {pair}")
     if facts["dropped"]:
         say(f"  every dropped row with its place and reason: {os.path.relpath(found['dropped'])}")
-    for pair, n in facts["leaks"].items():
-        say(f"  leaks {n}: {pair}")
     if not facts["leaks"]:
         say("  no leak was found")
     for pair, n in facts["alike"].items():

@@ -257,7 +257,7 @@ class Estimator:
             if steps not in self.seen:
                 self.seen.add(steps)
                 seconds += took
-                did.append(step + (f" {took:.0f} s" if took else "") + (f" ({said})" if said else ""))
+                did.append(step + (f" {_time(took)}" if took else "") + (f" ({said})" if said else ""))
         if draft.trained:
             seconds += s.tuned_load_seconds
             more = self.seeds - 1  # built again, and asked the test again
@@ -275,7 +275,7 @@ class Estimator:
         if self.ranks:
             one = (whole + sketch.labels) / s.label_tokens
         latency = (min(QUESTIONS, len(bench.train)) + 2) * one
-        did.append(f"dev and test {asked:.0f} s, latency {latency:.0f} s")
+        did.append(f"dev and test {_time(asked)}, latency {_time(latency)}")
         tuning = s.memory_training + s.memory_token * draft.pass_tokens if draft.trained else 0.0
         memory = max(s.memory_answering, tuning)
         return {"arm": arm_name(arm), "seconds": seconds + asked + latency, "memory_gb": memory, "why": ", ".join(did)}
@@ -338,6 +338,11 @@ def _said(counts: Counts) -> str:
         f"{counts.epochs:g} of the epochs" if counts.epochs != Counts().epochs else "",
     ]
     return ", ".join(s for s in said if s) or "nothing left out"
+
+
+def _time(seconds: float) -> str:
+    """Seconds in words; a model that takes hardly any time is not said to take none."""
+    return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
 
 
 def _numbers(value: int | Sequence[int]) -> list[int]:

@@ -86,8 +86,9 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem]:
     lists = [v for v in value.values() if isinstance(v, list)] if isinstance(value, dict) else []
     tables = [v for v in lists if v and isinstance(v[0], dict)]
     if len(tables) != 1:
-        found = f"holds {len(tables)} lists of rows" if isinstance(value, dict) else f"is {kind_of(value)}"
-        yield Problem(f"{found}; one list of objects is expected.", name, "Save a list of objects, or JSON Lines.")
+        found = _held(value, len(tables)) if isinstance(value, dict) else f"is {kind_of(value)}"
+        do = 'Save a list of objects, or JSON Lines: {"question": ..., "answer": ...}, with one name a field.'
+        yield Problem(f"{found}; one list of objects is expected.", name, do)
         return
     numbers = count(1)
     for nth, item in enumerate(tables[0], 1):
@@ -96,6 +97,19 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem]:
         else:
             number = next(numbers)
             yield as_row(item, number, name, f"row {number}")
+
+
+def _held(value: dict[str, Any], tables: int) -> str:
+    """What an object holds instead of one list of objects."""
+    if tables:
+        return f"holds {tables} lists of objects"
+    lists = {key: v for key, v in value.items() if isinstance(v, list)}
+    if not lists:
+        return "holds no list"
+    name, first = next(((k, v) for k, v in lists.items() if v), next(iter(lists.items())))
+    what = f"{len(first)} (the first is {kind_of(first[0])})" if first else "nothing"
+    more = f", and {len(lists) - 1} more such" if len(lists) > 1 else ""
+    return f"holds the list {shown(name)[:60]!r} of {what}{more}"
 
 
 def _squad(article: dict[str, Any], where: str, numbers: Iterator[int], name: str) -> Iterator[Row | Problem]:
