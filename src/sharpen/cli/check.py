@@ -49,7 +49,7 @@ def _data(found: dict[str, Any]) -> None:
     if facts["train"].get("labels"):
         say(f"  classes {len(facts['train']['labels'])}")
     for reason, n in facts["dropped"].items():
-        if reason != "leak":  # those are told pair by pair
+        if not reason.startswith("leak:"):  # those are told pair by pair
             say(f"  dropped {n}: {reason}")
     for pair, n in facts["leaks"].items():
         say(f"  dropped {n}: leak, {pair}")
