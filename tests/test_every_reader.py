@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,112 @@ def _docx() -> bytes:
     return out.getvalue()
 
 
+def _arrow() -> bytes:
+    pyarrow = pytest.importorskip("pyarrow")
+    out = io.BytesIO()
+    table = pyarrow.Table.from_pylist(ROWS)
+    with pyarrow.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table)
+    return out.getvalue()
+
+
+def _pptx() -> bytes:
+    show = pytest.importorskip("pptx").Presentation()
+    slide = show.slides.add_slide(show.slide_layouts[1])
+    slide.shapes.title.text, slide.placeholders[1].text = "Head", "Some text."
+    out = io.BytesIO()
+    show.save(out)
+    return out.getvalue()
+
+
+def _xlsx() -> bytes:
+    book = pytest.importorskip("openpyxl").Workbook()
+    book.active.append(["Head", "Some text."])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _xls() -> bytes:
+    """The smallest workbook: one sheet of Excel 4 with two cells of text."""
+
+    def record(kind: int, body: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def cell(column: int, text: bytes) -> bytes:
+        return record(0x0204, struct.pack("<HHHH", 0, column, 0, len(text)) + text)
+
+    font = record(0x0231, struct.pack("<HHHB", 200, 0, 0x7FFF, 5) + b"Arial")
+    form = record(0x041E, struct.pack("<HB", 0, 7) + b"General")
+    style = record(0x0443, bytes([0, 0, 0xF5, 0xFF, *bytes(8)]))
+    start = record(0x0409, struct.pack("<HHH", 4, 0x10, 0))
+    return start + font * 4 + form + style + cell(0, b"Head") + cell(1, b"Some text.") + record(0x0A, b"")
+
+
+def compound(streams: dict[str, bytes]) -> bytes:
+    """An OLE file of a few streams, each filled up to the 4,096 bytes from which it has sectors of its own."""
+    each, whole = 8, 0xFFFFFFFE
+    entries = len(streams) + 1
+    folders = -(-entries // 4)
+    first = 1 + folders
+    table = [0xFFFFFFFD, *range(2, first), whole]
+    bodies, listed = b"", []
+    for n, (name, data) in enumerate(streams.items()):
+        assert len(data) <= each * 512
+        begin = first + n * each
+        table += [*range(begin + 1, begin + each), whole]
+        bodies += data.ljust(each * 512, b"\0")
+        listed.append((name, 2, begin, n + 2 if n + 1 < len(streams) else 0xFFFFFFFF, 0xFFFFFFFF, each * 512))
+    root = ("Root Entry", 5, whole, 0xFFFFFFFF, 1, 0)
+    index = b""
+    for name, kind, begin, right, child, size in [root, *listed]:
+        wide = name.encode("utf-16-le") + b"\0\0"
+        index += wide.ljust(64, b"\0") + struct.pack("<HBBIII", len(wide), kind, 1, 0xFFFFFFFF, right, child)
+        index += bytes(36) + struct.pack("<IQ", begin, size)
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, whole, 0, whole, 0) + struct.pack("<I", 0)
+    fat = struct.pack(f"<{len(table)}I", *table)
+    return head.ljust(512, b"\xff") + fat.ljust(512, b"\xff") + index.ljust(folders * 512, b"\0") + bodies
+
+
+def _msg() -> bytes:
+    sent = bytes(32) + struct.pack("<IIQ", 0x00390040, 6, 133_793_426_000_000_000)
+    texts = {"0037": "Head", "0C1A": "Ada", "1000": "Some text."}
+    wide = {f"__substg1.0_{prop}001F": text.encode("utf-16-le") for prop, text in texts.items()}
+    return compound({**wide, "__properties_version1.0": sent})
+
+
+def packed(members: dict[str, bytes | str]) -> bytes:
+    """A zip archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+CONTAINER = '<container><rootfiles><rootfile full-path="O/book.opf"/></rootfiles></container>'
+BOOK = (
+    '<package xmlns="http://www.idpf.org/2007/opf"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
+    "<dc:title>T</dc:title></metadata><manifest>"
+    '<item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>'
+    '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
+    '<spine><itemref idref="n"/><itemref idref="a"/></spine></package>'
+)
+MAIL = (
+    b"From: Ada <ada@example.org>\r\nTo: Ben <ben@example.org>\r\nSubject: Head\r\n"
+    b"Date: Mon, 2 Jun 2025 09:00:00 +0000\r\n"
+    b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n'
+    b"Content-Type: text/html; charset=utf-8\r\n\r\n" + PAGE.encode() + b"\r\n--b\r\n"
+    b'Content-Disposition: attachment; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n'
+)
+NOTEBOOK = {"cells": [{"cell_type": "markdown", "source": ["# Head\n", "Some text."]}], "nbformat": 4}
+FEED = (
+    "<rss><channel><title>T</title><item><title>Head</title>"
+    "<description>&lt;nav>menu&lt;/nav>&lt;p>Some text.&lt;/p></description></item></channel></rss>"
+)
+
+
 def _pdf() -> bytes:
     """The smallest PDF with a line of text."""
     stream = b"BT /F1 12 Tf 72 720 Td (Some text.) Tj ET"
@@ -71,12 +180,30 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "csv": lambda: _table(","),
     "tsv": lambda: _table("\t"),
     "parquet": _parquet,
+    "arrow": _arrow,
     "markdown": lambda: b"---\ntitle: T\n---\n# Head\n\nSome text.\n",
     "text": lambda: b"Some text.\n",
     "html": PAGE.encode,
     "pdf": _pdf,
     "docx": _docx,
+    "pptx": _pptx,
+    "xlsx": _xlsx,
+    "xls": _xls,
+    "msg": _msg,
+    "epub": lambda: packed(
+        {"META-INF/container.xml": CONTAINER, "O/book.opf": BOOK, "O/nav.xhtml": "menu", "O/a.xhtml": PAGE}
+    ),
+    "eml": lambda: MAIL,
+    "ipynb": lambda: json.dumps(NOTEBOOK).encode(),
+    "xml": FEED.encode,
+    "zip": lambda: packed({"a.html": PAGE, "b/c.txt": "Some text."}),
 }
+
+
+@cache
+def sample(name: str) -> bytes:
+    """A reader's sample, made once: Office files hold the time at which they were made."""
+    return SAMPLES[name]()
 
 
 def suffix_of(name: str) -> str:
@@ -121,7 +248,7 @@ def test_page_suffixes_and_factory(name: str) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_reads_its_sample(name: str, folder: Path) -> None:
-    found = read(name, SAMPLES[name](), folder)
+    found = read(name, sample(name), folder)
     assert not [x for x in found if isinstance(x, Problem | Note)]
     if isinstance(found[0], Row):
         assert [dict(r.fields) for r in found] == ROWS
@@ -139,7 +266,7 @@ def test_says_something_of_an_empty_file(name: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_survives_every_cut(name: str, folder: Path) -> None:
-    whole = SAMPLES[name]()
+    whole = sample(name)
     for share in range(1, 40):
         assert isinstance(read(name, whole[: len(whole) * share // 40], folder), list)
 
@@ -148,7 +275,7 @@ def test_survives_every_cut(name: str, folder: Path) -> None:
 @given(data=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_survives_damage(name: str, folder: Path, data: st.DataObject) -> None:
-    whole = bytearray(SAMPLES[name]())
+    whole = bytearray(sample(name))
     for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=20)):
         whole[at] = byte
     read(name, bytes(whole), folder)

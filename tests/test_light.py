@@ -12,6 +12,7 @@ import pytest
 
 HEAVY = {"torch", "transformers", "openvino", "openvino_genai", "pandas", "sklearn", "sentence_transformers", "scipy"}
 HEAVY |= {"peft", "datasets", "pyarrow", "bm25s", "pypdfium2", "docx", "lxml", "gguf", "safetensors", "tokenizers"}
+HEAVY |= {"pptx", "openpyxl", "xlrd", "olefile", "sqlalchemy", "charset_normalizer", "pattern"}
 NUMPY = {"numpy"}
 
 REPORT = """
@@ -47,7 +48,19 @@ def test_listings_load_nothing_heavy(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["tasks", "models", "data", "retrieval", "metrics", "runtime", "tuning", "techniques", "floors", "evaluation"],
+    [
+        "tasks",
+        "models",
+        "data",
+        "retrieval",
+        "metrics",
+        "guards",
+        "runtime",
+        "tuning",
+        "techniques",
+        "floors",
+        "evaluation",
+    ],
 )
 def test_a_room_is_entered_without_anything_heavy(room: str) -> None:
     assert not loaded(f"import sharpen.{room}") & HEAVY

@@ -82,7 +82,13 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
         progress("reading documents", len(files), len(files))
     made.problems = _together(made.problems)
     if not made.documents and not made.problems:
-        made.problems.append(Problem("holds no document.", str(root), "Put Markdown, text, HTML, PDF or DOCX there."))
+        made.problems.append(
+            Problem(
+                "holds no document.",
+                str(root),
+                "Put Markdown, text, HTML, PDF, Office files, e-mail or the like there.",
+            )
+        )
     return made
 
 

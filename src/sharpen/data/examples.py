@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from itertools import combinations
@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from sharpen.data.reading import Row, RowReader, open_reader
+from sharpen.data.reading import SAVED, Note, Row, RowReader, open_reader
 from sharpen.data.shapes import KNOWN, SHAPES, Refused, example_of, shape_of
+from sharpen.data.threads import columns_of, conversations
 from sharpen.errors import Problem
 from sharpen.types import Example, digest
 
@@ -65,36 +66,56 @@ def read_examples(path: Path, name: str, columns: Mapping[str, str] | None = Non
         name: how messages and ids call it.
         columns: our name of a field -> its name in the file, or nothing where a column of our name is passed over.
     """
-    made = Rows()
-    reader = open_reader(path) if path.is_file() else _no_file(path, name)
+    reader = open_reader(path) if path.is_file() or (path / SAVED).is_file() else _no_file(path, name)
     if isinstance(reader, Problem):
-        made.problems.append(Problem(reader.what, name, reader.do))
-        return made
+        return Rows(problems=[Problem(reader.what, name, reader.do)])
     if not isinstance(reader, RowReader):
         kind = path.suffix
-        made.problems.append(Problem(f"{kind} files hold documents, not examples.", name, "Use jsonl, csv or parquet."))
-        return made
+        do = "Use jsonl, csv or parquet."
+        return Rows(problems=[Problem(f"{kind} files hold documents, not examples.", name, do)])
+    return examples_of(reader.rows(path, name), name, columns)
+
+
+def examples_of(found: Iterable[Row | Problem | Note], name: str, columns: Mapping[str, str] | None = None) -> Rows:
+    """Make examples of rows, wherever they come from (a file, a query); otherwise as :func:`read_examples`."""
+    made = Rows()
     rows: list[Row] = []
     try:
-        for found in reader.rows(path, name):
-            if isinstance(found, Row):
-                rows.append(found)
-            elif isinstance(found, Problem):
-                made.problems.append(found)
-                made.dropped.append(Dropped(name, found.where.removeprefix(name).lstrip(",: "), "", found.what))
+        for each in found:
+            if isinstance(each, Row):
+                rows.append(each)
+            elif isinstance(each, Problem):
+                made.problems.append(each)
+                made.dropped.append(Dropped(name, each.where.removeprefix(name).lstrip(",: "), "", each.what))
             else:
-                made.notes.append(f"{found.where}: {found.what}")
+                made.notes.append(f"{each.where}: {each.what}")
     except Exception as e:  # as for documents: a sentence instead of a traceback, whatever the reader is
         made.problems.append(Problem(f"cannot be read ({type(e).__name__}: {str(e)[:200]}).", name, "Save it anew."))
     if rows:
-        _make(rows, name, dict(columns or {}), made)
+        _make(_threaded(rows, name, columns or {}, made), name, dict(columns or {}), made)
     elif not made.problems:
         made.problems.append(Problem("holds no rows.", name, "Add examples, one a line."))
     made.problems = shorten(made.problems, name)
     return made
 
 
+def _threaded(rows: list[Row], name: str, columns: Mapping[str, str], made: Rows) -> list[Row]:
+    """Rows that are posts which reply to each other as conversations; all others as they are."""
+    log = None if columns else columns_of(dict.fromkeys(key for row in rows for key in row.fields))
+    if log is None or any(_fits(row.fields, set()) for row in rows):
+        return rows
+    found = conversations(rows, log)
+    made.dropped += [Dropped(name, place, "", reason) for place, reason in found.dropped]
+    made.notes += [f"{name}: {note}" for note in found.notes]
+    return found.rows or rows
+
+
 def _no_file(path: Path, name: str) -> Problem:
+    if (path / "dataset_dict.json").is_file():
+        splits = ", ".join(sorted(p.parent.name for p in path.glob(f"*/{SAVED}")))
+        return Problem(
+            f"is a folder of several splits: {splits}.", name, "Name the one: the folder, a slash, the split."
+        )
     if path.is_dir():
         return Problem("is a folder, not a file of examples.", name, "Name the file in it; documents have a folder.")
     what = "is not a file that can be read." if path.exists() else "there is no such file."

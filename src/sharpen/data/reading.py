@@ -7,14 +7,18 @@ cannot be read is yielded as a :class:`~sharpen.errors.Problem` between what can
 
 from __future__ import annotations
 
+import gzip
 import importlib
+import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from sharpen import parts
+from sharpen.data.encodings import told
 from sharpen.errors import MissingExtra, Problem
 from sharpen.types import Document
 
@@ -60,6 +64,10 @@ class DocumentReader:
 Reader: TypeAlias = RowReader | DocumentReader
 
 
+SAVED = "state.json"
+"""The file that a folder holds which Hugging Face's datasets saved to disk."""
+
+
 @cache
 def suffixes() -> dict[str, str]:
     """Which reader takes which ending of a file's name, over all readers that there are."""
@@ -75,8 +83,18 @@ def suffixes() -> dict[str, str]:
 
 
 def open_reader(path: Path) -> Reader | Problem:
-    """Return the reader for a file, chosen by its ending, or why there is none."""
-    name = suffixes().get(path.suffix.lower())
+    """Return the reader for a file, chosen by its ending, or why there is none.
+
+    A folder is read where it is a dataset that was saved to disk. A file that ends in ``.gz`` has the reader for the
+    ending before that, which gets it unpacked.
+    """
+    if path.suffix.lower() == ".gz":
+        inner = open_reader(path.with_suffix(""))
+        if isinstance(inner, RowReader):
+            return RowReader(Unpacked(inner.rows))
+        return DocumentReader(Unpacked(inner.documents)) if isinstance(inner, DocumentReader) else inner
+    suffix = ".arrow" if (path / SAVED).is_file() else path.suffix.lower()
+    name = suffixes().get(suffix)
     if name is None:
         return Problem(
             f"there is no reader for files that end in {path.suffix or 'nothing'}.",
@@ -90,11 +108,49 @@ def open_reader(path: Path) -> Reader | Problem:
         return e.problems[0]
 
 
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Unpacked(Generic[Found]):
+    """Reads a file that gzip packed, by a reader of what is in it."""
+
+    read: Callable[[Path, str], Iterator[Found | Problem | Note]]
+
+    def __call__(self, path: Path, name: str) -> Iterator[Found | Problem | Note]:
+        """Unpack into a folder that only this user sees, read, and take it away again."""
+        with tempfile.TemporaryDirectory(prefix="sharpen-") as folder:
+            inner = Path(folder) / f"unpacked{path.with_suffix('').suffix}"
+            if problem := self._unpack(path, inner, name):
+                yield problem
+            else:
+                yield from self.read(inner, name)
+
+    def _unpack(self, path: Path, inner: Path, name: str) -> Problem | None:
+        try:
+            left = self.limit(path.stat().st_size)
+            with gzip.open(path) as packed, inner.open("wb") as made:
+                while piece := packed.read(1 << 20):
+                    left -= len(piece)
+                    if left < 0:
+                        return Problem("unpacks to too much for its size, or for memory.", name, "Check what it is.")
+                    made.write(piece)
+        except (OSError, EOFError, zlib.error) as e:
+            what = f"cannot be unpacked: {getattr(e, 'strerror', '') or str(e)[:150] or 'it is broken'}."
+            return Problem(what, name, "Pack it anew, and check that all of it was copied.")
+        return None
+
+    @staticmethod
+    def limit(size: int) -> int:
+        """Bytes to which a packed file may unpack: a hundredfold, but 64 MB always and 1 GB at most."""
+        return min(1_000_000_000, max(64_000_000, 100 * size))
+
+
 def decode(data: bytes) -> tuple[str, str]:
     """Return the text of a file and, where it was not plain UTF-8, what it was taken for.
 
     A byte-order mark decides; then UTF-8; then UTF-16 without a mark (many NUL bytes); then UTF-8 with damaged places,
-    where most of what is not ASCII is well formed; and at last Windows-1252.
+    where most of what is not ASCII is well formed; then an old encoding that is told for sure; at last Windows-1252.
     """
     for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
@@ -112,6 +168,8 @@ def decode(data: bytes) -> tuple[str, str]:
     broken = text.count("\ufffd")
     if sum(c > "\x7f" for c in text) > 2 * broken:
         return text, f"has {broken} places that are not UTF-8, the first in line {first}; they are shown as \ufffd."
+    if known := told(data):
+        return known[0], f"is not UTF-8 (line {first}); it was read as {known[1]}."
     return data.decode("cp1252", errors="replace"), f"is not UTF-8 (line {first}); it was read as Windows-1252."
 
 

@@ -40,9 +40,6 @@ def html() -> DocumentReader:
 
 
 def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
-    from lxml import etree
-    from lxml import html as pages
-
     try:
         data = path.read_bytes()
     except OSError as e:
@@ -51,20 +48,28 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     text, said = _decode(data)
     if said:
         yield Note(said, source)
-    empty = Problem("holds no text.", source, "If a script shows its content, save the page from a browser.")
+    made, title = page_text(text)
+    if not made:
+        yield Problem("holds no text.", source, "If a script shows its content, save the page from a browser.")
+        return
+    yield Document(source, made, title or Path(source).stem)
+
+
+def page_text(page: str | bytes) -> tuple[str, str]:
+    """Return what a page says and its title; two empty texts where it says nothing."""
+    from lxml import etree
+    from lxml import html as pages
+
+    text = _decode(page)[0] if isinstance(page, bytes) else page
     try:
         # Characters that XML forbids end lxml's parsing; an XML declaration with an encoding is refused for str.
         body = re.sub(r"^\s*<\?xml[^>]*\?>", "", re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", tidy(text)))
-        page = pages.document_fromstring(body, parser=pages.HTMLParser(huge_tree=True, remove_comments=True))
+        tree = pages.document_fromstring(body, parser=pages.HTMLParser(huge_tree=True, remove_comments=True))
     except (etree.LxmlError, ValueError):
-        yield empty
-        return
-    core = _core(page)
+        return "", ""
+    core = _core(tree)
     made = re.sub(r"\n{3,}", "\n\n", "\n".join(_lines(core))).strip()
-    if not made:
-        yield empty
-        return
-    yield Document(source, made, _title(page, core) or Path(source).stem)
+    return made, _title(tree, core) if made else ""
 
 
 def _decode(data: bytes) -> tuple[str, str]:

@@ -17,7 +17,7 @@ SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
 _KEY = re.compile(r"^[\w-]+[ \t]*:", re.M)
 _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M)
-_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.M)
+_HEADING = re.compile(r"^#{1,6}[ \t]+(.+)$", re.M)
 
 
 def markdown() -> DocumentReader:
@@ -37,6 +37,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         if not body.strip():
             yield Note("left out: it holds nothing below its front matter.", source)
             continue
-        named = (_TITLE.search(front[1]) if front else None, _HEADING.search(body))
-        titles = [found[1].strip().strip("\"'").strip() for found in named if found]
+        title, heading = _TITLE.search(front[1]) if front else None, _HEADING.search(body)
+        named = (title[1] if title else "", heading[1].rstrip(" \t#") if heading else "")
+        titles = [name.strip().strip("\"'").strip() for name in named]
         yield Document(source, body, next(filter(None, titles), Path(source).stem))

@@ -1,6 +1,7 @@
 """A document from a plain text file, as it is.
 
-The encoding is found out: UTF-8, UTF-16, or Windows-1252, the last two said in a note. Its title is the file's name.
+The encoding is found out: UTF-8, UTF-16, an older one where its characters fit, or Windows-1252; all but the first are
+said in a note. Its title is the file's name.
 """
 
 from __future__ import annotations
