@@ -1,0 +1,111 @@
+"""Ask the recognisers, settle what overlaps, and find the same values again where they stand elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from sharpen import parts
+from sharpen.errors import UserError
+from sharpen.guards.findings import Finding, Recogniser, settled
+
+WORD = re.compile(r"\w+")
+SHORTEST = 4  # characters of a value that is looked for again
+
+
+@cache
+def all_recognisers(types: tuple[str, ...] = ()) -> tuple[Recogniser, ...]:
+    """Return the recognisers of these types; all that there are where none is named.
+
+    Raises:
+        UserError: no recogniser knows one of the types.
+    """
+    made = [_made(part) for part in parts.all_parts("recogniser").values()]
+    every = sorted({t for r in made for t in r.types})
+    for t in types:
+        if t not in every:
+            raise UserError(f"no recogniser knows the type {t!r}.", do=f"There are: {', '.join(every)}.")
+    return tuple(r for r in made if not types or set(types) & set(r.types))
+
+
+def _made(part: parts.Part) -> Recogniser:
+    """A part's recogniser; of another package's, what it gives is looked at, and its failures bear its name."""
+    with parts.blamed(part):
+        made: Recogniser = parts.factory("recogniser", part.name)()
+    if part.origin == "sharpen":
+        return made
+
+    def guarded(text: str) -> list[Finding]:
+        with parts.blamed(part):
+            found = list(made.find(text))
+            for f in found:
+                parts.expect(f, Finding, "a finding")
+                if not 0 <= f.start < f.end <= len(text):
+                    raise ValueError(f"a finding from {f.start} to {f.end} of a text of {len(text)} characters")
+            return found
+
+    return Recogniser(made.types, guarded)
+
+
+def find(text: str, types: Sequence[str] = ()) -> list[Finding]:
+    """Find personal data and secrets: findings in order, none overlapping.
+
+    Args:
+        text: any text.
+        types: only these, such as ``("EMAIL", "CARD")``; all that there are where none is named.
+    """
+    wanted = tuple(types)
+    found = [f for r in all_recognisers(wanted) for f in r.find(text)]
+    if not found:
+        return found
+    if wanted:
+        found = [f for f in found if f.type in wanted]
+    kept = _trimmed(text, settled(found))
+    again = _again(text, kept)
+    return _trimmed(text, settled([*kept, *again])) if again else kept
+
+
+def _trimmed(text: str, found: Sequence[Finding]) -> list[Finding]:
+    """Findings without white space at their ends; what is left of an overlap may be nothing but signs."""
+    out = []
+    for f in found:
+        value = text[f.start : f.end]
+        if not any(map(str.isalnum, value)):
+            continue
+        if value[0].isspace() or value[-1].isspace():
+            start = f.start + len(value) - len(value.lstrip())
+            f = Finding(f.type, start, start + len(value.strip()), f.score)
+        out.append(f)
+    return out
+
+
+def _again(text: str, found: Sequence[Finding]) -> list[Finding]:
+    """The values found, at other places of the text, as whole words; each word of the text is looked up once."""
+    values: dict[str, dict[str, Finding]] = {}  # by their first word
+    shapes: dict[str, set[tuple[int, int]]] = {}  # characters before that word, and of the whole value
+    covered = {f.start for f in found}
+    for f in found:
+        value = text[f.start : f.end]
+        first = WORD.search(value)
+        if f.end - f.start >= SHORTEST and first:
+            values.setdefault(first[0], {})[value] = f
+            shapes.setdefault(first[0], set()).add((first.start(), len(value)))
+    if not values or len(text) < 2 * SHORTEST:
+        return []
+    ordered = {first: sorted(each, key=lambda s: -s[1])[:20] for first, each in shapes.items()}
+    out = []
+    for m in WORD.finditer(text):
+        same = values.get(m[0])
+        if same is None:
+            continue
+        for before, length in ordered[m[0]]:
+            start = m.start() - before
+            end = start + length
+            if start < 0 or start in covered:
+                continue
+            hit = same.get(text[start:end])
+            if hit and not (end < len(text) and text[end - 1].isalnum() and text[end].isalnum()):
+                out.append(Finding(hit.type, start, end, hit.score))
+                break
+    return out

@@ -1,0 +1,1 @@
+"""Recognisers of personal data and secrets, one file each."""
