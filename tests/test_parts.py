@@ -19,8 +19,11 @@ KINDS = {
     "task": {"question_answering", "classification", "summarization", "generation", "chat"},
     "metric": {"exact_match", "token_f1", "contains", "accuracy", "macro_f1", "rouge_l", "seconds", "tokens"},
     "reader": {"jsonl", "csv", "markdown", "text", "html", "pdf", "docx", "parquet"},
+    "recogniser": {"email", "phone", "card", "iban", "us_ssn", "ip", "person"},
+    "cleaner": {"normalise", "encoding", "markup", "boilerplate", "quality", "lengths", "missing", "language"},
     "model": {"fake", "transformers"},
     "technique": {"instruct", "few_shot", "nearest_shots", "retrieve", "lora"},
+    "augmentation": {"synonym", "deletion", "typos", "paraphrase", "synthetic_qa", "mixture"},
     "floor": {"majority", "tfidf_linear", "embedding_linear", "best_sentence", "first_sentences"},
 }
 
@@ -198,7 +201,7 @@ def test_a_reader_of_another_package_is_asked_or_named(name: str, plugins: Path)
     (plugins / "docs" / "a.rtf").write_text("{\\rtf1 Hello.}")
     (plugins / "q.jsonl").write_text("".join(f'{{"question": "Is it {i}?", "answers": "{i}"}}\n' for i in range(60)))
     code = (
-        "import sys; from pathlib import Path; from sharpen import data; from sharpen.config import Data\n"
+        "import sys; from pathlib import Path; from sharpen import data; from sharpen.inputs import Data\n"
         "base = Path(sys.argv[1])\n"
         "made = data.examine(Data(examples='q.jsonl', documents='docs', near_duplicates=1.0), base, base / 'store')\n"
         "print(made.folder and data.load(made.folder).documents, *made.problems)"

@@ -1,4 +1,4 @@
-"""A part by its name: techniques, metrics, readers, models, floors and tasks.
+"""A part by its name: techniques, metrics, readers, cleaners, augmentations, recognisers, models, floors and tasks.
 
 A part is a file in its room's folder; the file's name is the part's name; the function of that name is its factory;
 the module docstring is its manual page; ``NEEDS`` names the heavy packages it imports, as ``{"package": "extra"}``.
@@ -13,8 +13,9 @@ import errno
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
@@ -30,9 +31,12 @@ ROOMS = {
     "task": "tasks",
     "metric": "metrics",
     "reader": "data/readers",
+    "recogniser": "guards/recognisers",
+    "cleaner": "data/cleaners",
     "model": "models",
     "technique": "techniques",
     "floor": "floors",
+    "augmentation": "data/augmentations",
 }
 OWN = ("technique", "metric", "task")  # kinds that a use case may name by a path
 HERE = Path(__file__).parent
@@ -290,4 +294,29 @@ def factory(kind: str, name: str, base: Path | None = None) -> Callable[..., Any
     if not callable(made):
         missed = AttributeError(f"it has no function {attribute}")
         raise PluginError(f"{kind} {part.name}", part.origin, missed)
+    return made
+
+
+def make(kind: str, name: str, options: Mapping[str, Any], base: Path | None = None) -> Any:
+    """Return a part made with options, as a use case names them.
+
+    Raises:
+        UserError: there is none, or an option is not one of its parameters.
+        PluginError: one that is not ours fails, or is no function.
+    """
+    part = find(kind, name, base)
+    maker = factory(kind, name, base)
+    with blamed(part):
+        known = inspect.signature(maker).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    strange = [k for k in options if k not in known]
+    if strange and not open_ended:
+        raise UserError(
+            f"the {kind} {name} has no option {', '.join(strange)}.",
+            do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts show {kind}/{part.name}",
+        )
+    with blamed(part):
+        made = maker(**options)
+        if not callable(made):
+            raise TypeError(f"its factory made {made!r}, which is no function")
     return made

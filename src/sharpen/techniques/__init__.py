@@ -5,14 +5,12 @@ A technique sees train, dev and documents through the :class:`Bench`; the test s
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sharpen import parts
-from sharpen.errors import UserError
 from sharpen.techniques.bench import Bench, Counts, NotAvailable, Tried
 from sharpen.types import System, Task, Technique, plain, restore
 
@@ -27,20 +25,7 @@ def open_technique(name: str, options: Mapping[str, Any], base: Path | None = No
         PluginError: one that is not ours fails; later, when it improves a program, this is raised as well.
     """
     part = parts.find("technique", name, base)
-    make = parts.factory("technique", name, base)
-    with parts.blamed(part):
-        known = inspect.signature(make).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
-    strange = [k for k in options if k not in known]
-    if strange and not open_ended:
-        raise UserError(
-            f"the technique {name} has no option {', '.join(strange)}.",
-            do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts show technique/{part.name}",
-        )
-    with parts.blamed(part):
-        technique: Technique = make(**options)
-        if not callable(technique):
-            raise TypeError(f"its factory made {technique!r}, which is no function")
+    technique: Technique = parts.make("technique", name, options, base)
     return technique if part.origin == "sharpen" else _checked(technique, part)
 
 

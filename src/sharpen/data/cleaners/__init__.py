@@ -1,0 +1,1 @@
+"""Cleaners of texts and rows, one file each."""

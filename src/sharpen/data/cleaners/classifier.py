@@ -1,0 +1,78 @@
+"""A classifier of good texts: curated ones as positives, the candidates themselves as negatives, a score per text.
+
+Hashed words and pairs of words with logistic regression, as GPT-3's filter (Brown et al. 2020, appendix A).
+The score is the probability of being like the curated ones; texts below ``least`` are dropped. Candidates are read once
+and a sample of them is learned from; a score is meant to be compared with others of the same run. It prefers what the
+curated texts are about, not only how well they are written.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sharpen.data.cleaning import Outcome, TextCleaner
+from sharpen.errors import UserError
+
+NEEDS = {"sklearn": "floors"}
+SAMPLE = 20_000
+
+
+def classifier(good: Sequence[str] = (), least: float = 0.5, seed: int = 0) -> TextCleaner:
+    """Return the cleaner.
+
+    Args:
+        good: curated texts; at least 10.
+        least: score below which a text is dropped; 0 keeps all and only gives scores.
+        seed: of the sample of candidates.
+    """
+
+    def learned(texts: Iterable[str]) -> TextCleaner:
+        if len(good) < 10:
+            do = "Give at least 10 texts as good, from the domain and as you want them."
+            raise UserError(f"{len(good)} good texts are too few to learn from.", "cleaner classifier", do)
+        sample = _sample(texts, seed)
+        score = _fitted(good, sample)
+
+        def scored(batch: Sequence[str]) -> list[Outcome]:
+            return [_one(t, s, least) for t, s in zip(batch, score(batch), strict=True)]
+
+        return TextCleaner(("unlike_the_good",), scored)
+
+    return TextCleaner(("unlike_the_good",), lambda batch: [Outcome(t) for t in batch], learned)
+
+
+def _one(text: str, score: float, least: float) -> Outcome:
+    if score < least:
+        reason = f"its score is {score:.2f}, and {least:.2f} is asked for"
+        return Outcome(None, ("unlike_the_good",), reason, score)
+    return Outcome(text, score=score)
+
+
+def _sample(texts: Iterable[str], seed: int, size: int = SAMPLE) -> list[str]:
+    """So many of any number of texts, each with the same chance (reservoir sampling)."""
+    draw, held = random.Random(seed), []
+    for at, text in enumerate(texts):
+        if at < size:
+            held.append(text)
+        elif (place := draw.randrange(at + 1)) < size:
+            held[place] = text
+    return held
+
+
+def _fitted(good: Sequence[str], others: Sequence[str]) -> Any:
+    """A function from texts to the probability of being good."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    features = HashingVectorizer(n_features=1 << 18, ngram_range=(1, 2), alternate_sign=False, norm="l2")
+    curated = set(good)
+    bad = [t for t in others if t not in curated]
+    if not bad:
+        return lambda batch: [1.0 for _ in batch]
+    model = LogisticRegression(class_weight="balanced", C=10.0, max_iter=200)
+    model.fit(features.transform([*good, *bad]), [1] * len(good) + [0] * len(bad))
+    return lambda batch: (
+        [round(float(p), 4) for p in model.predict_proba(features.transform(batch))[:, 1]] if batch else []
+    )
