@@ -1,0 +1,192 @@
+"""Drafts: every span is where its answer stands, nothing is confirmed but by a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sharpen.data.labels.drafts import as_items, confirmed, distinct
+from sharpen.data.labels.proposing import by_headings, by_model, cloze, from_logs, paragraphs
+from sharpen.data.labels.queue import Queue
+from sharpen.types import Document, Span
+
+TEXT = """# Returns
+
+Goods can be sent back within 30 days of delivery, in their box.
+The fee is on us.
+
+## How to send a parcel
+
+Print the label and bring the parcel to Alpine Post before Friday.
+
+```
+# no heading, 99 bottles of beer on the wall
+```
+
+## Who pays?
+
+The shop pays.
+
+# Shipping
+
+## Costs
+
+Orders below 50 € cost 4.90 € to ship.
+"""
+DOCUMENT = Document("shop.md", TEXT)
+OTHER = Document("b.md", "# Club\r\n\r\n## Costs\r\n\r\nMembers of the club pay 12 % less every day.\r\n")
+
+
+def stands(draft, documents=(DOCUMENT, OTHER)) -> bool:  # type: ignore[no-untyped-def]
+    text = next(d.text for d in documents if d.source == draft.span.source)
+    return text[draft.span.start : draft.span.end] == draft.answer and draft.answer in draft.passage
+
+
+def test_paragraphs_keep_their_place_and_headings() -> None:
+    found = list(paragraphs(DOCUMENT))
+    assert [(p.headings, p.text.split()[0]) for p in found] == [
+        (("Returns",), "Goods"),
+        (("Returns", "How to send a parcel"), "Print"),
+        (("Returns", "Who pays?"), "The"),
+        (("Shipping", "Costs"), "Orders"),
+    ]
+    assert all(TEXT[p.start : p.end] == p.text for p in found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="#` \n\r\tab.?5\x0c\u2028é", max_size=80))
+def test_paragraphs_of_anything_stand_where_they_say(text: str) -> None:
+    last = 0
+    for p in paragraphs(Document("x", text)):
+        assert text[p.start : p.end] == p.text != ""
+        assert p.start >= last
+        last = p.end
+
+
+def test_headings_become_questions() -> None:
+    found = by_headings([DOCUMENT, OTHER])
+    assert [d.question for d in found] == [
+        "What is said about Returns?",
+        "How do I send a parcel?",
+        "Who pays?",
+        "What is said about Costs (Shipping)?",
+        "What is said about Costs (Club)?",
+    ]
+    assert all(stands(d) and d.origin == "heading" and not d.confirmed for d in found)
+
+
+def test_only_what_reads_like_a_question_gets_a_question_mark() -> None:
+    titles = ("What is covered", "Why you might pay", "Which fees are due", "Can I cancel", "Will")
+    text = "\n\n".join(f"# {t}\n\nText." for t in titles)
+    assert [d.question for d in by_headings([Document("x", text)])] == [
+        "What is covered?",
+        "What is said about Why you might pay?",
+        "Which fees are due?",
+        "Can I cancel?",
+        "What is said about Will?",
+    ]
+
+
+def test_gaps_leave_markup_alone() -> None:
+    text = "- **Speed** is what all of the 7 teams want.\n\nSee [the 9 rules](http://x.org) for all of the rest.\n"
+    (draft,) = cloze([Document("x", text)])
+    assert draft.question == "Fill the gap: Speed is what all of the ____ teams want."
+    assert stands(draft, (Document("x", text),))
+
+
+def test_gaps_hide_numbers_and_names() -> None:
+    found = cloze([DOCUMENT, OTHER])
+    assert [(d.question, d.answer) for d in found] == [
+        ("Fill the gap: Goods can be sent back within ____ days of delivery, in their box.", "30"),
+        ("Fill the gap: Print the label and bring the parcel to ____ before Friday.", "Alpine Post"),
+        ("Fill the gap: Orders below ____ cost 4.90 € to ship.", "50 €"),
+        ("Fill the gap: Members of the club pay ____ less every day.", "12 %"),
+    ]
+    assert all(stands(d) and d.passage.startswith(d.answer, d.meta["at"]) for d in found)
+    assert len(cloze([DOCUMENT], per_document=1)) == 1
+    assert not cloze([Document("x", "It takes 7 days, and not more than 7 days in all of them.")]), "gives itself away"
+
+
+def test_logs_are_counted_and_placed() -> None:
+    lines = ["How much does shipping cost?", "hello there you", "how much does SHIPPING cost", "ok?"]
+    lines += ["Is the label to be printed before Friday?", "Which zebra eats marmalade?"]
+    found = from_logs(lines, [DOCUMENT, OTHER], least=0.3)
+    assert next((d.question, d.meta["asked"]) for d in found) == ("How much does shipping cost?", 2)
+    assert len(found) == 3
+    assert found[1].passage.startswith("Print the label")
+    assert found[1].span == Span("shop.md", TEXT.index("Print"), TEXT.index("Friday.") + 7)
+    assert found[2].span is None
+    assert all(d.answer == "" for d in found)
+
+
+def test_a_models_answers_must_stand_in_the_passage() -> None:
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        if "Goods" in prompt:
+            good = {"question": "By  when?", "answer": "30 days\n of delivery"}
+            made = {"question": "Who?", "answer": "the king"}
+            return f'Sure!\n{json.dumps(good)},\n{json.dumps(made)}\n{{broken\n{{"question": 3}}'
+        if "Print" in prompt:
+            raise TimeoutError("too slow")
+        return "No."
+
+    found = by_model([DOCUMENT], ask, "fake:x", shortest=8)
+    assert [(d.question, d.answer, d.origin) for d in found.drafts] == [
+        ("By when?", "30 days of delivery", "model fake:x")
+    ]
+    assert stands(found.drafts[0])
+    said = [str(p) for p in found.problems]
+    assert [
+        word
+        for word, s in zip(("king", "no JSON", "no question with", "TimeoutError", "without a"), said, strict=True)
+        if word in s
+    ] == ["king", "no JSON", "no question with", "TimeoutError", "without a"]
+    assert "shop.md" in asked[0]
+    assert "Returns" in asked[0]
+
+
+def test_only_people_make_examples_of_drafts(tmp_path: Path) -> None:
+    drafts = distinct([*cloze([DOCUMENT]), *by_headings([DOCUMENT]), *by_headings([DOCUMENT])])
+    assert len(drafts) == 7
+    queue = Queue(tmp_path / "q.sqlite")
+    assert queue.add(as_items(drafts)) == 7
+    assert confirmed(queue) == []
+    queue.decide(drafts[0].id, "anna", "accept")
+    queue.decide(drafts[1].id, "anna", "refuse")
+    queue.decide(drafts[2].id, "anna", "edit", "fifty euros", "Below what do orders cost shipping?")
+    queue.decide(drafts[3].id, "anna", "skip")
+    one, two = confirmed(queue)
+    assert (one.question, one.targets, one.gold) == (drafts[0].question, ("30",), (drafts[0].span,))
+    assert one.source == "shop.md"
+    assert (one.meta["origin"], one.meta["confirmed_by"], one.meta["edited"]) == ("gap", ["anna"], False)
+    assert (two.question, two.targets) == ("Below what do orders cost shipping?", ("fifty euros",))
+    assert two.gold == (), "these words stand nowhere"
+    assert two.meta["edited"]
+
+
+def test_people_who_differ(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite", per_item=3)
+    draft = cloze([DOCUMENT])[0]
+    queue.add(as_items([draft]))
+    queue.decide(draft.id, "anna", "accept")
+    queue.decide(draft.id, "ben", "refuse")
+    assert confirmed(queue) == [], "one against one"
+    queue.decide(draft.id, "cleo", "edit", "30 days")
+    (made,) = confirmed(queue)
+    assert made.targets == ("30",), "the earliest of wordings as frequent"
+    assert made.meta["confirmed_by"] == ["anna", "cleo"]
+
+
+def test_an_empty_answer_cannot_be_accepted_unread(tmp_path: Path) -> None:
+    (item,) = as_items(from_logs(["Where is the parcel?"], [DOCUMENT]))
+    assert item.proposal is None
+    queue = Queue(tmp_path / "q.sqlite")
+    queue.add([item])
+    with pytest.raises(Exception, match="no proposal"):
+        queue.decide(item.id, "anna", "accept")
