@@ -13,6 +13,7 @@ from typing import Any
 from sharpen import parts
 from sharpen.config import Arm, UseCase, arm_name, parse_sum
 from sharpen.store import locked, read_cached, write_text
+from sharpen.study.augmenting import augmented, is_augmentation, nothing_learns
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of
@@ -64,9 +65,20 @@ class Builder:
             return Built(name, "given answers", "given", answers=arm.answers)
         model = arm.model or self.use_case.model
         steps = parse_sum(arm.does)
-        program = self.bench.first(model)
-        seconds, notes, trained = 0.0, [], False
+        program, bench = self.bench.first(model), self.bench
+        seconds, notes, trained = 0.0, list[Mapping[str, Any]](), False
+        if idle := nothing_learns([step for step, _ in steps]):
+            return Built(name, arm.does, "not available", why=f"{idle}: nothing after it learns from examples.")
         for step, options in steps:
+            if is_augmentation(step):
+                try:
+                    start = time.perf_counter()
+                    bench, made = augmented(step, options, program, bench, bench.seed + 1000 * seed, self.data_key)
+                except NotAvailable as e:
+                    return Built(name, arm.does, "not available", why=f"{step}: {e}")
+                seconds += time.perf_counter() - start
+                notes.append(_noted("augmented", made))
+                continue
             can = self.bench.engines.model(program.model, program.adapters).can
             reason = why_not(step, program, self.bench.task, can, self.base)
             if reason:
@@ -74,26 +86,29 @@ class Builder:
             part = parts.find("technique", step, self.base)
             trained = trained or bool(getattr(parts.module(part), "TRAINS", False))
             try:
-                program, took, said = self._step(program, part, options, seed)
+                program, took, said = self._step(program, part, options, bench, seed)
             except NotAvailable as e:  # what only the data or the machine could tell
                 return Built(name, arm.does, "not available", why=f"{step}: {e}")
             seconds += took
             notes += said
         identity = self.bench.engines.identity(program.model)
-        program, took, said = self._cached(
-            ["settle", program.fingerprint, identity, seed], lambda bench: settle(program, bench), seed
-        )
+        key = ["settle", program.fingerprint, identity, seed]
+        program, took, said = self._cached(key, lambda bench: settle(program, bench), self.bench, seed)
         return Built(name, arm.does, "built", program, seconds + took, trained=trained, notes=(*notes, *said))
 
     def _step(
-        self, program: System, part: parts.Part, options: Mapping[str, Any], seed: int
+        self, program: System, part: parts.Part, options: Mapping[str, Any], bench: Bench, seed: int
     ) -> tuple[System, float, list[Mapping[str, Any]]]:
         technique = open_technique(str(part.path) if not part.module else part.name, options, self.base)
         identity = self.bench.engines.identity(program.model)
         key = [part.name, parts.content(part), dict(options), program.fingerprint, identity, self.bench.counts, seed]
-        return self._cached(key, lambda bench: technique(program, bench), seed)
+        if bench is not self.bench:
+            key.append([digest(plain(e)) for e in bench.train])
+        return self._cached(key, lambda bench: technique(program, bench), bench, seed)
 
-    def _cached(self, key: list[Any], improve: Any, seed: int) -> tuple[System, float, list[Mapping[str, Any]]]:
+    def _cached(
+        self, key: list[Any], improve: Any, bench: Bench, seed: int
+    ) -> tuple[System, float, list[Mapping[str, Any]]]:
         name = digest([*map(plain, key), self.data_key, self.bench.seed])
         path = self.bench.store.root / "built" / f"{name}.json"
         work = self.bench.store.root / "work" / name
@@ -101,14 +116,14 @@ class Builder:
             record = read_cached(path, _built)
             if record and all(self.bench.store.whole(ref) for ref in refs(record[0])):
                 return record
-            return self._improved(improve, seed, path, work)
+            return self._improved(improve, bench, seed, path, work)
 
     def _improved(
-        self, improve: Any, seed: int, path: Path, work: Path
+        self, improve: Any, bench: Bench, seed: int, path: Path, work: Path
     ) -> tuple[System, float, list[Mapping[str, Any]]]:
         notes: list[Mapping[str, Any]] = []
         bench = replace(
-            self.bench,
+            bench,
             seed=self.bench.seed + 1000 * seed,
             note=lambda kind, facts: notes.append(_noted(kind, facts)),
             work=work,

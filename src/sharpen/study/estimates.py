@@ -15,6 +15,7 @@ from typing import Any
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.retrieval import Index, chunk
 from sharpen.runtime import compose
+from sharpen.study.augmenting import is_augmentation, read_options
 from sharpen.study.engine import ASKED
 from sharpen.study.latency import QUESTIONS
 from sharpen.study.speeds import Speeds
@@ -42,6 +43,7 @@ class Draft:
     pass_tokens: int = 0  # of the training's largest pass
     answered: bool = False  # all of dev, while it was chosen
     steps: tuple[str, ...] = ()
+    more: float = 1.0  # times the training examples, with variants
 
 
 @dataclass(frozen=True)
@@ -224,11 +226,14 @@ class Estimator:
                 return self.search(drafts), drafts[0], ""
             drafts = self.chosen([replace(draft, said=said, demos=k) for k in ks])
             return self.search(drafts * int(options.get("draws", 2))), drafts[0], ""
+        if is_augmentation(step):
+            given = read_options(step, options)
+            return 0.0, replace(draft, more=draft.more * (1 + min(given.n, given.limits.share))), ""
         if step == "instruct":
             return self.search([draft] * 4), self.chosen([draft] * 4)[0], ""
         if step == "lora":
             settings = {k: v for k, v in options.items() if k not in ("gold_share", "choose")}
-            work = sketch.work(draft, settings, self.counts)
+            work = _times(sketch.work(draft, settings, self.counts), draft.more)
             epochs = float(settings.get("num_train_epochs", EPOCHS)) * self.counts.epochs
             checks = 1 + max(1.0, epochs)
             train = (work.computed_tokens + checks * work.dev_tokens / 3) / max(s.train, 1e-6)
@@ -338,6 +343,12 @@ def _said(counts: Counts) -> str:
         f"{counts.epochs:g} of the epochs" if counts.epochs != Counts().epochs else "",
     ]
     return ", ".join(s for s in said if s) or "nothing left out"
+
+
+def _times(work: Work, more: float) -> Work:
+    """The work of training on so many times the examples, which variants of them are."""
+    tokens, computed, learned = (round(more * x) for x in (work.tokens, work.computed_tokens, work.supervised))
+    return Work(round(more * work.steps), tokens, computed, work.dev_tokens, learned, work.largest_pass)
 
 
 def _time(seconds: float) -> str:

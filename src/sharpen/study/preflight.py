@@ -17,12 +17,13 @@ from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
+from sharpen.study.augmenting import is_augmentation, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
 from sharpen.study.speeds import measure_speeds
-from sharpen.techniques import Bench, Counts, open_technique
+from sharpen.techniques import Bench, Counts
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
 
 log = logging.getLogger("sharpen.study")
@@ -76,7 +77,8 @@ def inspect(setting: Setting) -> Found:
 
 def own_parts(setting: Setting) -> list[str]:
     """Content of those parts that are not ours: who edits or upgrades one has another study."""
-    named = [("technique", step) for arm in setting.arms for step in steps_of(arm)]
+    steps = [step for arm in setting.arms for step in steps_of(arm)]
+    named = [("augmentation" if is_augmentation(step) else "technique", step) for step in steps]
     named += [("metric", name) for name in setting.use_case.metrics or setting.task.metrics]
     named += [("floor", name) for name in setting.task.floors]
     return content_of([*named, ("task", setting.use_case.task)], setting.base)
@@ -105,10 +107,13 @@ def arm_problems(setting: Setting) -> list[Problem]:
             continue
         try:
             for name, options in parse_sum(arm.does):
-                open_technique(name, options, setting.base)
+                open_step(name, options, setting.base)
                 if setting.use_case.seeds > 1 and "seed" in options:
                     what = f"{name} has a seed of its own, so all {setting.use_case.seeds} seeds would build the same."
                     found.append(Problem(what, place, "Leave that seed out, or leave out seeds."))
+            if alone := nothing_learns(steps_of(arm)):
+                do = f"Write what does, as in: {alone} + lora."
+                found.append(Problem(f"nothing after {alone} learns from examples.", place, do))
         except UserError as e:
             found += [Problem(p.what, place, p.do) for p in e.problems]
     for name in setting.task.floors:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import accumulate
 
 from sharpen import evaluation
-from sharpen.config import Split
 from sharpen.data import Dataset
+from sharpen.inputs import Split
 from sharpen.metrics import bounds_of
 from sharpen.study.setting import Setting
 

@@ -1,0 +1,256 @@
+"""What an augmentation is, and the way from training examples to those with variants of them.
+
+An augmentation is a part: one file in ``augmentations/`` whose factory returns a function from a :class:`Material`, all
+of it train, to :class:`Variant` objects. Variants pass filters (nothing that stands there already, nothing whose text
+carries another label, nothing too far from its parent) and a cap on their share. What is left are training examples
+like others, marked in ``meta``, with their parent's source: they never leave train.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from sharpen import parts
+from sharpen.data.wording import words
+from sharpen.types import Document, Example, Message, Progress, Span, silent
+
+Ask: TypeAlias = Callable[[Sequence[Sequence[Message]]], list[str]]
+"""Puts conversations to a model; one text each, empty where it failed."""
+
+Predict: TypeAlias = Callable[[Sequence[str]], list[str]]
+"""Labels of texts, by the model that is to be made more robust."""
+
+MARK = "synthetic"
+"""The key of ``Example.meta`` that names the augmentation."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What augmentations work on. All examples are train's, all documents those that training may learn from.
+
+    ``n``: how many variants of each example are wanted; ``ask`` and ``predict`` are None where there is no model.
+    """
+
+    train: tuple[Example, ...]
+    documents: tuple[Document, ...] = ()
+    n: int = 1
+    seed: int = 0
+    ask: Ask | None = None
+    predict: Predict | None = None
+    progress: Progress = silent
+
+    def rng(self, purpose: str) -> random.Random:
+        """A stream of random numbers that depends on seed and purpose alone, whatever else is augmented."""
+        return random.Random(f"{self.seed} {purpose}")
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The labels there are, sorted."""
+        return tuple(sorted({label for e in self.train for label in e.labels}))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One new training text.
+
+    Attributes:
+        of: the id of the example that it was made from; empty where it was made from a document.
+        question: what is asked.
+        how: what was done, in a few words, for the row's lineage.
+        target: its answer, where that is not the parent's.
+        gold: where the answer stands, for questions made from documents.
+        kept_words: whether at least some of its parent's words should have stayed; off for what is made anew.
+    """
+
+    of: str
+    question: str
+    how: str = ""
+    target: str | None = None
+    gold: Span | None = None
+    kept_words: bool = True
+
+
+Augmentation: TypeAlias = Callable[[Material], Sequence[Variant]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What variants have to keep to.
+
+    Attributes:
+        share: most variants, as a share of real examples (1.0: as many as there are).
+        alike: least share of words (Jaccard) that a variant has in common with its parent.
+        longest: most times the words of its parent.
+    """
+
+    share: float = 1.0
+    alike: float = 0.2
+    longest: float = 3.0
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Examples that were made, and how many variants went and why."""
+
+    examples: tuple[Example, ...]
+    refused: Mapping[str, int] = field(default_factory=dict)
+    proposed: int = 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For a report."""
+        return {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
+
+
+def open_augmentation(name: str, options: Mapping[str, Any] | None = None) -> Augmentation:
+    """Return an augmentation by name.
+
+    Raises:
+        UserError: there is none, or it has no such option.
+    """
+    made: Augmentation = parts.make("augmentation", name, options or {})
+    return made
+
+
+def augment(name: str, augmentation: Augmentation, material: Material, limits: Limits = Limits()) -> Augmented:
+    """Make variants, filter them, and return those that stay as training examples.
+
+    Each example gets at most ``material.n``, and where there are more than the cap allows a random choice stays, the
+    same with the same seed.
+    """
+    by_id = {e.id: e for e in material.train}
+    variants = augmentation(material)
+    gate = _Gate(material, limits)
+    kept = [v for v in variants if gate.lets(v, by_id.get(v.of))]
+    most = int(limits.share * len(material.train))
+    if len(kept) > most:
+        chosen = set(material.rng(f"{name} cap").sample(range(len(kept)), most))
+        gate.refused["more than the cap allows"] += len(kept) - most
+        kept = [v for i, v in enumerate(kept) if i in chosen]
+    made = tuple(_example(name, n, v, by_id.get(v.of)) for n, v in enumerate(kept))
+    return Augmented(made, dict(gate.refused), len(variants))
+
+
+class _Gate:
+    """Lets variants through that are new, that mean one thing only, and that are near enough to their parents."""
+
+    def __init__(self, material: Material, limits: Limits) -> None:
+        self.limits = limits
+        self.n = material.n
+        self.refused: Counter[str] = Counter()
+        self.labels: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+        self.texts: set[str] = set()
+        self.made: Counter[str] = Counter()
+        for e in material.train:
+            self.labels.setdefault(words(e.question), set()).add(e.labels or e.targets[:1])
+            self.texts.add(e.question)
+
+    def lets(self, variant: Variant, parent: Example | None) -> bool:
+        why = self._why_not(variant, parent)
+        if why:
+            self.refused[why] += 1
+            return False
+        self.texts.add(variant.question)
+        self.made[variant.of] += bool(variant.of)
+        return True
+
+    def _why_not(self, variant: Variant, parent: Example | None) -> str:
+        said = words(variant.question)
+        if not said:
+            return "holds no words"
+        if variant.question in self.texts:
+            return "stands there already"
+        if variant.of and self.made[variant.of] >= self.n:
+            return "one more than was asked for"
+        if parent is None:
+            return "" if variant.target else "has no answer"
+        label = parent.labels or ((variant.target,) if variant.target else parent.targets[:1])
+        if self.labels.get(said, {label}) != {label}:
+            return "is the text of another answer"
+        if variant.kept_words:
+            was, now = set(words(parent.question)), set(said)
+            if len(was & now) < self.limits.alike * len(was | now):
+                return "is too far from its parent"
+        if len(said) > self.limits.longest * max(4, len(words(parent.question))):
+            return "is too long"
+        return ""
+
+
+def _example(name: str, n: int, variant: Variant, parent: Example | None) -> Example:
+    if parent is None:
+        assert variant.gold is not None
+        assert variant.target is not None
+        return Example(
+            id=f"{name}:{n}",
+            messages=(Message("user", variant.question),),
+            targets=(variant.target,),
+            gold=(variant.gold,),
+            source=variant.gold.source,
+            meta={MARK: name, "how": variant.how},
+        )
+    last = max(i for i, m in enumerate(parent.messages) if m.role == "user")
+    messages = [replace(m, content=variant.question) if i == last else m for i, m in enumerate(parent.messages)]
+    return replace(
+        parent,
+        id=f"{parent.id}~{name}{n}",
+        messages=tuple(messages),
+        targets=(variant.target,) if variant.target is not None else parent.targets,
+        meta={**parent.meta, MARK: name, "of": parent.id, "how": variant.how},
+    )
+
+
+TOKEN = re.compile(r"\w+(?:['’]\w+)*|\s+|[^\w\s]+")
+
+
+def tokens(text: str) -> list[str]:
+    """Words, white space and punctuation; joined they are the text."""
+    return TOKEN.findall(text)
+
+
+def is_word(token: str) -> bool:
+    """Whether a token is a word of letters, which may be changed: numbers and codes are facts."""
+    return token.replace("'", "").replace("’", "").isalpha()
+
+
+Edit: TypeAlias = Callable[[list[str], list[int], random.Random], tuple[list[str], str] | None]
+"""From tokens and the places of words among them to new tokens and what was done; None: nothing can be."""
+
+
+def edit(purpose: str, change: Edit) -> Augmentation:
+    """An augmentation that changes the words of each question at random."""
+
+    def make(material: Material) -> list[Variant]:
+        made = []
+        for e in material.train:
+            split = tokens(e.question)
+            places = [i for i, t in enumerate(split) if is_word(t)]
+            rng = material.rng(f"{purpose} {e.id}")  # of its own: other examples change nothing here
+            for _ in range(material.n):
+                changed = change(list(split), list(places), rng) if places else None
+                if changed is not None:
+                    made.append(Variant(e.id, _joined(changed[0]), changed[1]))
+        return made
+
+    return make
+
+
+def times(rate: float, places: Sequence[int]) -> int:
+    """How many words a rate means: at least one (Wei and Zou 2019, "EDA")."""
+    return max(1, round(rate * len(places)))
+
+
+def _joined(split: Sequence[str]) -> str:
+    return re.sub(r"[ \t]{2,}", " ", "".join(split)).strip()
+
+
+def matched(new: str, old: str) -> str:
+    """A word in the case of the one whose place it takes."""
+    if old.isupper() and len(old) > 1:
+        return new.upper()
+    return new[:1].upper() + new[1:] if old[:1].isupper() else new

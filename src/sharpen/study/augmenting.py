@@ -1,0 +1,181 @@
+"""Augmentations as steps of an arm: ``typos + lora`` trains on the examples and on variants of them.
+
+Such a step changes what the steps after it learn from, and nothing else: dev and test stay what they are. Each is made
+once, from train alone, and kept with how many variants went and why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sharpen import parts
+from sharpen.data import (
+    Augmented,
+    Limits,
+    Material,
+    augment,
+    example_from,
+    example_row,
+    open_augmentation,
+)
+from sharpen.errors import UserError
+from sharpen.runtime import answer_all
+from sharpen.store import locked, read_cached, write_text
+from sharpen.techniques import Bench, NotAvailable, open_technique
+from sharpen.types import Decoding, Document, Example, Generate, Message, System, digest, plain
+
+LONGEST = 256  # tokens that a model may write for one variant
+OWN = ("n", "share", "alike", "longest", "model")
+"""Options of every augmentation, which it does not see itself."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an arm says of an augmentation, beside the augmentation's own options.
+
+    Attributes:
+        n: variants of each example that are asked for.
+        limits: what they have to keep to.
+        model: reference of the model that writes, for those that need one.
+    """
+
+    n: int
+    limits: Limits
+    model: str
+    rest: Mapping[str, Any]
+
+
+def is_augmentation(step: str) -> bool:
+    """Whether a step of an arm is one."""
+    return step in parts.all_parts("augmentation")
+
+
+def open_step(step: str, options: Mapping[str, Any], base: Path) -> Any:
+    """A step of an arm, opened: a technique or an augmentation.
+
+    Raises:
+        UserError: there is none, or it has no such option.
+    """
+    if not is_augmentation(step):
+        return open_technique(step, options, base)
+    return open_augmentation(step, read_options(step, options).rest)
+
+
+def read_options(step: str, options: Mapping[str, Any]) -> Options:
+    """Tell the options of all augmentations from those of this one.
+
+    Raises:
+        UserError: one of the former is no number, or out of range.
+    """
+    n, share = options.get("n", 1), options.get("share", 1.0)
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 100:
+        raise UserError(f"the option n of {step} is {n!r}.", do="Write how many variants of each example: 1 to 100.")
+    limits = Limits()
+    numbers = {"share": share, "alike": options.get("alike", limits.alike)}
+    numbers["longest"] = options.get("longest", limits.longest)
+    for name, value in numbers.items():
+        most = 1.0 if name == "alike" else 100.0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise UserError(f"the option {name} of {step} is {value!r}.", do=f"Write a number from 0 to {most:g}.")
+    rest = {k: v for k, v in options.items() if k not in OWN}
+    return Options(n, Limits(**{k: float(v) for k, v in numbers.items()}), str(options.get("model", "")), rest)
+
+
+def nothing_learns(steps: Sequence[str]) -> str | None:
+    """The first augmentation of an arm after which nothing follows that could learn from it; None: all is well."""
+    for i, step in enumerate(steps):
+        if is_augmentation(step) and all(map(is_augmentation, steps[i + 1 :])):
+            return step
+    return None
+
+
+def augmented(
+    step: str, options: Mapping[str, Any], program: System, bench: Bench, seed: int, key: str = ""
+) -> tuple[Bench, dict[str, Any]]:
+    """Return the bench with variants among its training examples, and what was made of it.
+
+    Args:
+        step: the augmentation.
+        options: as the arm names them.
+        program: the program so far, whose mistakes some augmentations look for.
+        bench: whose train is augmented.
+        seed: of its random choices.
+        key: what else makes this another result: data and code.
+
+    Raises:
+        NotAvailable: it needs a model or documents that are not there.
+    """
+    given = read_options(step, options)
+    part = parts.find("augmentation", step)
+    needs = [program.fingerprint, bench.engines.identity(program.model)] if _looks_at_the_program(part) else []
+    name = digest(["augmentation", step, parts.content(part), dict(options), seed, key, *needs, _content(bench.train)])
+    path = bench.store.root / "built" / f"{name}.json"
+    with locked(path.with_suffix(""), lambda: bench.progress("wait for another study that augments the same", 0, None)):
+        made = read_cached(path, _written)
+        if made is None:
+            made = _make(step, given, program, bench, seed)
+            text = {"rows": [example_row(e) for e in made.examples], "refused": dict(made.refused)}
+            write_text(path, json.dumps({**text, "proposed": made.proposed}, ensure_ascii=False))
+    return replace(bench, train=(*bench.train, *made.examples)), {"augmentation": step, **made.facts}
+
+
+def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -> Augmented:
+    def ask(conversations: Sequence[Sequence[Message]]) -> list[str]:
+        return _told(given.model, conversations, bench, step)
+
+    def predict(texts: Sequence[str]) -> list[str]:
+        asked = [Example(f"variant:{i}", (Message("user", t),)) for i, t in enumerate(texts)]
+        told = answer_all(program, asked, bench.engines, None, lambda n: bench.progress(f"{step} asks", n, len(asked)))
+        return [a.text for a in told]
+
+    material = Material(
+        bench.train,
+        tuple(_of_train(bench)),
+        given.n,
+        seed,
+        ask if given.model else None,
+        predict if bench.labels else None,
+        bench.progress,
+    )
+    try:
+        return augment(step, open_augmentation(step, given.rest), material, given.limits)
+    except UserError as e:
+        raise NotAvailable(e.problems) from None
+
+
+def _told(ref: str, conversations: Sequence[Sequence[Message]], bench: Bench, step: str) -> list[str]:
+    """What a model says to conversations, one text each; one that failed is empty."""
+    requests = [Generate(ref, (), tuple(c), Decoding(LONGEST)) for c in conversations]
+    said = [""] * len(requests)
+    for done, (i, completion) in enumerate(bench.engines.model(ref).generate(requests), 1):
+        said[i] = "" if completion.error else completion.text
+        bench.progress(f"{step} writes", done, len(requests))
+    return said
+
+
+def _of_train(bench: Bench) -> list[Document]:
+    """Documents that training questions come from: what learns from text may not see those of dev or test."""
+    known = {e.source for e in bench.train} | {g.source for e in bench.train for g in e.gold}
+    known -= {e.source for e in bench.dev} | {g.source for e in bench.dev for g in e.gold}
+    return [d for d in bench.documents if d.source in known]
+
+
+def _looks_at_the_program(part: parts.Part) -> bool:
+    return bool(getattr(parts.module(part), "PREDICTS", False))
+
+
+def _content(examples: Sequence[Example]) -> str:
+    return digest([plain(e) for e in examples])
+
+
+def _written(data: Any) -> Augmented:
+    """What was made before, as it was written down."""
+    refused = {str(k): int(v) for k, v in data["refused"].items()}
+    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]))
+
+
+__all__ = ["augmented", "is_augmentation", "nothing_learns", "open_step", "read_options"]

@@ -1,0 +1,120 @@
+"""Augmentations as steps of arms: what is trained on, what is refused, and that they are made once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sharpen
+from sharpen.config import Arm, UseCase
+from sharpen.errors import UserError
+from sharpen.study.augmenting import augmented, nothing_learns, read_options
+from sharpen.study.building import Builder, Built
+from sharpen.techniques import Bench, NotAvailable
+from sharpen.testing import tiny_bench
+
+LABEL = "classification"
+
+
+def build(does: str, bench: Bench, tmp_path: Path) -> Built:
+    uc = UseCase(version=1, name="x", task=bench.task.name, model="fake:", data={"examples": "x.jsonl"})
+    return Builder(uc, tmp_path, bench).arm(Arm(does=does))
+
+
+def made_of(bench: Bench, step: str, **options: Any) -> tuple[Bench, dict[str, Any]]:
+    return augmented(step, options, bench.first("fake:"), bench, 0)
+
+
+def test_only_what_follows_it_learns_from_variants(tmp_path: Path) -> None:
+    bench = tiny_bench(LABEL)
+    plain, more = build("lora", bench, tmp_path), build("swap + lora", bench, tmp_path)
+    rows = {built.name: note for built in (plain, more) for note in built.notes if note["note"] == "training rows"}
+    assert rows["lora"]["train"] == len(bench.train)
+    (kept,) = [note["kept"] for note in more.notes if note["note"] == "augmented"]
+    assert kept > 0
+    assert rows["swap + lora"]["train"] == len(bench.train) + kept
+    assert rows["swap + lora"]["dev"] == len(bench.dev)
+    assert plain.program != more.program
+    assert build("nearest_shots + swap + lora", bench, tmp_path).status == "built"
+
+
+def test_it_is_made_once_and_differs_by_seed(tmp_path: Path) -> None:
+    bench = tiny_bench(LABEL)
+    first, again = (made_of(bench, "typos")[0].train for _ in range(2))
+    assert first == again
+    assert augmented("typos", {}, bench.first("fake:"), bench, 1)[0].train != first
+    assert len(list((bench.store.root / "built").glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [
+        ("swap", "swap: nothing after it learns from examples"),
+        ("lora + typos", "typos: nothing after it learns"),
+        ("paraphrase + lora", "no model was named that could write"),
+    ],
+)
+def test_an_arm_that_cannot_be_built_says_why(does: str, why: str, tmp_path: Path) -> None:
+    built = build(does, tiny_bench(LABEL), tmp_path)
+    assert built.status == "not available"
+    assert why in built.why
+
+
+def test_a_model_that_predicts_is_asked_for_its_mistakes() -> None:
+    bench, facts = made_of(tiny_bench(LABEL), "adversarial")
+    assert facts["augmentation"] == "adversarial"
+    with pytest.raises(NotAvailable, match="predicts classes"):
+        made_of(tiny_bench("question-answering"), "adversarial")
+    assert len(bench.train) >= len(tiny_bench(LABEL).train)
+
+
+def test_a_model_by_reference_writes() -> None:
+    bench, facts = made_of(tiny_bench(LABEL), "paraphrase", model="fake:", alike=0)
+    assert facts["proposed"] > 0
+    written = bench.train[len(tiny_bench(LABEL).train) :]
+    assert all(e.meta["synthetic"] == "paraphrase" for e in written)
+
+
+def test_documents_of_dev_are_not_learned_from() -> None:
+    bench = tiny_bench("question-answering")
+    bench = replace(
+        bench,
+        documents=tuple(
+            replace(d, text=f"{d.text}\n\n| room | seats |\n|---|---|\n| {d.title} | 12 |\n") for d in bench.documents
+        ),
+    )
+    made, _ = made_of(bench, "facts")
+    new = made.train[len(bench.train) :]
+    assert new
+    assert {e.source for e in new} <= {e.source for e in bench.train}
+    assert not {e.source for e in new} & {e.source for e in bench.dev}
+
+
+@pytest.mark.parametrize("options", [{"n": 0}, {"n": True}, {"share": -1}, {"alike": 2}, {"longest": "x"}])
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=next(iter(options))):
+        read_options("typos", options)
+
+
+def test_what_learns_from_an_augmentation() -> None:
+    assert nothing_learns(["typos", "lora"]) is None
+    assert nothing_learns(["retrieve", "typos", "swap", "lora"]) is None
+    assert nothing_learns(["lora", "typos", "swap"]) == "typos"
+    assert nothing_learns([]) is None
+
+
+def test_a_study_has_arms_with_and_without(towns: Path) -> None:
+    """And ``check`` says what cannot be, all at once."""
+    report = sharpen.run(towns, settings=["arms=[baseline, lora, 'swap(n=2) + lora']"])
+    assert report.arm("swap(n=2) + lora")["status"] == "tested"
+    assert "augmented" in json.dumps(report["levers"])
+    with pytest.raises(UserError) as wrong:
+        sharpen.study.check(towns, ["arms=[baseline, 'lora + swap', 'swap(rte=1) + lora', 'swap(n=0) + lora']"])
+    said = str(wrong.value)
+    assert "nothing after swap learns" in said
+    assert "rte" in said
+    assert "the option n of swap is 0" in said
