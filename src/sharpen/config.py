@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from sharpen.errors import Problem, UserError
+from sharpen.inputs import Data, Strict
 from sharpen.store import Lines, parse_yaml, read_yaml, yaml_lines
 from sharpen.types import digest
 
@@ -29,55 +30,9 @@ PLAINLY = {
 GROUPS = {
     **{"budget": "{minutes: 20}", "columns": "{question: ask}", "constraints": "{p95_seconds: 2}"},
     **{"costs": "{machine_hour: 0.20}", "data": "{examples: questions.jsonl}", "split": "{by: source}"},
+    "privacy": "{how: mask}",
 }
 """Keys that hold keys, with an example of what they hold."""
-
-
-class Strict(BaseModel):
-    """Refuses unknown keys and cannot be changed after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Split(Strict):
-    """Shares of the examples, and what stays together when they are split."""
-
-    train: float = Field(0.70, gt=0, lt=1, description="share to learn from")
-    dev: float = Field(0.15, gt=0, lt=1, description="share to choose on")
-    test: float = Field(0.15, gt=0, lt=1, description="share that is sealed until the end")
-    by: Literal["source", "group", "row", "label"] = Field(
-        "source", description="what is never torn apart; label: a row, and each label in the same shares"
-    )
-    seed: int = Field(0, ge=0, description="another one gives another split")
-
-    @model_validator(mode="after")
-    def _sums_to_one(self) -> Split:
-        total = self.train + self.dev + self.test
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"train, dev and test sum to {total:g}, not 1")
-        return self
-
-
-class Data(Strict):
-    """Where examples and documents are, relative to the use-case file."""
-
-    examples: str | None = Field(None, description="one file that is split")
-    train: str | None = Field(None, description="or a file for each split")
-    dev: str | None = Field(None, description="rows to choose on")
-    test: str | None = Field(None, description="rows that are sealed until the end")
-    documents: str | None = Field(None, description="a folder or a file")
-    columns: dict[str, str] = Field({}, description="our name: name in the file, '' to skip it; others keep theirs")
-    split: Split = Split()
-    near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Data:
-        files = [self.train, self.dev, self.test]
-        if self.examples and any(files):
-            raise ValueError("give either examples (one file to be split) or train, dev and test, not both")
-        if not self.examples and not all(files):
-            raise ValueError("give examples (one file to be split), or all of train, dev and test")
-        return self
 
 
 class Arm(Strict):

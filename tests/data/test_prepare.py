@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from sharpen import data
-from sharpen.config import Data
 from sharpen.data import sealing
 from sharpen.errors import UserError
+from sharpen.inputs import Data
 
 SPLIT = {"train": 0.5, "dev": 0.2, "test": 0.3}
 
@@ -109,7 +109,7 @@ from pathlib import Path
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 from sharpen import data
-from sharpen.config import Data
+from sharpen.inputs import Data
 base, store = Path(sys.argv[1]), Path(sys.argv[2])
 settings = Data.model_validate_json(sys.argv[3])
 data.inspect(settings, base)

@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 
 from sharpen import data
-from sharpen.config import Data
 from sharpen.data import near_duplicates, read_documents
+from sharpen.inputs import Data
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = Path(os.environ.get("SHARPEN_DATA", "/nowhere"))

@@ -17,10 +17,10 @@ from towns_data import write_towns
 
 import sharpen
 from sharpen.cli import main
-from sharpen.config import Data
 from sharpen.data.dataset import Prepared
 from sharpen.data.sealing import seal
 from sharpen.errors import Problem, UserError
+from sharpen.inputs import Data
 from sharpen.store import Store
 from sharpen.study.exporting import _data_folder
 from sharpen.study.folder import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 from towns_data import write_towns
 
 import sharpen
-from sharpen.config import Split
+from sharpen.inputs import Split
 from sharpen.study.proof import _line, needed
 
 FEW = ["arms=[baseline, few_shot]", "data.split={train: 0.6, dev: 0.2, test: 0.2}"]

@@ -26,8 +26,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 models_app = typer.Typer(help="Fetch and list models.", invoke_without_command=True, rich_markup_mode=None)
+data_app = typer.Typer(help="Look at data on its way to examples.", no_args_is_help=True, rich_markup_mode=None)
 store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 app.add_typer(store_app, name="store")
 
 AGAIN = 3.0  # seconds after which an interruption that nobody noticed is raised again
@@ -187,6 +189,57 @@ def parts(
     from sharpen.cli.parts import parts as command
 
     command(words or [], to)
+
+
+@data_app.command("read")
+def data_read(
+    paths: Annotated[list[Path], typer.Argument(help="Folders and files.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Read files of any known format, and say what came out of each, or why nothing did."""
+    from sharpen.cli.data import read as command
+
+    command(paths, as_json)
+
+
+@data_app.command("report")
+def data_report(
+    use_case: UseCaseFile,
+    set_: Settings = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The page; default: data.html beside the file.")] = None,
+) -> None:
+    """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
+    from sharpen.cli.data import report as command
+
+    command(use_case, set_ or [], out)
+
+
+@data_app.command("draft")
+def data_draft(
+    documents: Annotated[Path, typer.Argument(help="A folder of documents, or one.")],
+    queue: Annotated[Path, typer.Option("--queue", help="The queue that drafts are added to.")] = Path("drafts.sqlite"),
+    logs: Annotated[Path | None, typer.Option("--logs", help="Questions that were asked, one a line.")] = None,
+    model: Annotated[str, typer.Option("--model", help="A model that proposes them, by its reference.")] = "",
+    most: Annotated[int, typer.Option("--most", help="Drafts at most.")] = 500,
+) -> None:
+    """Propose questions from documents, with the passages that answer them, for people to accept, edit or refuse."""
+    from sharpen.cli.labelling import draft as command
+
+    command(documents, queue, logs, model, most)
+
+
+@data_app.command("label")
+def data_label(
+    queue: Annotated[Path, typer.Argument(help="A queue, as sharpen data draft makes it.")],
+    who: Annotated[list[str] | None, typer.Option("--who", help="Who decides; repeatable, a link for each.")] = None,
+    port: Annotated[int, typer.Option("--port", help="Of this machine; 0: any that is free.")] = 0,
+    per_item: Annotated[int, typer.Option("--per-item", help="How many people decide on each.")] = 1,
+    write: Annotated[Path | None, typer.Option("--write", help="Write what people stand behind, and end.")] = None,
+) -> None:
+    """Show a queue in the browser, where one key decides; or write what people stand behind as examples."""
+    from sharpen.cli.labelling import label as command
+
+    command(queue, who or [], port, per_item, write)
 
 
 @store_app.command("gc")

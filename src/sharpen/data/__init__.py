@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from sharpen.data.augmenting import Augmented, Limits, Material, augment, open_augmentation
 from sharpen.data.dataset import (
     Dataset,
     Prepared,
@@ -23,15 +24,22 @@ from sharpen.data.examples import Dropped, read_examples, shorten
 from sharpen.data.fields import UNANSWERABLE
 from sharpen.data.leaks import near_duplicates
 from sharpen.data.splitting import cluster, split
+from sharpen.data.surveying import File, Survey, survey
 from sharpen.data.wording import UNSPACED, words
 
 __all__ = [
     "UNANSWERABLE",
     "UNSPACED",
+    "Augmented",
     "Dataset",
     "Dropped",
+    "File",
+    "Limits",
+    "Material",
     "Prepared",
     "Seal",
+    "Survey",
+    "augment",
     "cluster",
     "examine",
     "example_from",
@@ -40,10 +48,12 @@ __all__ = [
     "load",
     "load_sealed",
     "near_duplicates",
+    "open_augmentation",
     "prepare",
     "read_documents",
     "read_examples",
     "shorten",
     "split",
+    "survey",
     "words",
 ]

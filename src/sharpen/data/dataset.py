@@ -23,7 +23,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.types import Document, Example, Message, Progress, Span, digest, silent
 
 if TYPE_CHECKING:
-    from sharpen.config import Data
+    from sharpen.inputs import Data
 
 UNSAID = 74
 """The exit status of the process that prepares when it could not write its answer down."""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from sharpen.config import Split
 from sharpen.data.splitting import SPLITS, cluster
 from sharpen.errors import Problem
+from sharpen.inputs import Split
 from sharpen.types import Example
 
 FEWEST = {"train": 8, "dev": 4, "test": 8}

@@ -24,18 +24,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sharpen import parts
-from sharpen.config import Data
+from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
-from sharpen.data.linking import link
+from sharpen.data.linking import Linked, link
+from sharpen.data.protecting import Shield, key_of, look, protect, said_of
 from sharpen.data.remarks import alone, remarks, unused, weighted
 from sharpen.data.splitting import SPLITS, cluster, split
 from sharpen.errors import PluginError, Problem, UserError
+from sharpen.inputs import Data
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
 from sharpen.types import Document, Example, digest
+
+GUARDS = Path(guards.__file__).parent
 
 
 @dataclass
@@ -52,6 +55,8 @@ class Work:
     notes: list[str] = field(default_factory=list)
     leaked: Counter[str] = field(default_factory=Counter)
     alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
+    shield: Shield | None = None  # where personal data are not wanted
+    personal: Counter[str] = field(default_factory=Counter)
 
     @property
     def files(self) -> dict[str, str]:
@@ -63,6 +68,8 @@ class Work:
 def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
     """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes."""
     work = Work(data, base)
+    if data.privacy.how != "off":
+        work.shield = Shield(data.privacy, key_of(root))
     folder = root / _key(work)
     known = _prepared(folder)
     if known:
@@ -77,6 +84,7 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         work.problems += found
         work.notes += said
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
+    _hide(work)
     done = not without and set(work.rows) == set(SPLITS) and all(work.rows.values())
     if done and _key(work) != folder.name:
         done, do = False, "Run the same command again when nobody writes to them."
@@ -121,8 +129,11 @@ def _key(work: Work) -> str:
             except OSError as e:
                 inputs[f"{use}/{file.relative_to(root).as_posix()}"] = f"unreadable: {e.errno}"
     readers = parts.all_parts("reader").values()
-    packages = {p: _version(p) for p in sorted({p for part in readers for p in part.needs})}
+    packages = {p: _version(p) for p in sorted({"charset_normalizer", *(p for part in readers for p in part.needs)})}
     code = [_code(), *(parts.content(part) for part in readers)]
+    code += [hash_files(sorted(GUARDS.rglob("*.py"))), *map(parts.content, parts.all_parts("recogniser").values())]
+    if work.shield:  # another key, other pseudonyms
+        code.append(hashlib.sha256(work.shield.key).hexdigest())
     return digest([code, inputs, work.data.model_dump(mode="json"), packages])
 
 
@@ -179,6 +190,7 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
             work.notes.append(f"{again} ids of {use} are in another file, too; here they are called ID#{use}.")
     every = [d for use in drafts for d in named.get(use, ())]
     linked = link(every, work.documents, from_contexts=not work.data.documents)
+    _protect(work, linked)
     work.documents = linked.documents
     work.notes += linked.notes()
     s = work.data.split
@@ -193,6 +205,28 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
         work.notes += unused(s)
         given = [use for use, found in drafts.items() for _ in found]
     work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
+
+
+def _protect(work: Work, linked: Linked) -> None:
+    """Take personal data out of examples and documents, or say that they stand there."""
+    if work.shield is None:
+        work.personal, said = look(linked.examples, linked.documents)
+        work.notes += [said] if said else []
+        return
+    made = protect(linked.examples, linked.documents, work.shield)
+    linked.examples, linked.documents, work.personal = made.examples, made.documents, made.found
+    work.where = {work.shield.name(name): place for name, place in work.where.items()}
+    work.notes.append(said_of(made.found, work.data.privacy.how))
+
+
+def _hide(work: Work) -> None:
+    """Take personal data out of what is said, which may quote a row."""
+    if work.shield is None:
+        return
+    hidden = work.shield
+    work.problems = [hidden.problem(p) for p in work.problems]
+    work.notes = [hidden.text(note) for note in work.notes]
+    work.dropped = [replace(d, file=hidden.name(d.file), reason=hidden.text(d.reason)) for d in work.dropped]
 
 
 def _drop_leaks(work: Work) -> None:
@@ -263,6 +297,7 @@ def _facts(work: Work, sealed: str) -> dict[str, Any]:
         "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
         "leaks": dict(work.leaked),
         "alike": dict(work.alike),
+        "personal": {"how": work.data.privacy.how, "found": dict(work.personal.most_common())},
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
     }

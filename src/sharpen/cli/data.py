@@ -1,0 +1,73 @@
+"""``sharpen data``: what becomes of files on the way to an example."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from sharpen.cli.progress import live, say
+from sharpen.errors import UserError
+
+
+def read(paths: Sequence[Path], as_json: bool) -> None:
+    """Read files and say what came out of each."""
+    from sharpen.data import survey
+
+    with live() as progress:
+        found = [survey(path, progress) for path in paths]
+    if as_json:
+        print(json.dumps([s.facts for s in found], ensure_ascii=False, indent=1))
+        return
+    for one in found:
+        say(one)
+
+
+def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
+    """Prepare the data of a use case and write its page."""
+    from sharpen import config, data
+    from sharpen.data.cleaners.language import identify
+    from sharpen.data.page import profile, render
+    from sharpen.guards import find
+    from sharpen.store import write_text
+    from sharpen.study.setting import store_root
+
+    uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
+    if problems:
+        raise UserError(problems)
+    base = use_case.resolve() if use_case.is_dir() else use_case.resolve().parent
+    with live() as progress:
+        made = data.load(data.prepare(uc.data, base, store_root(base) / "data", progress))
+        progress("looking at them", 0, None)
+        count, context = _tokens(uc.model)
+
+        def personal(texts: Sequence[str]) -> Mapping[str, int]:
+            found: Counter[str] = Counter()
+            for n, text in enumerate(texts):
+                progress("looking for personal data", n, len(texts))
+                found.update(f.type for f in find(text))
+            return dict(found.most_common())
+
+        known = profile(made, count, context, personal, lambda text: identify(text)[0])
+        page = render(known, uc.name, uc.goal)
+    file = out or base / "data.html"
+    write_text(file, page)
+    say(f"{file}: version {made.folder.name[:12]}")
+
+
+def _tokens(ref: str) -> tuple[Callable[[str], int] | None, int | None]:
+    """How the use case's model counts a text, and how much it reads; nothing where it is asked over the network."""
+    from sharpen.models import is_hosted, open_model
+    from sharpen.types import Message
+
+    if is_hosted(ref) or ref.startswith("fake:"):
+        return None, None
+    model = open_model(ref)
+
+    @cache  # answers repeat, classes above all
+    def count(text: str) -> int:
+        return len(model.render((Message("user", text),)).ids)
+
+    return count, model.context

@@ -1,0 +1,8 @@
+"""The page of a data set: one self-contained file that says what is in it, what was dropped and what to look at."""
+
+from __future__ import annotations
+
+from sharpen.data.page.profile import profile
+from sharpen.data.page.rendering import render
+
+__all__ = ["profile", "render"]

@@ -1,0 +1,103 @@
+"""From a profile to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+WIDTH, ROW = 640, 22  # pixels of a chart, and of one of its bars
+NAMES = 200  # pixels for what stands before a bar
+
+
+def render(profile: Mapping[str, Any], name: str, goal: str = "") -> str:
+    """Return the page as one HTML text that asks nothing of any other place.
+
+    Args:
+        profile: as :func:`sharpen.data.page.profile` makes it.
+        name: of the use case.
+        goal: what it is for.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    world = Environment(
+        loader=PackageLoader("sharpen.data.page", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    world.globals.update(bars=bars, columns=columns, percent=percent)
+    return world.get_template("data.html").render(p=profile, name=name, goal=goal, remarks=remarks(profile))
+
+
+def percent(share: float | None) -> str:
+    """A share as people write it."""
+    return "–" if share is None else f"{100 * share:.1f}%"
+
+
+def remarks(profile: Mapping[str, Any]) -> list[str]:
+    """What somebody should look at first, in sentences."""
+    found = []
+    sources, labels, lengths = profile["sources"], profile["labels"], profile["lengths"]
+    if sources["one_source"]:
+        share = percent(sources["largest_share"])
+        found.append(f"{share} of train and dev come from one source: what is learned may hold for that source only.")
+    if labels and labels["imbalanced"]:
+        what = f"the largest class has {labels['imbalance']:g} times the examples of the smallest"
+        found.append(f"Classes are far from balanced: {what}. Judge by macro_f1 as well.")
+    if lengths["too_long"]:
+        found.append(
+            f"{lengths['too_long']} rows are longer than the {lengths['context']} tokens that the model reads."
+        )
+    if profile["leaks"]:
+        found.append(f"{sum(profile['leaks'].values())} rows gave away rows of a later split, and were dropped.")
+    if profile["repeated"]["share"] > 0.05:
+        found.append(f"{percent(profile['repeated']['share'])} of the questions are nearly the same as another one.")
+    if profile["personal"]:
+        found.append(f"{sum(profile['personal'].values())} pieces of personal data are left in the texts.")
+    if profile["bias"]["skewed"]:
+        named = ", ".join(row["label"] for row in profile["bias"]["skewed"][:5])
+        found.append(f"Words of one gender are far more frequent in: {named}.")
+    return found
+
+
+def bars(rows: list[dict[str, Any]], series: list[str], title: str) -> Any:
+    """Horizontal bars, one row a name, one colour a series, with their numbers."""
+    from markupsafe import Markup
+
+    most = max((sum(int(row.get(s) or 0) for s in series) for row in rows), default=0) or 1
+    room = WIDTH - NAMES - 60
+    made = []
+    for i, row in enumerate(rows):
+        y, x = i * ROW, float(NAMES)
+        made.append(Markup('<text class="name" x="{}" y="{}">{}</text>').format(NAMES - 8, y + 15, _cut(row["name"])))
+        for s in series:
+            n = int(row.get(s) or 0)
+            width = room * n / most
+            shape = '<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}"><title>{}: {}</title></rect>'
+            made.append(Markup(shape).format(s, x, y + 3, width, ROW - 6, s, n))
+            x += width
+        total = sum(int(row.get(s) or 0) for s in series)
+        made.append(Markup('<text x="{:.1f}" y="{}">{}</text>').format(x + 6, y + 15, total))
+    head = '<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>'
+    top = Markup(head).format(WIDTH, len(rows) * ROW + 4, title, title)
+    return top + Markup("").join(made) + Markup("</svg>")
+
+
+def columns(histogram: Mapping[str, Any], unit: str, title: str) -> Any:
+    """A histogram with its steps below it; the last column holds all that is longer."""
+    from markupsafe import Markup
+
+    counts, step = histogram["counts"], histogram["step"]
+    most, n, height = max(counts, default=0) or 1, len(counts) or 1, 120
+    width = WIDTH / n
+    made = []
+    for i, count in enumerate(counts):
+        tall = height * count / most
+        said = f"{i * step} to {(i + 1) * step - 1} {unit}: {count}"
+        shape = '<rect class="train" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
+        made.append(Markup(shape).format(i * width + 1, height - tall + 4, max(1.0, width - 2), tall, said))
+        if i % max(1, n // 8) == 0:
+            made.append(Markup('<text x="{:.1f}" y="{}">{}</text>').format(i * width + 1, height + 20, i * step))
+    head = '<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>'
+    return Markup(head).format(WIDTH, height + 26, title, title) + Markup("").join(made) + Markup("</svg>")
+
+
+def _cut(name: str, most: int = 28) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

@@ -1,0 +1,145 @@
+"""The page of a data set: its numbers are counted by hand on a few rows, and the page shows them and nothing else."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from sharpen.cli.main import main
+from sharpen.data import Dataset, Seal
+from sharpen.data.page import profile, render
+from sharpen.data.page.profile import histogram
+from sharpen.data.page.rendering import remarks
+from sharpen.types import Document, Example, Message, Span
+
+
+def row(name: str, text: str, answer: str, source: str, **more: object) -> Example:
+    return replace(Example(name, (Message("user", text),), (answer,) if answer else (), source=source), **more)
+
+
+TRAIN = (
+    row("1", "What does he pay?", "9 EUR", "a.md", gold=(Span("a.md", 8, 13),), meta={"segment": "b2b"}),
+    row("2", "What does he pay", "10 EUR", "a.md", meta={"segment": "b2c"}),
+    row("3", "Where is it?", "in Bonn", "b.md", gold=(Span("a.md", 0, 3),), meta={"segment": "b2c"}),
+    row("4", "When does her parcel come <script>?", "", "a.md"),
+)
+DEV = (row("5", "Who pays his rent?", "she", "c.md"),)
+
+
+def dataset(train: tuple[Example, ...] = TRAIN) -> Dataset:
+    size = {"n": 4, "cluster_sizes": [3, 1], "n_unanswerable": 0, "n_with_gold": 2}
+    facts = {
+        "cluster_by": "source",
+        **dict.fromkeys(("train", "dev", "test"), size),
+        "dropped": {"leak: the same words as a test question": 2},
+        "leaks": {"train like test": 2},
+        "alike": {},
+    }
+    seal = Seal(Path("sealed"), 4, (3, 1), "c", "q", 0, 2)
+    documents = (Document("a.md", "It costs 9 EUR a month."),)
+    return Dataset(train, DEV, documents, seal, (), (), ("a note",), facts, Path("0123456789abcdef"))
+
+
+def test_numbers_counted_by_hand() -> None:
+    found = profile(dataset())
+    assert found["sources"]["rows"][0] == {"name": "a.md", "train": 3, "dev": 0}
+    assert found["sources"]["largest_share"] == 0.6
+    assert found["sources"]["one_source"]
+    quality = found["quality"]
+    assert quality["completeness"] == {"n": 4, "of": 5, "share": 0.8}
+    assert quality["missing"] == {"answer": 1}
+    assert quality["consistency"] == {"n": 0, "of": 1, "share": 0.0}, "one question twice, answered otherwise"
+    assert quality["accuracy"] == {"n": 0, "of": 2, "share": 0.0}
+    assert found["repeated"]["n"] == 2
+    assert found["facets"]["segment"]["rows"] == [
+        {"name": "b2c", "train": 2, "dev": 0},
+        {"name": "b2b", "train": 1, "dev": 0},
+    ]
+    assert (found["bias"]["masculine"], found["bias"]["feminine"]) == (3, 2)
+    assert found["labels"] is None
+    assert found["languages"] is None
+
+
+def test_accuracy_is_that_of_rules() -> None:
+    text = "It costs 9 EUR a month."
+    at = text.index("9 EUR")
+    good = row("1", "What?", "9 EUR", "a.md", gold=(Span("a.md", at, at + 5),))
+    bad = row("2", "Why?", "10 EUR", "a.md", gold=(Span("a.md", at, at + 5),))
+    assert profile(dataset((good, bad)))["quality"]["accuracy"] == {"n": 1, "of": 2, "share": 0.5}
+
+
+def test_classes_and_what_is_far_more_frequent_in_one() -> None:
+    many = tuple(row(f"m{i}", "where is his card", "card", "a", labels=("card",)) for i in range(12))
+    few = (row("f", "close it", "close", "b", labels=("close",)),)
+    found = profile(dataset((*many, *few)))
+    assert found["labels"]["imbalance"] == 12.0
+    assert found["labels"]["imbalanced"]
+    assert found["bias"]["skewed"] == [{"label": "card", "masculine": 12, "feminine": 0}]
+    assert len(remarks(found)) >= 3
+
+
+def test_lengths_against_the_context() -> None:
+    found = profile(dataset(), tokens=len, context=20)
+    assert found["lengths"]["unit"] == "tokens"
+    assert found["lengths"]["too_long"] == sum(
+        len(e.question) + len(e.targets[0] if e.targets else "") > 20 for e in (*TRAIN, *DEV)
+    )
+
+
+@pytest.mark.parametrize("values", [[], [0], [3, 3, 3], list(range(1000)), [1] * 99 + [10_000]])
+def test_a_histogram_counts_everything_once(values: list[int]) -> None:
+    found = histogram(values)
+    assert sum(found["counts"]) == found["n"] == len(values)
+    assert len(found["counts"]) <= 17
+
+
+class Page(HTMLParser):
+    """Collects texts and tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [v or "" for k, v in attrs if k in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_the_page_is_one_file_that_asks_for_nothing_and_escapes_what_it_shows() -> None:
+    strange = row("9", "ok?", "yes", "<script>alert(1)</script>", meta={"segment": "<b>x</b>"})
+    html = render(profile(dataset((*TRAIN, strange))), "towns & co", "A <goal>.")
+    page = Page()
+    page.feed(html)
+    assert "script" not in page.tags
+    assert page.addresses == []
+    assert not re.search(r"https?://(?!www\.w3\.org)", html)
+    said = " ".join(page.texts)
+    assert "towns & co" in said
+    assert "<script>alert(1)</script>" in said
+    assert "Look at this first" in said
+    assert page.tags.count("svg") >= 4
+    for question in (e.question for e in TRAIN):
+        assert question not in said, "a page that is shown around holds no rows"
+
+
+def test_the_command_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["sharpen", "init", str(tmp_path / "new")])
+    with pytest.raises(SystemExit):
+        main()
+    rows = [f'{{"question": "What is {i} plus {i}?", "answers": "{2 * i}", "source": "s{i % 9}"}}' for i in range(90)]
+    (tmp_path / "new" / "questions.jsonl").write_text("\n".join(rows))
+    monkeypatch.setattr(sys, "argv", ["sharpen", "data", "report", str(tmp_path / "new"), "--set", "model=fake:"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "<svg" in (tmp_path / "new" / "data.html").read_text()
