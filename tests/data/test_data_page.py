@@ -116,7 +116,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_one_file_that_asks_for_nothing_and_escapes_what_it_shows() -> None:
-    strange = row("9", "ok?", "yes", "<script>alert(1)</script>", meta={"segment": "<b>x</b>"})
+    strange = row("9", "ok?", "yes", "<script>x()</script>", meta={"segment": "<b>x</b>"})
     html = render(profile(dataset((*TRAIN, strange))), "towns & co", "A <goal>.")
     page = Page()
     page.feed(html)
@@ -125,7 +125,7 @@ def test_the_page_is_one_file_that_asks_for_nothing_and_escapes_what_it_shows() 
     assert not re.search(r"https?://(?!www\.w3\.org)", html)
     said = " ".join(page.texts)
     assert "towns & co" in said
-    assert "<script>alert(1)</script>" in said
+    assert "<script>x()</script>" in said
     assert "Look at this first" in said
     assert page.tags.count("svg") >= 4
     for question in (e.question for e in TRAIN):

@@ -11,6 +11,8 @@ from pathlib import Path
 from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
+SURE = 7  # words of a question from which its language is told: of fewer it is often another's
+
 
 def read(paths: Sequence[Path], as_json: bool) -> None:
     """Read files and say what came out of each."""
@@ -28,7 +30,6 @@ def read(paths: Sequence[Path], as_json: bool) -> None:
 def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
     """Prepare the data of a use case and write its page."""
     from sharpen import config, data
-    from sharpen.data.cleaners.language import identify
     from sharpen.data.page import profile, render
     from sharpen.guards import find
     from sharpen.store import write_text
@@ -50,7 +51,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
                 found.update(f.type for f in find(text))
             return dict(found.most_common())
 
-        known = profile(made, count, context, personal, lambda text: identify(text)[0])
+        known = profile(made, count, context, personal, _language)
         page = render(known, uc.name, uc.goal)
     file = out or base / "data.html"
     write_text(file, page)
@@ -65,9 +66,17 @@ def _tokens(ref: str) -> tuple[Callable[[str], int] | None, int | None]:
     if is_hosted(ref) or ref.startswith("fake:"):
         return None, None
     model = open_model(ref)
+    frame = len(model.render((Message("user", ""),)).ids)  # of the template, which every text shares
 
     @cache  # answers repeat, classes above all
     def count(text: str) -> int:
-        return len(model.render((Message("user", text),)).ids)
+        return max(0, len(model.render((Message("user", text),)).ids) - frame)
 
-    return count, model.context
+    return count, model.context - frame
+
+
+def _language(text: str) -> str:
+    from sharpen.data.cleaners.language import UNKNOWN, identify
+
+    code, _ = identify(text, SURE)
+    return "not told" if code == UNKNOWN else code

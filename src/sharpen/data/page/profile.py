@@ -151,7 +151,7 @@ def histogram(values: Sequence[int], bins: int = 16) -> dict[str, Any]:
 def _languages(rows: Mapping[str, Sequence[Example]], language: Language | None) -> dict[str, Any] | None:
     if language is None:
         return None
-    return _table({name: Counter(language(e.question) or "not told" for e in part) for name, part in rows.items()})
+    return _table({name: Counter(language(e.question) for e in part) for name, part in rows.items()})
 
 
 def _repeated(every: Sequence[Example]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def remarks(profile: Mapping[str, Any]) -> list[str]:
     if profile["repeated"]["share"] > 0.05:
         found.append(f"{percent(profile['repeated']['share'])} of the questions are nearly the same as another one.")
     if profile["personal"]:
-        found.append(f"{sum(profile['personal'].values())} pieces of personal data are left in the texts.")
+        n = sum(profile["personal"].values())
+        kinds = ", ".join(f"{n} {kind}" for kind, n in profile["personal"].items())
+        found.append(f"{n} {'place looks' if n == 1 else 'places look'} like personal data: {kinds}.")
     if profile["bias"]["skewed"]:
         named = ", ".join(row["label"] for row in profile["bias"]["skewed"][:5])
         found.append(f"Words of one gender are far more frequent in: {named}.")
@@ -99,5 +101,5 @@ def columns(histogram: Mapping[str, Any], unit: str, title: str) -> Any:
     return Markup(head).format(WIDTH, height + 26, title, title) + Markup("").join(made) + Markup("</svg>")
 
 
-def _cut(name: str, most: int = 28) -> str:
+def _cut(name: str, most: int = 23) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
