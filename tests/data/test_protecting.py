@@ -104,6 +104,19 @@ def test_a_study_writes_none_of_it(tmp_path: Path) -> None:
         assert [p.name for p, held in files.items() if secret.encode() in held] == [], secret
 
 
+def test_given_answers_are_refused_where_personal_data_are_not_wanted(tmp_path: Path) -> None:
+    """They would be written as they are."""
+    data = raw(tmp_path / "raw").model_dump(mode="json")
+    (tmp_path / "raw" / "today.jsonl").write_text(json.dumps({"id": "q1", "answer": f"Ask {SECRETS[0]}."}))
+    use_case = {"version": 1, "name": "hidden", "model": "fake:", "data": data, "embeddings": "fake:"}
+    use_case |= {"arms": ["baseline", {"name": "today", "answers": "today.jsonl"}]}
+    (tmp_path / "raw" / "usecase.yaml").write_text(json.dumps(use_case))
+    with pytest.raises(UserError, match=r"given answers are not protected"):
+        sharpen.run(tmp_path / "raw" / "usecase.yaml", tmp_path / "out")
+    for secret in SECRETS:
+        assert [p.name for p, held in written(tmp_path / "out").items() if secret.encode() in held] == []
+
+
 def test_the_key_makes_the_pseudonyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHARPEN_PRIVACY_KEY", raising=False)
     key = key_of(tmp_path)

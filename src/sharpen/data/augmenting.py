@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from sharpen import parts
@@ -48,11 +47,6 @@ class Material:
     def rng(self, purpose: str) -> random.Random:
         """A stream of random numbers that depends on seed and purpose alone, whatever else is augmented."""
         return random.Random(f"{self.seed} {purpose}")
-
-    @cached_property
-    def classes(self) -> tuple[str, ...]:
-        """The labels there are, sorted."""
-        return tuple(sorted({label for e in self.train for label in e.labels}))
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,9 @@ def arm_problems(setting: Setting) -> list[Problem]:
         place = f"{where}: {arm_name(arm)}"
         if arm.answers:
             found += read_given(setting.base / arm.answers, arm.answers)[1]
+            if setting.use_case.data.privacy.how != "off":
+                do = "Leave this arm out, or data.privacy: they would be written as they are."
+                found.append(Problem("given answers are not protected yet.", place, do))
             idle = [key for key in ("does", "model", "costs") if getattr(arm, key) != getattr(Arm(), key)]
             if idle:
                 what = f"its answers are given, so {' and '.join(idle)} would say nothing."
