@@ -30,6 +30,7 @@ from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.governing import Rules
 from sharpen.data.linking import link
 from sharpen.data.protecting import Shield, key_of
+from sharpen.data.reading import content
 from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
 from sharpen.data.remarks import alone, remarks, unused, weighted
 from sharpen.data.splitting import SPLITS, split
@@ -107,7 +108,7 @@ def _key(work: Work) -> str:
         root = path if path.is_dir() else path.parent
         for file in files_below(path) if path.exists() else []:
             try:
-                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = hash_file(file)
+                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = content(file)
             except OSError as e:
                 inputs[f"{use}/{file.relative_to(root).as_posix()}"] = f"unreadable: {e.errno}"
     readers = parts.all_parts("reader").values()
