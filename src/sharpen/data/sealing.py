@@ -2,8 +2,9 @@
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
 the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
-``dropped.jsonl``, ``sealed/test.jsonl``, and of the test split besides only ``test-questions.txt`` and ``test-ids.txt``
-(hashes) and what ``data.json`` says: counts and hashes.
+``dropped.jsonl``, ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and ``sealed/origin.jsonl`` (no texts), and
+of the test split besides only ``test-questions.txt`` and ``test-ids.txt`` (hashes) and what ``data.json`` says: counts
+and hashes.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from typing import Any
 
 from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
-from sharpen.data.documents import files_below, read_documents
+from sharpen.data.documents import read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
+from sharpen.data.lineage import LINEAGE, ORIGIN, Lineage, Noting, inputs_of, origin
 from sharpen.data.linking import Linked, link
 from sharpen.data.protecting import Shield, key_of, look, protect, said_of
 from sharpen.data.remarks import alone, remarks, unused, weighted
@@ -57,6 +59,8 @@ class Work:
     alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
     shield: Shield | None = None  # where personal data are not wanted
     personal: Counter[str] = field(default_factory=Counter)
+    lineage: Lineage = field(default_factory=Lineage)
+    inputs: dict[str, str] = field(default_factory=dict)  # hashes of the files that are read
 
     @property
     def files(self) -> dict[str, str]:
@@ -119,22 +123,15 @@ def _prepared(folder: Path) -> dict[str, Any] | None:
 
 def _key(work: Work) -> str:
     """A name made of the content of every input, the settings, and the versions of what reads them."""
-    inputs = {}
-    for use, name in {**work.files, **({"documents": work.data.documents} if work.data.documents else {})}.items():
-        path = work.base / name
-        root = path if path.is_dir() else path.parent
-        for file in files_below(path) if path.exists() else []:
-            try:
-                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = hash_file(file)
-            except OSError as e:
-                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = f"unreadable: {e.errno}"
+    documents = {"documents": work.data.documents} if work.data.documents else {}
+    work.inputs = inputs_of(work.base, {**work.files, **documents})
     readers = parts.all_parts("reader").values()
     packages = {p: _version(p) for p in sorted({"charset_normalizer", *(p for part in readers for p in part.needs)})}
     code = [_code(), *(parts.content(part) for part in readers)]
     code += [hash_files(sorted(GUARDS.rglob("*.py"))), *map(parts.content, parts.all_parts("recogniser").values())]
     if work.shield:  # another key, other pseudonyms
         code.append(hashlib.sha256(work.shield.key).hexdigest())
-    return digest([code, inputs, work.data.model_dump(mode="json"), packages])
+    return digest([code, work.inputs, work.data.model_dump(mode="json"), packages])
 
 
 def _code() -> str:
@@ -156,12 +153,14 @@ def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:
         found = read_documents(work.base / work.data.documents, tell)
         work.documents, work.problems = found.documents, list(found.problems)
         work.notes += found.notes
+        work.lineage.documents(work.base / work.data.documents, work.documents)
     drafts = {}
     for use, name in work.files.items():
         tell(f"reading {name}", 0, None)
         rows = read_examples(work.base / name, name, work.data.columns)
         work.problems += [p for p in rows.problems if p not in work.problems]  # of data.columns in every file
         work.dropped += rows.dropped
+        work.lineage.rows(work.base / name, name, rows)
         work.notes += rows.notes
         drafts[use] = rows.drafts
         if not rows.drafts and not rows.problems:
@@ -185,11 +184,13 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
             again += name != d.example.id
             used.add(name)
             work.where[name] = (d.file, d.place)
+            work.lineage.named((d.file, d.place), name)
             named.setdefault(use, []).append(replace(d, example=replace(d.example, id=name)))
         if again:
             work.notes.append(f"{again} ids of {use} are in another file, too; here they are called ID#{use}.")
     every = [d for use in drafts for d in named.get(use, ())]
     linked = link(every, work.documents, from_contexts=not work.data.documents)
+    work.lineage.linked(linked)
     _protect(work, linked)
     work.documents = linked.documents
     work.notes += linked.notes()
@@ -213,7 +214,8 @@ def _protect(work: Work, linked: Linked) -> None:
         work.personal, said = look(linked.examples, linked.documents)
         work.notes += [said] if said else []
         return
-    made = protect(linked.examples, linked.documents, work.shield)
+    noting = Noting(work.shield, work.data.privacy.how, work.lineage)
+    made = protect(linked.examples, linked.documents, noting)
     linked.examples, linked.documents, work.personal = made.examples, made.documents, made.found
     work.where = {work.shield.name(name): place for name, place in work.where.items()}
     work.notes.append(said_of(made.found, work.data.privacy.how))
@@ -235,9 +237,11 @@ def _drop_leaks(work: Work) -> None:
         gone, alike = leaks(work.rows[name], [e for e, _ in judged], work.data.near_duplicates)
         for leak in gone:
             work.leaked[f"{name} like {judged[leak.other][1]}"] += 1
-            file, place = work.where[work.rows[name][leak.row].id]
+            row = work.rows[name][leak.row].id
+            file, place = work.where[row]
             how = "the same words as" if leak.similarity == 1 else "nearly the same as"
             work.dropped.append(Dropped(file, place, "", f"leak: {how} a {judged[leak.other][1]} question"))
+            work.lineage.dropped(row, "leaks", f"{how} a {judged[leak.other][1]} question")
         if alike:
             work.alike[f"{name} like {' or '.join(judges)}, of another source and with another answer"] = len(alike)
         bad = {leak.row for leak in gone}
@@ -255,6 +259,8 @@ def _write(work: Work, folder: Path) -> None:
             "documents.jsonl": map(asdict, work.documents),
             "dropped.jsonl": map(asdict, work.dropped),
             "sealed/test.jsonl": map(example_row, work.rows["test"]),
+            LINEAGE: work.lineage.write(work.rows, work.documents, work.shield),
+            ORIGIN: [origin(work.data.model_dump(mode="json"), work.inputs, work.shield)],
         }
         hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}
         facts = _facts(work, hashes.pop("sealed/test.jsonl"))
