@@ -11,8 +11,10 @@ import pytest
 
 from sharpen import data
 from sharpen.data.lineage import LINEAGE, Lineage, file_of, lines_of
+from sharpen.data.sealing import seal
 from sharpen.errors import UserError
 from sharpen.inputs import Data
+from sharpen.types import silent
 
 SPLIT = {"train": 0.5, "dev": 0.25, "test": 0.25}
 ANSWERS = ("under a blue moon", "by the old mill", "with a brass key")
@@ -48,12 +50,17 @@ def settings(**more: Any) -> Data:
     return Data(**{"examples": "q.jsonl", "documents": "docs", "split": SPLIT, **more})
 
 
+def prepared(given: Data, base: Path, store: Path) -> Path:
+    """In this process: what the other one would do."""
+    return Path(seal(given, base, store, silent)["folder"])
+
+
 def lines(folder: Path) -> dict[str, dict[str, Any]]:
     return {line["id"]: line for line in lines_of(folder)}
 
 
 def test_every_row_and_document_is_there_with_what_was_done_to_it(base: Path, tmp_path: Path) -> None:
-    folder = data.prepare(settings(privacy={"how": "mask"}, near_duplicates=1.0), base, tmp_path / "store")
+    folder = prepared(settings(privacy={"how": "mask"}, near_duplicates=1.0), base, tmp_path / "store")
     made, found = data.load(folder), lines(folder)
     assert len(found) == len(lines_of(folder)) == 38 + 12
     of = {e.id: name for name, part in (("train", made.train), ("dev", made.dev)) for e in part}
@@ -79,7 +86,7 @@ def test_every_row_and_document_is_there_with_what_was_done_to_it(base: Path, tm
 
 
 def test_it_holds_no_text_and_says_who_confirmed_a_row(base: Path, tmp_path: Path) -> None:
-    folder = data.prepare(settings(), base, tmp_path / "store")
+    folder = prepared(settings(), base, tmp_path / "store")
     assert lines(folder)["q0-1"]["who"] == {"confirmed_by": ["ada"], "when": "2026-01-02"}
     said = (folder / LINEAGE).read_text()
     for e in data.load_sealed(data.load(folder).seal):
@@ -88,7 +95,7 @@ def test_it_holds_no_text_and_says_who_confirmed_a_row(base: Path, tmp_path: Pat
 
 
 def test_content_is_a_hash_of_the_row_without_its_id(base: Path, tmp_path: Path) -> None:
-    folder = data.prepare(settings(), base, tmp_path / "store")
+    folder = prepared(settings(), base, tmp_path / "store")
     row = json.loads((folder / "train.jsonl").read_text().split("\n")[0])
     name = row.pop("id")
     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
@@ -99,7 +106,7 @@ def test_a_leak_is_told_by_its_rule(base: Path, tmp_path: Path) -> None:
     rows = (base / "q.jsonl").read_text().splitlines()
     more = [{**json.loads(rows[0]), "id": f"again{s}", "source": f"s{s}.md", "evidence": None} for s in range(1, 12)]
     (base / "q.jsonl").write_text("\n".join([*rows, *map(json.dumps, more)]))
-    folder = data.prepare(settings(), base, tmp_path / "store")
+    folder = prepared(settings(), base, tmp_path / "store")
     gone = [line for line in lines(folder).values() if line["steps"][-1]["by"] == "leaks"]
     assert len(gone) == sum(data.load(folder).facts["leaks"].values()) > 0
     for line in gone:
@@ -109,27 +116,27 @@ def test_a_leak_is_told_by_its_rule(base: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["sealed/lineage.jsonl", "sealed/origin.jsonl", "dev.jsonl", "documents.jsonl"])
 def test_a_changed_byte_is_said_before_anything_is_trained_on(base: Path, tmp_path: Path, name: str) -> None:
-    folder = data.prepare(settings(), base, tmp_path / "store")
+    folder = prepared(settings(), base, tmp_path / "store")
     held = bytearray((folder / name).read_bytes())
     held[len(held) // 2] ^= 1
     (folder / name).write_bytes(bytes(held))
     with pytest.raises(UserError, match=r"was changed after it was prepared"):
         data.load(folder)
-    again = data.prepare(settings(), base, tmp_path / "store")  # which makes it anew
+    again = prepared(settings(), base, tmp_path / "store")  # which makes it anew
     assert again == folder
     assert data.load(folder).train
 
 
 def test_documents_made_of_contexts_and_files_that_hold_nothing_are_told(base: Path, tmp_path: Path) -> None:
     (base / "docs" / "empty.md").write_text(" ")
-    found = lines(data.prepare(settings(), base, tmp_path / "store"))
+    found = lines(prepared(settings(), base, tmp_path / "store"))
     assert found["empty.md"]["steps"][-1] == {"by": "reader", "rule": "nothing was read", "did": "dropped"}
     rows = [
         {"question": f"Is {i} odd?", "answers": "yes" if i % 2 else "no", "context": f"{i}: yes or no."}
         for i in range(60)
     ]
     (base / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    made = lines_of(data.prepare(settings(documents=None), base, tmp_path / "store"))
+    made = lines_of(prepared(settings(documents=None), base, tmp_path / "store"))
     documents = [line for line in made if line["kind"] == "document"]
     assert len(documents) == 60
     assert {line["steps"][0]["did"] for line in documents} == {"made"}

@@ -12,11 +12,12 @@ import pytest
 from sharpen import data
 from sharpen.cli.main import main
 from sharpen.data.lineage import lines_of
+from sharpen.data.sealing import seal
 from sharpen.data.tracing import trace
 from sharpen.data.versions import differences, folders, overlap, plain_row, splits, write_splits
 from sharpen.errors import UserError
 from sharpen.inputs import Data
-from sharpen.types import Example, Message, Span
+from sharpen.types import Example, Message, Span, silent
 
 SPLIT = {"train": 0.5, "dev": 0.25, "test": 0.25}
 
@@ -37,7 +38,9 @@ def write(folder: Path, found: list[dict[str, Any]]) -> Path:
 
 
 def prepared(base: Path, store: Path, **more: Any) -> Path:
-    return data.prepare(Data(**{"examples": "q.jsonl", "split": SPLIT, "near_duplicates": 1.0, **more}), base, store)
+    """In this process: what the other one would do."""
+    settings = Data(**{"examples": "q.jsonl", "split": SPLIT, "near_duplicates": 1.0, **more})
+    return Path(seal(settings, base, store, silent)["folder"])
 
 
 def test_rows_that_were_added_removed_and_changed_are_told(tmp_path: Path) -> None:
@@ -189,7 +192,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "counted as look 2" in capsys.readouterr().out
     (folder,) = folders(base / ".sharpen" / "data")
     test = json.loads((base / "out" / "test.jsonl").read_text().split("\n")[0])
-    for where in (".", str(folder), folder.name[:8]):
+    for where in (str(folder), folder.name[:8]):
         assert run(monkeypatch, "data", "trace", test["id"], "--data", where) == 0
         said = capsys.readouterr().out
         assert "its text stays sealed" in said
@@ -198,7 +201,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     (base / "usecase.yaml").write_text(text.replace("0.25}}", "0.25, seed: 5}}"))
     assert run(monkeypatch, "data", "diff", folder.name[:8], ".") == 0
     assert "setting data.split.seed: 0 -> 5" in capsys.readouterr().out
-    assert run(monkeypatch, "data", "diff", ".", "nothing") == 2
+    assert run(monkeypatch, "data", "diff", "nothing", ".") == 2
     assert "is no version of any data" in capsys.readouterr().err
-    assert run(monkeypatch, "data", "diff", ".", ".", "--json") == 0
+    assert run(monkeypatch, "data", "diff", str(folder), folder.name[:8], "--json") == 0
     assert json.loads(capsys.readouterr().out)["rows"]["same"] == 48
