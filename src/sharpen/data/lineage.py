@@ -89,6 +89,7 @@ class Lineage:
         by = reader_of(path)
         for draft in rows.drafts:
             self.read(draft.example.id, name, draft.place, by)
+            self.entries[-1].source = draft.example.source
         for d in rows.dropped:
             self.read(", ".join(filter(None, (name, d.place))), name, d.place, by)
             self.entries[-1].steps.append((f"reader {by}".strip(), f"{d.field} {d.reason}".strip(), "dropped", 0))
@@ -112,6 +113,8 @@ class Lineage:
                 self.read(d.source, "", "", "", "document")
                 self.entries[-1].steps = [("linking", "contexts of rows", "made", 0)]
         for e in linked.examples:
+            if entry := self._held.get(("example", e.id)):
+                entry.source = e.source
             if e.gold:
                 self.did(e.id, "linking", "its answer stands in a document", len(e.gold), what="marked")
 
@@ -139,7 +142,7 @@ class Lineage:
                 line |= {"group": e.group} if e.group else {}
                 line |= {"who": who} if (who := confirmed(e)) else {}
             else:
-                line["id"] = hide(entry.id)
+                line |= {"id": hide(entry.id), "source": hide(entry.source)}
             line["steps"] = [
                 _step(by, hide(rule) if did == "dropped" else rule, did, n) for by, rule, did, n in entry.steps
             ]
