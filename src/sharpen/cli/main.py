@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from sharpen.cli.versioning import data_app
 from sharpen.errors import MissingExtra, PluginError, UserError
 
 app = typer.Typer(
@@ -26,7 +27,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 models_app = typer.Typer(help="Fetch and list models.", invoke_without_command=True, rich_markup_mode=None)
-data_app = typer.Typer(help="Look at data on its way to examples.", no_args_is_help=True, rich_markup_mode=None)
 store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
@@ -200,18 +200,6 @@ def data_read(
     from sharpen.cli.data import read as command
 
     command(paths, as_json)
-
-
-@data_app.command("report")
-def data_report(
-    use_case: UseCaseFile,
-    set_: Settings = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The page; default: data.html beside the file.")] = None,
-) -> None:
-    """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
-    from sharpen.cli.data import report as command
-
-    command(use_case, set_ or [], out)
 
 
 @data_app.command("draft")

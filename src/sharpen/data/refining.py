@@ -11,6 +11,7 @@ from dataclasses import replace
 from sharpen.data.examples import Dropped, read_examples
 from sharpen.data.governing import allowed_documents, allowed_rows
 from sharpen.data.leaks import leaks
+from sharpen.data.lineage import Noting
 from sharpen.data.protecting import look, protect, said_of
 from sharpen.data.tidying import cleaners, moved, tidy_documents, tidy_rows
 from sharpen.data.work import Work
@@ -39,8 +40,11 @@ def govern(work: Work) -> None:
     work.rows, gone = allowed_rows(work.rows, files, rules)
     for name, why in gone:
         _drop(work, name, why)
+        work.lineage.dropped(name, "sources", why)
     work.documents, left = allowed_documents(work.documents, rules)
-    work.dropped += [Dropped(source, "", "", why) for source, why in left]
+    for source, why in left:
+        work.dropped.append(Dropped(source, "", "", why))
+        work.lineage.dropped(source, "sources", why, of="document")
     for match in rules.unmatched:
         work.problems.append(Problem(f"{match!r} fits no source and no file.", "data.sources", "Mend or remove it."))
 
@@ -64,6 +68,8 @@ def tidy(work: Work) -> None:
     before = work.rows["train"]
     work.rows["train"] = tidy_rows(before, data.clean, data.duplicates, banned, data.near_duplicates, into)
     for step in into.steps:
+        rule = f"{step.rule}: {step.reason}" if step.reason else step.rule
+        work.lineage.did(step.id, step.by, rule, 0, what=step.did, of=step.kind)
         if step.did == "dropped":
             why = f"{step.by}, {step.rule}" + (f": {step.reason}" if step.reason else "")
             if step.kind == "document":
@@ -93,7 +99,7 @@ def shield(work: Work) -> None:
         work.personal, said = look(every, work.documents)
         work.notes += [said] if said else []
         return
-    made = protect(every, work.documents, work.shield)
+    made = protect(every, work.documents, Noting(work.shield, work.data.privacy.how, work.lineage))
     rest = iter(made.examples)
     work.rows = {name: [next(rest) for _ in rows] for name, rows in work.rows.items()}
     work.documents, work.personal = made.documents, made.found
@@ -119,9 +125,11 @@ def drop_leaks(work: Work) -> None:
         gone, alike = leaks(work.rows[name], [e for e, _ in judged], work.data.near_duplicates)
         for leak in gone:
             work.leaked[f"{name} like {judged[leak.other][1]}"] += 1
-            file, place = work.where[work.rows[name][leak.row].id]
+            row = work.rows[name][leak.row].id
+            file, place = work.where[row]
             how = "the same words as" if leak.similarity == 1 else "nearly the same as"
             work.dropped.append(Dropped(file, place, "", f"leak: {how} a {judged[leak.other][1]} question"))
+            work.lineage.dropped(row, "leaks", f"{how} a {judged[leak.other][1]} question")
         if alike:
             work.alike[f"{name} like {' or '.join(judges)}, of another source and with another answer"] = len(alike)
         bad = {leak.row for leak in gone}

@@ -2,8 +2,9 @@
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
 the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
-``dropped.jsonl``, ``sealed/test.jsonl``, and of the test split besides only ``test-questions.txt`` and ``test-ids.txt``
-(hashes) and what ``data.json`` says: counts and hashes.
+``dropped.jsonl``, ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and ``sealed/origin.jsonl`` (no texts), and
+of the test split besides only ``test-questions.txt`` and ``test-ids.txt`` (hashes) and what ``data.json`` says: counts
+and hashes.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from typing import Any
 
 from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
-from sharpen.data.documents import files_below, read_documents
+from sharpen.data.documents import read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.governing import Rules
+from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
 from sharpen.data.linking import link
 from sharpen.data.protecting import Shield, key_of
-from sharpen.data.reading import content
 from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
 from sharpen.data.remarks import alone, remarks, unused, weighted
 from sharpen.data.splitting import SPLITS, split
@@ -102,15 +103,7 @@ def _prepared(folder: Path) -> dict[str, Any] | None:
 
 def _key(work: Work) -> str:
     """A name made of the content of every input, the settings, and the versions of what reads them."""
-    inputs = {}
-    for use, name in {**work.files, **work.others}.items():
-        path = work.base / name
-        root = path if path.is_dir() else path.parent
-        for file in files_below(path) if path.exists() else []:
-            try:
-                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = content(file)
-            except OSError as e:
-                inputs[f"{use}/{file.relative_to(root).as_posix()}"] = f"unreadable: {e.errno}"
+    work.inputs = inputs_of(work.base, {**work.files, **work.others})
     readers = parts.all_parts("reader").values()
     packages = {p: _version(p) for p in sorted({"charset_normalizer", *(p for part in readers for p in part.needs)})}
     code = [_code(), *(parts.content(part) for part in readers)]
@@ -119,7 +112,7 @@ def _key(work: Work) -> str:
     code.append(digest(work.rules.expired))  # from the day after its last, a source is not used
     if work.shield:  # another key, other pseudonyms
         code.append(hashlib.sha256(work.shield.key).hexdigest())
-    return digest([code, inputs, work.data.model_dump(mode="json"), packages])
+    return digest([code, work.inputs, work.data.model_dump(mode="json"), packages])
 
 
 def _code() -> str:
@@ -141,12 +134,14 @@ def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:
         found = read_documents(work.base / work.data.documents, tell)
         work.documents, work.problems = found.documents, list(found.problems)
         work.notes += found.notes
+        work.lineage.documents(work.base / work.data.documents, work.documents)
     drafts = {}
     for use, name in work.files.items():
         tell(f"reading {name}", 0, None)
         rows = read_examples(work.base / name, name, work.data.columns)
         work.problems += [p for p in rows.problems if p not in work.problems]  # of data.columns in every file
         work.dropped += rows.dropped
+        work.lineage.rows(work.base / name, name, rows)
         work.notes += rows.notes
         drafts[use] = rows.drafts
         if not rows.drafts and not rows.problems:
@@ -170,11 +165,13 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
             again += name != d.example.id
             used.add(name)
             work.where[name] = (d.file, d.place)
+            work.lineage.named((d.file, d.place), name)
             named.setdefault(use, []).append(replace(d, example=replace(d.example, id=name)))
         if again:
             work.notes.append(f"{again} ids of {use} are in another file, too; here they are called ID#{use}.")
     every = [d for use in drafts for d in named.get(use, ())]
     linked = link(every, work.documents, from_contexts=not work.data.documents)
+    work.lineage.linked(linked)
     work.documents = linked.documents
     work.notes += linked.notes()
     s = work.data.split
@@ -202,6 +199,8 @@ def _write(work: Work, folder: Path) -> None:
             "documents.jsonl": map(asdict, work.documents),
             "dropped.jsonl": map(asdict, work.dropped),
             "sealed/test.jsonl": map(example_row, work.rows["test"]),
+            LINEAGE: work.lineage.write(work.rows, work.documents, work.shield),
+            ORIGIN: [origin(work.data.model_dump(mode="json"), work.inputs, work.shield)],
         }
         hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}
         facts = facts_of(work, hashes.pop("sealed/test.jsonl"))

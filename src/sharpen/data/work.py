@@ -11,6 +11,7 @@ from typing import Any
 
 from sharpen.data.examples import Dropped
 from sharpen.data.governing import Rules
+from sharpen.data.lineage import Lineage
 from sharpen.data.protecting import Shield
 from sharpen.data.splitting import cluster
 from sharpen.data.tidying import Tidied
@@ -35,6 +36,8 @@ class Work:
     alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
     shield: Shield | None = None  # where personal data are not wanted
     personal: Counter[str] = field(default_factory=Counter)
+    lineage: Lineage = field(default_factory=Lineage)
+    inputs: dict[str, str] = field(default_factory=dict)  # hashes of the files that are read
     tidied: Tidied = field(default_factory=Tidied)
     rules: Rules = field(default_factory=lambda: Rules(()))
 
