@@ -28,6 +28,8 @@ from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
+from sharpen.data.kin import copies
+from sharpen.data.kin import said_of as kin_of
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import Linked, link
 from sharpen.data.protecting import Shield, key_of, look, protect, said_of
@@ -55,6 +57,7 @@ class Work:
     notes: list[str] = field(default_factory=list)
     leaked: Counter[str] = field(default_factory=Counter)
     alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
+    kin: dict[str, Any] = field(default_factory=dict)  # what splits have in common, and was kept
     shield: Shield | None = None  # where personal data are not wanted
     personal: Counter[str] = field(default_factory=Counter)
 
@@ -80,6 +83,8 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         _place(work, drafts)
         tell("looking for leaks", 0, None)
         _drop_leaks(work)
+        said, work.kin = kin_of(work.rows, work.documents, data.split.by, data.near_duplicates, work.where)
+        work.notes += said
         found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
         work.problems += found
         work.notes += said
@@ -199,7 +204,9 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     if "examples" in drafts:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
         # A place in a file is no name to split by: in another order, or under another name, it would be another split.
-        named_so = [replace(e, id=d.content or e.id) for e, d in zip(linked.examples, every, strict=True)]
+        same = copies(work.documents)  # one document under two names stays together, too
+        pairs = zip(linked.examples, every, strict=True)
+        named_so = [replace(e, id=d.content or e.id, source=same.get(e.source, e.source)) for e, d in pairs]
         given = split(named_so, shares, s.by, s.seed)
     else:
         work.notes += unused(s)
@@ -297,6 +304,7 @@ def _facts(work: Work, sealed: str) -> dict[str, Any]:
         "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
         "leaks": dict(work.leaked),
         "alike": dict(work.alike),
+        "kin": work.kin,
         "personal": {"how": work.data.privacy.how, "found": dict(work.personal.most_common())},
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
