@@ -333,22 +333,24 @@ def missed(train: list[Row], judged: list[Row], by: str) -> list[tuple[str, str]
 def _told(facts: Mapping[str, Any], s: Set, folder: Path) -> dict[str, Any]:
     """What was told of a set as it is, and how much of it this script confirms."""
     torn, holding = facts["kin"]["torn"], facts["kin"]["holding"]
-    real = sum(
-        len(grams(s.documents[t["name"]]) & grams(s.documents[t["other"]]))
-        >= (THRESHOLD - 0.05) * len(grams(s.documents[t["name"]]) | grams(s.documents[t["other"]]))
-        for t in torn
-        if {t["name"], t["other"]} <= set(s.documents)
-    )
     lines = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     return {
         "documents_that_are_copies": facts["kin"]["copies"],
         "sources_in_two_splits": len(torn),
-        "confirmed": real,
+        "of_them_not_alike": sum(not _alike(s, t["name"], t["other"]) for t in torn),
         "shown": [f"{t['name']} / {t['other']} ({t['split']}, {t['judge']})" for t in torn[:5]],
         "questions_within": len(holding),
         "questions_within_of_train": len(lines),
         "within_shown": holding[:5],
     }
+
+
+def _alike(s: Set, name: str, other: str) -> bool:
+    """Whether two names are of one source, or of documents that are near-duplicates."""
+    if name == other or not {name, other} <= set(s.documents):
+        return name == other
+    one, two = grams(s.documents[name]), grams(s.documents[other])
+    return len(one & two) >= THRESHOLD * len(one | two) - 1e-9
 
 
 def judged_again(s: Set, parts: Mapping[str, list[Row]], planted: Planted, place: Path) -> dict[str, Any]:
@@ -371,7 +373,9 @@ def judged_again(s: Set, parts: Mapping[str, list[Row]], planted: Planted, place
     judged = [*files["dev"], *files["test"]]
     spared = [r for r in files["train"] if r["id"] in leaks - known]
     near = nearest(list(map(asked, spared)), list(map(asked, judged)))
-    torn = {t["name"] for t in kin["torn"] if t["split"] == "train"}
+    told = [t for t in kin["torn"] if t["split"] == "train"]
+    torn = {t["name"] for t in told}
+    others = [t for t in told if t["name"] not in planted.torn]
     text = {r["id"]: r for r in files["train"]}
     found: dict[str, Any] = {}
     for kind in ("exact", "near", "less", "within"):
@@ -384,7 +388,9 @@ def judged_again(s: Set, parts: Mapping[str, list[Row]], planted: Planted, place
         "rows_dropped_not_planted": len(spared),
         "of_them_no_near_duplicates": sum(max((x for _, x in f), default=0.0) < THRESHOLD - 1e-9 for f in near),
         "rows_not_planted": len(files["train"]) - len(put),
-        "sources_told_not_planted": sorted(torn - planted.torn)[:5],
+        "sources_told_not_planted": len({t["name"] for t in others}),
+        "of_them_not_alike": len({t["name"] for t in others if not _alike(s, t["name"], t["other"])}),
+        "sources_shown": [f"{t['name']} / {t['other']}" for t in others[:5]],
         "within_told_not_planted": len(held - known),
         "of_them_not_within": sum(not _holds(text[i], judged) for i in sorted(held - known)),
         "within_shown": sorted(held - known)[:5],

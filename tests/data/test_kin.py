@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen import data
-from sharpen.data.kin import copies, holding, relatives, said_of, sentences, torn
+from sharpen.data.kin import Relatives, copies, holding, said_of, sentences, torn
 from sharpen.inputs import Data
 from sharpen.types import Document, Example, Message
 
@@ -34,33 +34,51 @@ def test_copies_say_the_same_but_for_case_punctuation_and_space() -> None:
 def test_relatives_are_nearly_the_same() -> None:
     papers = [Document("stub", "To do."), Document("a", f"{PAPER} {OTHER}"), Document("b", OTHER)]
     near = Document("c", f"{PAPER} {OTHER}".replace("writing", "person"))  # 3 of 38 word 3-grams: 35 / 41
-    assert relatives([*papers, near], 0.8) == {"c": "a"}
-    assert relatives([*papers, near], 0.9) == {}
+    assert Relatives([*papers, near], 0.8).group == {"a": "a", "c": "a"}
+    assert Relatives([*papers, near], 0.9).group == {}
+
+
+def test_two_ends_of_a_chain_are_no_relatives() -> None:
+    """b is like a and like c, and a is not like c."""
+    texts = [f"{PAPER} {OTHER}", f"{PAPER} {OTHER}".replace("writing", "person")]
+    texts.append(texts[1].replace("basic plan", "large plan"))  # against the first 31 / 45, against the second 35 / 41
+    near = Relatives([Document(n, t) for n, t in zip("abc", texts, strict=True)], 0.8)
+    assert near.group == dict.fromkeys("abc", "a")
+    assert near.alike("c", ["a"]) == ""
+    assert near.alike("c", ["a", "b"]) == "b"
+    assert [(t.name, t.other) for t in torn(splits("c", "b", "a"), "source", {}, near)] == [("c", "b"), ("b", "a")]
 
 
 def test_a_source_in_two_splits_is_found_once_for_each_two() -> None:
-    found = torn(splits("aab", "bc", "ad"), "source", {}, {})
+    found = torn(splits("aab", "bc", "ad"), "source", {})
     assert [(t.split, t.judge, t.name, t.rows) for t in found] == [("train", "test", "a", 2), ("train", "dev", "b", 1)]
-    assert [t.name for t in torn(splits("a", "a", "a"), "source", {}, {})] == ["a"] * 3
-    assert [t.name for t in torn(splits("a", "b", "a"), "group", {}, {})] == ["A"]
-    assert torn(splits("ab", "c", "ab"), "row", {}, {}) == []
-    assert torn(splits("ab", "c", "ab"), "label", {}, {}) == []
+    assert [t.name for t in torn(splits("a", "a", "a"), "source", {})] == ["a"] * 3
+    assert [t.name for t in torn(splits("a", "b", "a"), "group", {})] == ["A"]
+    assert torn(splits("ab", "c", "ab"), "row", {}) == []
+    assert torn(splits("ab", "c", "ab"), "label", {}) == []
+
+
+def like(*names: str) -> Relatives:
+    """Documents that are nearly the same."""
+    return Relatives([Document(name, f"{PAPER} {OTHER} {name}") for name in names], 0.8)
 
 
 def test_a_copy_under_another_name_is_found_and_a_near_one_marked() -> None:
     """Which of the two names comes first is all the same."""
     for same in ({"b": "a"}, {"a": "b"}):
-        (found,) = torn(splits("bb", "", "a"), "source", same, same)
+        (found,) = torn(splits("bb", "", "a"), "source", same, like("a", "b"))
         assert (found.name, found.other, found.rows, found.near) == ("b", "a", 2, False)
-        (found,) = torn(splits("bb", "", "a"), "source", {}, same)
-        assert found.near
-    assert len(torn(splits("bc", "", "a"), "source", {"b": "a"}, {"b": "a", "c": "a"})) == 2
+    (found,) = torn(splits("bb", "", "a"), "source", {}, like("a", "b"))
+    assert (found.name, found.other, found.near) == ("b", "a", True)
+    both = torn(splits("bc", "", "a"), "source", {"b": "a"}, like("a", "b", "c"))
+    assert [(t.name, t.near) for t in both] == [("b", False), ("c", True)]
+    assert torn(splits("b", "", "a"), "group", {}) == []
 
 
 def test_it_is_said_in_a_sentence() -> None:
-    (said,) = sentences(torn(splits("abcdefg", "", "abcdefg"), "source", {}, {}), "source")
+    (said,) = sentences(torn(splits("abcdefg", "", "abcdefg"), "source", {}), "source")
     assert said.startswith("7 sources stand in train and in test (a, b, c, d, e …), 7 rows of train: ")
-    (said,) = sentences(torn(splits("b", "", "a"), "source", {}, {"b": "a"}), "source")
+    (said,) = sentences(torn(splits("b", "", "a"), "source", {}, like("a", "b")), "source")
     assert said.startswith("1 source of train is nearly the same as one of test (b as a), 1 rows of train: ")
 
 
@@ -101,7 +119,7 @@ def test_given_files_that_tear_a_source_are_told(tmp_path: Path) -> None:
     assert "2 sources" in said
     assert "again.md as one.md" in said
     assert len(made.train) == 14, "told, and not dropped"
-    assert [t["rows"] for t in made.facts["kin"]["torn"]] == [5, 9]
+    assert [t["rows"] for t in made.facts["kin"]["torn"]] == [9, 5]
 
 
 def test_one_file_keeps_copies_together(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ that everybody fills in.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sharpen.data.alike import Contamination, duplicates
-from sharpen.data.leaks import asked
+from sharpen.data.leaks import asked, shingles
 from sharpen.data.splitting import SPLITS
 from sharpen.data.wording import words
 from sharpen.types import Document, Example
@@ -39,11 +39,31 @@ def copies(documents: Sequence[Document]) -> dict[str, str]:
     return made
 
 
-def relatives(documents: Sequence[Document], threshold: float) -> dict[str, str]:
-    """Return, of each near-duplicate of an earlier document, the first of those that are alike; copies included."""
-    long = [d for d in documents if len(words(d.text)) >= LEAST]
-    found = duplicates((d.text for d in long), threshold)
-    return {d.source: long[int(t)].source for i, (d, t) in enumerate(zip(long, found.twin, strict=True)) if t != i}
+class Relatives:
+    """Documents that are nearly the same, in groups: each is like some other of its group, not like all of them."""
+
+    def __init__(self, documents: Sequence[Document], threshold: float) -> None:
+        self.threshold = threshold
+        self.texts = {d.source: d.text for d in documents if len(words(d.text)) >= LEAST}
+        names = list(self.texts)
+        twin = duplicates(self.texts.values(), threshold).twin.tolist()
+        sizes = Counter(twin)
+        self.group = {name: names[t] for name, t in zip(names, twin, strict=True) if sizes[t] > 1}
+        self._known: dict[str, frozenset[tuple[str, ...]]] = {}
+
+    def _shingles(self, name: str) -> frozenset[tuple[str, ...]]:
+        if name not in self._known:
+            self._known[name] = shingles(words(self.texts[name]))
+        return self._known[name]
+
+    def alike(self, name: str, others: Sequence[str]) -> str:
+        """The first of ``others`` that a document is nearly the same as; empty where there is none."""
+        for other in others:
+            one, two = self._shingles(name), self._shingles(other)
+            common = len(one & two)
+            if common >= self.threshold * (len(one) + len(two) - common) - 1e-9:
+                return other
+        return ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,7 @@ class Torn:
 
 
 def torn(
-    rows: Mapping[str, Sequence[Example]], by: str, same: Mapping[str, str], near: Mapping[str, str]
+    rows: Mapping[str, Sequence[Example]], by: str, same: Mapping[str, str], near: Relatives | None = None
 ) -> list[Torn]:
     """Return what stands in two splits although rows are split ``by`` it; nothing where rows stand alone.
 
@@ -70,24 +90,27 @@ def torn(
         rows: examples of each split.
         by: source or group.
         same: document -> the one that it is a copy of.
-        near: document -> the first one that it is nearly the same as.
+        near: of the documents.
     """
     if by not in ("source", "group"):
         return []
     held = {s: Counter(name for e in rows[s] if (name := str(getattr(e, by)))) for s in SPLITS}
     found = []
     for split, judge in (("train", "test"), ("train", "dev"), ("dev", "test")):
-        kinds: list[tuple[bool, Mapping[str, str]]] = [(False, {})]
-        kinds += [(False, same), (True, near)] if by == "source" else []
-        known: set[str] = set()
-        for is_near, called in kinds:
-            there: dict[str, str] = {}
-            for name in held[judge]:
-                there.setdefault(called.get(name, name), name)
-            hits = [n for n in held[split] if n not in known and called.get(n, n) in there]
-            known.update(hits)
-            found += [Torn(split, judge, n, there[called.get(n, n)], held[split][n], is_near) for n in hits]
-    return found
+        called: dict[str, str] = {}
+        grouped: dict[str, list[str]] = defaultdict(list)
+        for name in held[judge]:
+            called.setdefault(same.get(name, name), name)
+            if near and name in near.group:
+                grouped[near.group[name]].append(name)
+        for name, n in held[split].items():
+            other = name if name in held[judge] else called.get(same.get(name, name), "")
+            is_near = not other
+            if near and is_near and name in near.group:
+                other = near.alike(name, grouped[near.group[name]])
+            if other:
+                found.append(Torn(split, judge, name, other, n, is_near))
+    return sorted(found, key=lambda t: (SPLITS.index(t.split), -SPLITS.index(t.judge), t.near))
 
 
 def sentences(found: Sequence[Torn], by: str) -> list[str]:
@@ -104,9 +127,8 @@ def sentences(found: Sequence[Torn], by: str) -> list[str]:
         why = f"what is learned of a {by} is judged on it" if split == "train" else "the choice is made on it"
         do = f"If it is to hold for others, give one file (data.examples), which is split by {by}"
         do = f"If that is too near, give both the same {by}" if near else do
-        said.append(
-            f"{what} ({', '.join(named)}{more}), {rows} rows of {split}: {why}. {do}, or take those rows out of {split}."
-        )
+        do = f"{do}, or take those rows out of {split}"
+        said.append(f"{what} ({', '.join(named)}{more}), {rows} rows of {split}: {why}. {do}.")
     return said
 
 
@@ -148,7 +170,7 @@ def said_of(
         where: from an example's id to its file and place.
     """
     same = copies(documents)
-    found = torn(rows, by, same, relatives(documents, threshold) if by == "source" else {})
+    found = torn(rows, by, same, Relatives(documents, threshold)) if by == "source" else torn(rows, by, {})
     notes, held = sentences(found, by), holding(rows, threshold)
     if held:
         file, place = where[rows["train"][held[0].row].id]
