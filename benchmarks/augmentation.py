@@ -331,8 +331,7 @@ def study_part(name: str, work: Path, cells: Cells, only: Sequence[str], steps: 
     def cell(operator: str, split: str) -> dict[str, Any]:
         def measure() -> dict[str, Any]:
             if not arms:
-                with Live() as progress:
-                    arms.append(Arms(plan, work, progress))
+                arms.append(Arms(plan, work, Live()))
             test = data.load_sealed(arms[0].data.seal) if split == "test" else ()
             return arms[0].measure(operator, test)
 
