@@ -23,6 +23,8 @@ from sharpen.data.documents import read_documents
 from sharpen.data.examples import Dropped, read_examples, shorten
 from sharpen.data.fields import UNANSWERABLE
 from sharpen.data.leaks import near_duplicates
+from sharpen.data.probing import probe
+from sharpen.data.robustness import perturbed
 from sharpen.data.splitting import cluster, split
 from sharpen.data.surveying import File, Survey, survey
 from sharpen.data.wording import UNSPACED, words
@@ -49,7 +51,9 @@ __all__ = [
     "load_sealed",
     "near_duplicates",
     "open_augmentation",
+    "perturbed",
     "prepare",
+    "probe",
     "read_documents",
     "read_examples",
     "shorten",

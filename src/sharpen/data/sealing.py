@@ -29,6 +29,8 @@ from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.governing import Rules
+from sharpen.data.kin import copies
+from sharpen.data.kin import said_of as kin_of
 from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
 from sharpen.data.linking import link
 from sharpen.data.protecting import Shield, key_of
@@ -64,6 +66,8 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         shield(work)
         tell("looking for leaks", 0, None)
         drop_leaks(work)
+        said, work.kin = kin_of(work.rows, work.documents, data.split.by, data.near_duplicates, work.where)
+        work.notes += said
         found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
         work.problems += found
         work.notes += said
@@ -180,7 +184,9 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     if "examples" in drafts:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
         # A place in a file is no name to split by: in another order, or under another name, it would be another split.
-        named_so = [replace(e, id=d.content or e.id) for e, d in zip(linked.examples, every, strict=True)]
+        same = copies(work.documents)  # one document under two names stays together, too
+        pairs = zip(linked.examples, every, strict=True)
+        named_so = [replace(e, id=d.content or e.id, source=same.get(e.source, e.source)) for e, d in pairs]
         given = split(named_so, shares, s.by, s.seed)
     else:
         work.notes += unused(s)

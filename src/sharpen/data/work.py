@@ -34,6 +34,7 @@ class Work:
     notes: list[str] = field(default_factory=list)
     leaked: Counter[str] = field(default_factory=Counter)
     alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
+    kin: dict[str, Any] = field(default_factory=dict)  # what splits have in common, and was kept
     shield: Shield | None = None  # where personal data are not wanted
     personal: Counter[str] = field(default_factory=Counter)
     lineage: Lineage = field(default_factory=Lineage)
@@ -71,6 +72,7 @@ def facts_of(work: Work, sealed: str) -> dict[str, Any]:
         "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
         "leaks": dict(work.leaked),
         "alike": dict(work.alike),
+        "kin": work.kin,
         "personal": {"how": work.data.privacy.how, "found": dict(work.personal.most_common())},
         "rules": dict(sorted(work.tidied.counts.items())),
         "changes": {rule: [asdict(c) for c in shown] for rule, shown in work.tidied.changes.items()},

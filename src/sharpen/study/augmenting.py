@@ -21,6 +21,7 @@ from sharpen.data import (
     example_from,
     example_row,
     open_augmentation,
+    probe,
 )
 from sharpen.errors import UserError
 from sharpen.runtime import answer_all
@@ -29,7 +30,7 @@ from sharpen.techniques import Bench, NotAvailable, open_technique
 from sharpen.types import Decoding, Document, Example, Generate, Message, System, digest, plain
 
 LONGEST = 256  # tokens that a model may write for one variant
-OWN = ("n", "share", "alike", "longest", "model")
+OWN = ("n", "share", "alike", "longest", "even", "language", "model")
 """Options of every augmentation, which it does not see itself."""
 
 
@@ -41,11 +42,13 @@ class Options:
         n: variants of each example that are asked for.
         limits: what they have to keep to.
         model: reference of the model that writes, for those that need one.
+        language: of the examples, as a code, where it is not to be told from them.
     """
 
     n: int
     limits: Limits
     model: str
+    language: str
     rest: Mapping[str, Any]
 
 
@@ -81,8 +84,14 @@ def read_options(step: str, options: Mapping[str, Any]) -> Options:
         most = 1.0 if name == "alike" else 100.0
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
             raise UserError(f"the option {name} of {step} is {value!r}.", do=f"Write a number from 0 to {most:g}.")
+    even, language = options.get("even", False), options.get("language", "")
+    if not isinstance(even, bool):
+        raise UserError(f"the option even of {step} is {even!r}.", do="Write true or false.")
+    if not isinstance(language, str):
+        raise UserError(f"the option language of {step} is {language!r}.", do="Write a code, en for instance.")
     rest = {k: v for k, v in options.items() if k not in OWN}
-    return Options(n, Limits(**{k: float(v) for k, v in numbers.items()}), str(options.get("model", "")), rest)
+    limits = Limits(**{k: float(v) for k, v in numbers.items()}, even=even)
+    return Options(n, limits, str(options.get("model", "")), language, rest)
 
 
 def nothing_learns(steps: Sequence[str]) -> str | None:
@@ -118,9 +127,10 @@ def augmented(
         made = read_cached(path, _written)
         if made is None:
             made = _make(step, given, program, bench, seed)
-            text = {"rows": [example_row(e) for e in made.examples], "refused": dict(made.refused)}
-            write_text(path, json.dumps({**text, "proposed": made.proposed}, ensure_ascii=False))
-    return replace(bench, train=(*bench.train, *made.examples)), {"augmentation": step, **made.facts}
+            text = {"rows": [example_row(e) for e in made.examples], **made.facts}
+            write_text(path, json.dumps(text, ensure_ascii=False))
+    facts = {"augmentation": step, **made.facts, "probe": probe(bench.train, made.examples)}
+    return replace(bench, train=(*bench.train, *made.examples)), facts
 
 
 def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -> Augmented:
@@ -140,6 +150,7 @@ def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -
         ask if given.model else None,
         predict if bench.labels else None,
         bench.progress,
+        given.language,
     )
     try:
         return augment(step, open_augmentation(step, given.rest), material, given.limits)
@@ -175,7 +186,8 @@ def _content(examples: Sequence[Example]) -> str:
 def _written(data: Any) -> Augmented:
     """What was made before, as it was written down."""
     refused = {str(k): int(v) for k, v in data["refused"].items()}
-    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]))
+    groups = {str(k): (int(before), int(after)) for k, (before, after) in data.get("groups", {}).items()}
+    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]), groups)
 
 
 __all__ = ["augmented", "is_augmentation", "nothing_learns", "open_step", "read_options"]
