@@ -28,6 +28,7 @@ from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
+from sharpen.data.labels.origins import came_about, unconfirmed_in
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import Linked, link
 from sharpen.data.protecting import Shield, key_of, look, protect, said_of
@@ -82,7 +83,7 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         _drop_leaks(work)
         found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
         work.problems += found
-        work.notes += said
+        work.notes += [*said, *unconfirmed_in(work.rows)]
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
     _hide(work)
     done = not without and set(work.rows) == set(SPLITS) and all(work.rows.values())
@@ -316,6 +317,7 @@ def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
         "cluster_sizes": sorted(Counter(cluster(e, by) for e in rows).values(), reverse=True),
         "n_unanswerable": sum(e.answerable is False for e in rows),
         "n_with_gold": sum(bool(e.gold) for e in rows),
+        "came_about": came_about(rows),
     }
 
 
