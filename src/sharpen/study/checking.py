@@ -13,6 +13,7 @@ from sharpen.study import evidence, preflight
 from sharpen.study.engine import choose_engines
 from sharpen.study.proof import proof
 from sharpen.study.setting import resolve
+from sharpen.study.sufficient import ASK
 from sharpen.types import Progress, silent
 
 
@@ -65,7 +66,7 @@ def check(
     known = {
         "data": dict(found.data.facts),
         "dropped": str(found.data.folder / "dropped.jsonl"),
-        "notes": list(found.data.notes),
+        "notes": [*found.data.notes, *([ASK] if setting.task.chooses else [])],
         "evidence": evidence.evidence(found.data.facts),
         "proof": [*filter(None, said), *proof(setting, found.data).says],
     }
