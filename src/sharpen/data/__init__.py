@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from sharpen.data.augmenting import Augmented, Limits, Material, augment, open_augmentation
+from sharpen.data.balancing import balanced, open_sampler
 from sharpen.data.dataset import (
     Dataset,
     Prepared,
@@ -40,6 +41,7 @@ __all__ = [
     "Seal",
     "Survey",
     "augment",
+    "balanced",
     "cluster",
     "examine",
     "example_from",
@@ -49,6 +51,7 @@ __all__ = [
     "load_sealed",
     "near_duplicates",
     "open_augmentation",
+    "open_sampler",
     "prepare",
     "read_documents",
     "read_examples",

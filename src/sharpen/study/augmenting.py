@@ -18,9 +18,11 @@ from sharpen.data import (
     Limits,
     Material,
     augment,
+    balanced,
     example_from,
     example_row,
     open_augmentation,
+    open_sampler,
 )
 from sharpen.errors import UserError
 from sharpen.runtime import answer_all
@@ -49,19 +51,26 @@ class Options:
     rest: Mapping[str, Any]
 
 
+def kind_of(step: str) -> str:
+    """What a step of an arm is: an augmentation or a sampler, which change what is learned from, or a technique."""
+    return next((kind for kind in ("augmentation", "sampler") if step in parts.all_parts(kind)), "technique")
+
+
 def is_augmentation(step: str) -> bool:
-    """Whether a step of an arm is one."""
-    return step in parts.all_parts("augmentation")
+    """Whether a step of an arm changes what the steps after it learn from, and nothing else."""
+    return kind_of(step) != "technique"
 
 
 def open_step(step: str, options: Mapping[str, Any], base: Path) -> Any:
-    """A step of an arm, opened: a technique or an augmentation.
+    """A step of an arm, opened: a technique, an augmentation or a sampler.
 
     Raises:
         UserError: there is none, or it has no such option.
     """
-    if not is_augmentation(step):
+    if kind_of(step) == "technique":
         return open_technique(step, options, base)
+    if kind_of(step) == "sampler":
+        return open_sampler(step, options)
     return open_augmentation(step, read_options(step, options).rest)
 
 
@@ -96,10 +105,10 @@ def nothing_learns(steps: Sequence[str]) -> str | None:
 def augmented(
     step: str, options: Mapping[str, Any], program: System, bench: Bench, seed: int, key: str = ""
 ) -> tuple[Bench, dict[str, Any]]:
-    """Return the bench with variants among its training examples, and what was made of it.
+    """Return the bench with other training examples (variants among them, or sampled), and what was made of it.
 
     Args:
-        step: the augmentation.
+        step: the augmentation or sampler.
         options: as the arm names them.
         program: the program so far, whose mistakes some augmentations look for.
         bench: whose train is augmented.
@@ -107,8 +116,14 @@ def augmented(
         key: what else makes this another result: data and code.
 
     Raises:
-        NotAvailable: it needs a model or documents that are not there.
+        NotAvailable: it needs a model, documents or classes that are not there.
     """
+    if kind_of(step) == "sampler":
+        try:
+            sampled = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels), seed)
+        except UserError as e:
+            raise NotAvailable(e.problems) from None
+        return replace(bench, train=sampled.examples), {"sampler": step, **sampled.facts}
     given = read_options(step, options)
     part = parts.find("augmentation", step)
     needs = [program.fingerprint, bench.engines.identity(program.model)] if _looks_at_the_program(part) else []
@@ -121,6 +136,18 @@ def augmented(
             text = {"rows": [example_row(e) for e in made.examples], "refused": dict(made.refused)}
             write_text(path, json.dumps({**text, "proposed": made.proposed}, ensure_ascii=False))
     return replace(bench, train=(*bench.train, *made.examples)), {"augmentation": step, **made.facts}
+
+
+def times_as_many(step: str, options: Mapping[str, Any], bench: Bench) -> float:
+    """By about how much a step makes what is learned from larger or smaller."""
+    if kind_of(step) == "augmentation":
+        given = read_options(step, options)
+        return 1 + min(given.n, given.limits.share)
+    try:
+        made = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels))
+    except UserError:  # the arm will not be built, and says why
+        return 1.0
+    return len(made.examples) / len(bench.train)
 
 
 def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -> Augmented:
@@ -178,4 +205,4 @@ def _written(data: Any) -> Augmented:
     return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]))
 
 
-__all__ = ["augmented", "is_augmentation", "nothing_learns", "open_step", "read_options"]
+__all__ = ["augmented", "is_augmentation", "kind_of", "nothing_learns", "open_step", "read_options"]

@@ -77,7 +77,7 @@ class Builder:
                 except NotAvailable as e:
                     return Built(name, arm.does, "not available", why=f"{step}: {e}")
                 seconds += time.perf_counter() - start
-                notes.append(_noted("augmented", made))
+                notes.append(_noted("sampled" if "sampler" in made else "augmented", made))
                 continue
             can = self.bench.engines.model(program.model, program.adapters).can
             reason = why_not(step, program, self.bench.task, can, self.base)

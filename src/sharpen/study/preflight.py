@@ -17,7 +17,7 @@ from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
-from sharpen.study.augmenting import is_augmentation, nothing_learns, open_step
+from sharpen.study.augmenting import kind_of, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.memory import available_gb, resident_gb
@@ -78,7 +78,7 @@ def inspect(setting: Setting) -> Found:
 def own_parts(setting: Setting) -> list[str]:
     """Content of those parts that are not ours: who edits or upgrades one has another study."""
     steps = [step for arm in setting.arms for step in steps_of(arm)]
-    named = [("augmentation" if is_augmentation(step) else "technique", step) for step in steps]
+    named = [(kind_of(step), step) for step in steps]
     named += [("metric", name) for name in setting.use_case.metrics or setting.task.metrics]
     named += [("floor", name) for name in setting.task.floors]
     return content_of([*named, ("task", setting.use_case.task)], setting.base)
