@@ -7,10 +7,10 @@ once, from train alone, and kept with how many variants went and why.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sharpen import parts
 from sharpen.data import (
@@ -31,6 +31,7 @@ from sharpen.techniques import Bench, NotAvailable, open_technique
 from sharpen.types import Decoding, Document, Example, Generate, Message, System, digest, plain
 
 LONGEST = 256  # tokens that a model may write for one variant
+Weights: TypeAlias = Callable[[str], str]
 OWN = ("n", "share", "alike", "longest", "model")
 """Options of every augmentation, which it does not see itself."""
 
@@ -103,7 +104,13 @@ def nothing_learns(steps: Sequence[str]) -> str | None:
 
 
 def augmented(
-    step: str, options: Mapping[str, Any], program: System, bench: Bench, seed: int, key: str = ""
+    step: str,
+    options: Mapping[str, Any],
+    program: System,
+    bench: Bench,
+    seed: int,
+    key: str = "",
+    weights: Weights = str,
 ) -> tuple[Bench, dict[str, Any]]:
     """Return the bench with other training examples (variants among them, or sampled), and what was made of it.
 
@@ -114,6 +121,7 @@ def augmented(
         bench: whose train is augmented.
         seed: of its random choices.
         key: what else makes this another result: data and code.
+        weights: what the model is that writes, by its reference: another one under its name writes other variants.
 
     Raises:
         NotAvailable: it needs a model, documents or classes that are not there.
@@ -127,6 +135,7 @@ def augmented(
     given = read_options(step, options)
     part = parts.find("augmentation", step)
     needs = [program.fingerprint, bench.engines.identity(program.model)] if _looks_at_the_program(part) else []
+    needs += [weights(given.model)] if given.model else []
     name = digest(["augmentation", step, parts.content(part), dict(options), seed, key, *needs, _content(bench.train)])
     path = bench.store.root / "built" / f"{name}.json"
     with locked(path.with_suffix(""), lambda: bench.progress("wait for another study that augments the same", 0, None)):

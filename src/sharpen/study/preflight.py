@@ -21,7 +21,7 @@ from sharpen.study.augmenting import kind_of, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.memory import available_gb, resident_gb
-from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
+from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of, weights_of, writers_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
@@ -168,14 +168,10 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     return found
 
 
-def weights_of(ref: str) -> str:
-    """What a model is, as far as can be known: of a local one its files, of a hosted one its name."""
-    return ref if is_hosted(ref) else pull(ref).digest
-
-
 def model_problems(setting: Setting) -> list[Problem]:
     """Models that cannot be had, or not tuned. Local ones are fetched here, once: every estimate needs them."""
     found: list[Problem] = []
+    writers = {ref for arm in setting.arms for ref in writers_of(arm)} - set(setting.asked)
     for ref, place in models_of(setting).items():
         if ref.startswith("fake:"):
             continue
@@ -187,7 +183,9 @@ def model_problems(setting: Setting) -> list[Problem]:
                 (expect_embedding if place == "embeddings" else expect_causal)(local)
                 found += memory_problems(local)
         except UserError as e:
-            found += [replace(p, where=p.where or place) for p in e.problems]
+            # Who reads that a server is away has to find it among the options of an arm.
+            more = f"{place}: " if ref in writers else ""
+            found += [replace(p, where=f"{more}{p.where}" if p.where else place) for p in e.problems]
     if not is_text(setting.store.root) and not all(map(is_hosted, setting.asked)):
         do = "Move the use case, or name another folder for the store by SHARPEN_HOME."
         what = "has a name that is not UTF-8, and tuned weights can be read from no such folder."
@@ -295,4 +293,4 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     return plan
 
 
-__all__ = ["Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems"]
+__all__ = ["Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems", "weights_of"]
