@@ -19,7 +19,7 @@ from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
 from sharpen.study.augmenting import kind_of, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
-from sharpen.study.given import as_answers, n_cut, read_given
+from sharpen.study.given import as_answers, given_of, n_cut
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of, weights_of, writers_of
 from sharpen.study.speeds import measure_speeds
@@ -69,7 +69,8 @@ def inspect(setting: Setting) -> Found:
     if problems:
         raise UserError(setting.placed([*problems, *made.problems, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
-    given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
+    labels = data.labels if setting.task.chooses else ()
+    given = {arm_name(a): given_of(setting, a, labels)[0] for a in setting.arms if a.answers}
     weights = {ref: weights_of(ref) for ref in models_of(setting)}
     parts_of_it = [data.seal.content, data.facts["files"], answers, own_parts(setting), weights]
     return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given, weights)
@@ -98,10 +99,7 @@ def arm_problems(setting: Setting) -> list[Problem]:
     for arm in setting.arms:
         place = f"{where}: {arm_name(arm)}"
         if arm.answers:
-            found += read_given(setting.base / arm.answers, arm.answers)[1]
-            if setting.use_case.data.privacy.how != "off":
-                do = "Leave this arm out, or data.privacy: they would be written as they are."
-                found.append(Problem("given answers are not protected yet.", place, do))
+            found += given_of(setting, arm)[1]
             idle = [key for key in ("does", "model", "costs") if getattr(arm, key) != getattr(Arm(), key)]
             if idle:
                 what = f"its answers are given, so {' and '.join(idle)} would say nothing."
@@ -148,7 +146,7 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     found = []
     labels = data.labels if setting.task.chooses else ()
     for arm in (a for a in setting.arms if a.answers):
-        given, unread = read_given(setting.base / str(arm.answers), str(arm.answers))
+        given, unread = given_of(setting, arm, labels)
         hit = sum(map(data.seal.holds, given))
         if given and not hit:
             first = next(iter(given))
