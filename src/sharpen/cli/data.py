@@ -34,6 +34,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
     from sharpen.guards import find
     from sharpen.store import write_text
     from sharpen.study.setting import store_root
+    from sharpen.study.sufficient import sufficiency
 
     uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
     if problems:
@@ -52,9 +53,12 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
             return dict(found.most_common())
 
         known = profile(made, count, context, personal, _language)
+        known["sufficiency"] = sufficiency(uc, base, made, progress)
         page = render(known, uc.name, uc.goal)
     file = out or base / "data.html"
     write_text(file, page)
+    if known["sufficiency"]:
+        say(known["sufficiency"]["why"])
     say(f"{file}: version {made.folder.name[:12]}")
 
 

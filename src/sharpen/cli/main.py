@@ -223,11 +223,14 @@ def data_label(
     port: Annotated[int, typer.Option("--port", help="Of this machine; 0: any that is free.")] = 0,
     per_item: Annotated[int, typer.Option("--per-item", help="How many people decide on each.")] = 1,
     write: Annotated[Path | None, typer.Option("--write", help="Write what people stand behind, and end.")] = None,
+    unconfirmed: Annotated[
+        bool, typer.Option("--unconfirmed", help="With --write: drafts that nobody decided on, too; no evidence.")
+    ] = False,
 ) -> None:
     """Show a queue in the browser, where one key decides; or write what people stand behind as examples."""
     from sharpen.cli.labelling import label as command
 
-    command(queue, who or [], port, per_item, write)
+    command(queue, who or [], port, per_item, (write, unconfirmed) if write else None)
 
 
 @store_app.command("gc")

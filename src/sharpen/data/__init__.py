@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from sharpen.data.augmenting import Augmented, Limits, Material, augment, open_augmentation
+from sharpen.data.balancing import balanced, open_sampler
 from sharpen.data.dataset import (
     Dataset,
     Prepared,
@@ -42,6 +43,7 @@ __all__ = [
     "Seal",
     "Survey",
     "augment",
+    "balanced",
     "cluster",
     "examine",
     "example_from",
@@ -51,6 +53,7 @@ __all__ = [
     "load_sealed",
     "near_duplicates",
     "open_augmentation",
+    "open_sampler",
     "perturbed",
     "prepare",
     "probe",

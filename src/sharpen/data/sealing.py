@@ -31,6 +31,7 @@ from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.governing import Rules
 from sharpen.data.kin import copies
 from sharpen.data.kin import said_of as kin_of
+from sharpen.data.labels.origins import unconfirmed_in
 from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
 from sharpen.data.linking import link
 from sharpen.data.protecting import Shield, key_of
@@ -70,7 +71,7 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         work.notes += said
         found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
         work.problems += found
-        work.notes += said
+        work.notes += [*said, *unconfirmed_in(work.rows)]
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
     hide(work)
     done = not without and set(work.rows) == set(SPLITS) and all(work.rows.values())

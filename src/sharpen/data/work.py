@@ -11,6 +11,7 @@ from typing import Any
 
 from sharpen.data.examples import Dropped
 from sharpen.data.governing import Rules
+from sharpen.data.labels.origins import came_about
 from sharpen.data.lineage import Lineage
 from sharpen.data.protecting import Shield
 from sharpen.data.splitting import cluster
@@ -97,6 +98,7 @@ def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
         "cluster_sizes": sorted(Counter(cluster(e, by) for e in rows).values(), reverse=True),
         "n_unanswerable": sum(e.answerable is False for e in rows),
         "n_with_gold": sum(bool(e.gold) for e in rows),
+        "came_about": came_about(rows),
     }
 
 

@@ -7,10 +7,10 @@ once, from train alone, and kept with how many variants went and why.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sharpen import parts
 from sharpen.data import (
@@ -18,9 +18,11 @@ from sharpen.data import (
     Limits,
     Material,
     augment,
+    balanced,
     example_from,
     example_row,
     open_augmentation,
+    open_sampler,
     probe,
 )
 from sharpen.errors import UserError
@@ -30,6 +32,7 @@ from sharpen.techniques import Bench, NotAvailable, open_technique
 from sharpen.types import Decoding, Document, Example, Generate, Message, System, digest, plain
 
 LONGEST = 256  # tokens that a model may write for one variant
+Weights: TypeAlias = Callable[[str], str]
 OWN = ("n", "share", "alike", "longest", "even", "language", "model")
 """Options of every augmentation, which it does not see itself."""
 
@@ -52,19 +55,26 @@ class Options:
     rest: Mapping[str, Any]
 
 
+def kind_of(step: str) -> str:
+    """What a step of an arm is: an augmentation or a sampler, which change what is learned from, or a technique."""
+    return next((kind for kind in ("augmentation", "sampler") if step in parts.all_parts(kind)), "technique")
+
+
 def is_augmentation(step: str) -> bool:
-    """Whether a step of an arm is one."""
-    return step in parts.all_parts("augmentation")
+    """Whether a step of an arm changes what the steps after it learn from, and nothing else."""
+    return kind_of(step) != "technique"
 
 
 def open_step(step: str, options: Mapping[str, Any], base: Path) -> Any:
-    """A step of an arm, opened: a technique or an augmentation.
+    """A step of an arm, opened: a technique, an augmentation or a sampler.
 
     Raises:
         UserError: there is none, or it has no such option.
     """
-    if not is_augmentation(step):
+    if kind_of(step) == "technique":
         return open_technique(step, options, base)
+    if kind_of(step) == "sampler":
+        return open_sampler(step, options)
     return open_augmentation(step, read_options(step, options).rest)
 
 
@@ -103,24 +113,38 @@ def nothing_learns(steps: Sequence[str]) -> str | None:
 
 
 def augmented(
-    step: str, options: Mapping[str, Any], program: System, bench: Bench, seed: int, key: str = ""
+    step: str,
+    options: Mapping[str, Any],
+    program: System,
+    bench: Bench,
+    seed: int,
+    key: str = "",
+    weights: Weights = str,
 ) -> tuple[Bench, dict[str, Any]]:
-    """Return the bench with variants among its training examples, and what was made of it.
+    """Return the bench with other training examples (variants among them, or sampled), and what was made of it.
 
     Args:
-        step: the augmentation.
+        step: the augmentation or sampler.
         options: as the arm names them.
         program: the program so far, whose mistakes some augmentations look for.
         bench: whose train is augmented.
         seed: of its random choices.
         key: what else makes this another result: data and code.
+        weights: what the model is that writes, by its reference: another one under its name writes other variants.
 
     Raises:
-        NotAvailable: it needs a model or documents that are not there.
+        NotAvailable: it needs a model, documents or classes that are not there.
     """
+    if kind_of(step) == "sampler":
+        try:
+            sampled = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels), seed)
+        except UserError as e:
+            raise NotAvailable(e.problems) from None
+        return replace(bench, train=sampled.examples), {"sampler": step, **sampled.facts}
     given = read_options(step, options)
     part = parts.find("augmentation", step)
     needs = [program.fingerprint, bench.engines.identity(program.model)] if _looks_at_the_program(part) else []
+    needs += [weights(given.model)] if given.model else []
     name = digest(["augmentation", step, parts.content(part), dict(options), seed, key, *needs, _content(bench.train)])
     path = bench.store.root / "built" / f"{name}.json"
     with locked(path.with_suffix(""), lambda: bench.progress("wait for another study that augments the same", 0, None)):
@@ -131,6 +155,18 @@ def augmented(
             write_text(path, json.dumps(text, ensure_ascii=False))
     facts = {"augmentation": step, **made.facts, "probe": probe(bench.train, made.examples)}
     return replace(bench, train=(*bench.train, *made.examples)), facts
+
+
+def times_as_many(step: str, options: Mapping[str, Any], bench: Bench) -> float:
+    """By about how much a step makes what is learned from larger or smaller."""
+    if kind_of(step) == "augmentation":
+        given = read_options(step, options)
+        return 1 + min(given.n, given.limits.share)
+    try:
+        made = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels))
+    except UserError:  # the arm will not be built, and says why
+        return 1.0
+    return len(made.examples) / len(bench.train)
 
 
 def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -> Augmented:
@@ -190,4 +226,4 @@ def _written(data: Any) -> Augmented:
     return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]), groups)
 
 
-__all__ = ["augmented", "is_augmentation", "nothing_learns", "open_step", "read_options"]
+__all__ = ["augmented", "is_augmentation", "kind_of", "nothing_learns", "open_step", "read_options"]
