@@ -37,7 +37,7 @@ PEERS = {
     "datatrove": [
         "datatrove==0.10.1",
         "spacy==3.8.18",
-        "xxhash==4.1.0",
+        "xxhash==3.6.0",  # datatrove hands it texts, which version 4 refuses
         "orjson==3.13.0",
         "regex",
         "tokenizers",
@@ -115,10 +115,11 @@ def python_of(name: str, work: Path) -> str:
         return sys.executable
     folder = work / "peers" / name
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    pins, ready = "\n".join(PEERS[name]), folder / "ready"
+    if not ready.exists() or ready.read_text() != pins:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS[name]], check=True)
-        (folder / "ready").touch()
+        ready.write_text(pins)
     return str(python)
 
 
