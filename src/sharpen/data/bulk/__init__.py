@@ -6,7 +6,7 @@ then all of them together in this process, so the result does not depend on the 
 
 from __future__ import annotations
 
-from sharpen.data.bulk.running import Report, clean_files
+from sharpen.data.bulk.running import Asked, Report, clean_files
 from sharpen.data.bulk.steps import Steps, read_steps
 
-__all__ = ["Report", "Steps", "clean_files", "read_steps"]
+__all__ = ["Asked", "Report", "Steps", "clean_files", "read_steps"]

@@ -28,6 +28,9 @@ BATCH = 500
 CHARACTERS = 4_000_000
 """Documents and rows that are cleaned at a time, or fewer where they are so long together."""
 
+MOST = 5
+"""Problems of a file that are said one by one; ``dropped.jsonl`` has them all."""
+
 FORMAT = 1
 """Raised when what is written here changes, so that what an older sharpen left is not taken up."""
 
@@ -50,7 +53,7 @@ class Facts:
     sha256: str = ""
     key: str = ""
     kind: str = ""
-    field: str = ""
+    column: str = ""
     size: int = 0
     read: int = 0
     kept: int = 0
@@ -58,6 +61,7 @@ class Facts:
     rules: dict[str, int] = field(default_factory=dict)
     changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unsaid: int = 0
     notes: list[str] = field(default_factory=list)
     failed: str = ""
 
@@ -106,10 +110,10 @@ def _all(path: Path, steps: Steps, facts: Facts, kept: TextIO, dropped: TextIO) 
     facts.kind = "rows" if rows else "documents"
     found = _rows(path, facts, dropped) if rows else _documents(path, facts, dropped)
     first: list[Mapping[str, Any]] = list(islice(found, 1))
-    facts.field = "text"
+    facts.column = "text"
     if rows:
-        facts.field = steps.rows.field or (asking(first[0]["fields"]) if first else "")
-    cleaning = Cleaning(alone((steps.rows if rows else steps.documents).cleaners)[0], facts.field)
+        facts.column = steps.rows.field or (asking(first[0]["fields"]) if first else "")
+    cleaning = Cleaning(alone((steps.rows if rows else steps.documents).cleaners)[0], facts.column)
     into, at = Cleaned(), 0
     for batch in _batches(_chained(first, found)):
         values = [one["fields"] if rows else one for one in batch]
@@ -120,7 +124,7 @@ def _all(path: Path, steps: Steps, facts: Facts, kept: TextIO, dropped: TextIO) 
             dropped.write(line(said(facts.name, batch[gone.at - at], gone, into)))
         at += len(batch)
         facts.kept += len(into.kept)
-        facts.characters += sum(len(v.get(facts.field) or "") for v in values if isinstance(v.get(facts.field), str))
+        facts.characters += sum(len(v.get(facts.column) or "") for v in values if isinstance(v.get(facts.column), str))
         for held in (into.kept, into.places, into.dropped, into.scores, into.said):
             held.clear()
     facts.read = at
@@ -192,8 +196,10 @@ def _say(found: Problem | Note, facts: Facts, dropped: TextIO) -> None:
         facts.notes.append(f"{found.where}: {found.what}" if found.where else found.what)
         if not found.what.startswith("left out"):
             return
-    else:
+    elif len(facts.problems) < MOST:
         facts.problems.append(str(found))
+    else:
+        facts.unsaid += 1
     place = found.where.removeprefix(facts.name).lstrip(",: /")
     record = {"file": facts.name, "place": place, "rule": "reading", "reason": found.what, "figure": None}
     dropped.write(line(record))

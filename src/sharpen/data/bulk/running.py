@@ -57,7 +57,7 @@ class Report:
 class Asked:
     """What is to be cleaned, how, and by whom."""
 
-    steps: Steps = Steps()
+    steps: Steps = field(default_factory=Steps)
     engine: str = "local"
     workers: int = 1
 
@@ -84,10 +84,13 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
         facts = _each(jobs, asked, progress)
         inputs = digest([[f.name, f.sha256] for f in facts])
         known = (inputs, asked.steps.model_dump(), __version__)
-        if before and (before.get("inputs"), before.get("steps"), before.get("version")) == known:
-            if hash_folder(out / "kept") == before["hashes"]["kept"]:
-                shutil.rmtree(work, ignore_errors=True)
-                return Report(out, before)
+        if (
+            before
+            and (before.get("inputs"), before.get("steps"), before.get("version")) == known
+            and _whole(out, before)
+        ):
+            shutil.rmtree(work, ignore_errors=True)
+            return Report(out, before)
         for name in ("alike-documents", "alike-rows", "sentences", "spans", "learned"):
             shutil.rmtree(work / name, ignore_errors=True)
         made = Together(asked.steps, facts, work)
@@ -119,7 +122,9 @@ def _jobs(paths: Sequence[Path], out: Path, steps: Steps) -> list[Job]:
         found += [(root, path) for path in files_below(root)]
     names = [(path.relative_to(root) if root.is_dir() else Path(path.name)).as_posix() for root, path in found]
     if len(set(names)) < len(names):
-        names = [f"{root.absolute().name}/{n}" if root.is_dir() else n for (root, _), n in zip(found, names, strict=True)]
+        names = [
+            f"{root.absolute().name}/{n}" if root.is_dir() else n for (root, _), n in zip(found, names, strict=True)
+        ]
     taken: dict[str, int] = {}
     jobs = []
     for (_, path), name in zip(found, names, strict=True):
@@ -183,6 +188,14 @@ def _written(made: Together, out: Path, progress: Progress) -> dict[str, Any]:
     return {**_counted(made, sizes), "hashes": _hashes(out)}
 
 
+def _whole(out: Path, report: dict[str, Any]) -> bool:
+    """Whether all is there as the report says."""
+    try:
+        return bool(_hashes(out) == report["hashes"])
+    except (OSError, KeyError):
+        return False
+
+
 def _hashes(out: Path) -> dict[str, str]:
     return {"kept": hash_folder(out / "kept")} | {n: hash_file(out / n) for n in ("dropped.jsonl", "files.jsonl")}
 
@@ -223,7 +236,7 @@ def _rows(made: Together, alike: Alike, out: Path, dropped: TextIO, progress: Pr
             assert file is not None
             text = line(unit["fields"])
             file.write(text)
-            held = unit["fields"].get(made.facts[n].field)
+            held = unit["fields"].get(made.facts[n].column)
             sizes = [sizes[0] + 1, sizes[1] + (len(held) if isinstance(held, str) else 0), sizes[2] + len(text)]
     finally:
         if file is not None:
@@ -237,10 +250,14 @@ def _seen(units: Iterator[Any], total: int, progress: Progress) -> Iterator[Any]
         yield unit
 
 
+def _unsaid(facts: Facts) -> list[str]:
+    return [f"{facts.name}: {facts.unsaid} more such; dropped.jsonl has them all."] if facts.unsaid else []
+
+
 def _counted(made: Together, sizes: dict[str, list[int]]) -> dict[str, Any]:
     """The counts of a report."""
     facts = made.facts
-    problems = [p for f in facts for p in f.problems]
+    problems = [p for f in facts for p in (*f.problems, *_unsaid(f))]
     report: dict[str, Any] = {
         "files": {
             "all": len(facts),

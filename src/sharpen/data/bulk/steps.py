@@ -1,9 +1,9 @@
 """What is done to files: which cleaners, which duplicates, for documents and for rows.
 
 Without a file of steps they are those that do no harm to an organisation's own texts. Of documents: damaged encodings,
-one form of Unicode and white space, lines that no text has (page numbers, "enable JavaScript"), and the rules of
-quality that hold for tables, lists and short notes as well. Of rows the field that asks, by ``encoding`` and
-``normalise`` alone; what answers is never touched.
+one form of Unicode, unseen characters, lines that ask for JavaScript, and texts of fewer than 3 words. White space
+stays, since in lists and code it means something. Of rows the field that asks, by ``encoding`` and ``normalise`` alone;
+what answers is never touched. For pages of the web, name the cleaners, with all their rules: ``--with quality``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from sharpen.data.cleaners.quality import RULES as QUALITY
 from sharpen.data.cleaning import Cleaning
 from sharpen.errors import Problem, UserError
 from sharpen.inputs import Strict
@@ -24,12 +25,13 @@ Options = dict[str, dict[str, Any]]
 
 DOCUMENTS: Options = {
     "encoding": {},
-    "normalise": {},
-    "boilerplate": {"off": ["cookies", "rights", "policy", "sharing", "navigation", "menu"]},
-    "quality": {"off": ["letters", "symbols", "bullets", "stop_words", "word_length", "many_words", "repeated_words"]},
+    "normalise": {"off": ["white_space"]},
+    "boilerplate": {"off": ["cookies", "rights", "policy", "sharing", "navigation", "page_number", "menu"]},
+    "quality": {"least": 3, "off": [r for r in QUALITY if r != "few_words"]},
 }
-"""Rules that are off here are right for pages of the web, and take tables, price lists and policies for no prose."""
-ROWS: Options = {"encoding": {}, "normalise": {}}
+"""Rules that are off here are right for pages of the web. They take tables, price lists and policies for no prose, long
+reports with a header on each page for repetitions, a heading "Search" for navigation and 05/2018 for a page number."""
+ROWS: Options = {"encoding": {}, "normalise": {"off": ["white_space"]}}
 
 
 class Documents(Strict):
@@ -38,7 +40,8 @@ class Documents(Strict):
     cleaners: Options = Field(DOCUMENTS, description="cleaners in their order, with the options of each")
     duplicates: Literal["off", "exact", "near"] = Field("near", description="exact: the same words; near: alike, too")
     near: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams from which two are alike")
-    sentences: int = Field(10, ge=0, description="sentences of so many documents stay in the first; 0: in all")
+    sentences: int = Field(10, ge=0, description="a sentence of so many documents stays in the first; 0: in all")
+    sentences_share: float = Field(0.5, ge=0, le=1, description="and of so large a share of them")
     sentences_near: float = Field(1.0, gt=0, le=1, description="as near, for sentences; 1: the same words only")
     spans: int = Field(0, ge=0, description="runs of so many words that stood before go; 0: none does")
 

@@ -7,6 +7,7 @@ the result is the same whichever engine cleaned the files.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,12 +19,25 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from sharpen.data.alike import EXACT, KEPT, Duplicates, Found, Repeated, RepeatedSentences, RepeatedSpans, Rule
+from sharpen.data.alike import (
+    EXACT,
+    KEPT,
+    Duplicates,
+    Found,
+    Repeated,
+    RepeatedSentences,
+    RepeatedSpans,
+    Rule,
+    sentences,
+)
 from sharpen.data.bulk.files import BATCH, CHARACTERS, Facts, line, said
 from sharpen.data.bulk.steps import Steps, alone
 from sharpen.data.cleaning import Cleaned, Cleaning
 from sharpen.data.wording import words
 from sharpen.types import Progress
+
+MOST = 10_000
+"""Different sentences that were taken out and are written where dropped things are, each once."""
 
 Unit = tuple[int, dict[str, Any]]
 """The number of the file that it is of, and the document or row as its file gave it."""
@@ -53,20 +67,20 @@ class Together:
         """How many the files kept."""
         return sum(f.kept for f in self.facts if f.kind == kind and f.key)
 
-    def fields(self) -> list[tuple[str, str]]:
+    def columns(self) -> list[tuple[str, str]]:
         """Which kinds there are, and the field of each that is cleaned; tables of another field are another group."""
-        there = {(f.kind, f.field) for f in self.facts if f.key and f.kind}
+        there = {(f.kind, f.column) for f in self.facts if f.key and f.kind}
         return sorted(there)
 
 
 def learn(made: Together, dropped: TextIO, progress: Progress) -> None:
     """Run the cleaners that have to read all texts, and those after them."""
-    for kind, name in made.fields():
+    for kind, name in made.columns():
         cleaners = alone((made.steps.rows if kind == "rows" else made.steps.documents).cleaners)[1]
         if not cleaners:
             continue
         cleaning = Cleaning(cleaners, name)
-        files = [n for n, f in enumerate(made.facts) if (f.kind, f.field) == (kind, name) and f.key]
+        files = [n for n, f in enumerate(made.facts) if (f.kind, f.column) == (kind, name) and f.key]
         progress(f"reading all {kind}", 0, None)
         cleaning.learn(lambda files=files, kind=kind: (_value(u) for n, u in made.units(kind) if n in set(files)))
         for k, n in enumerate(files):
@@ -222,10 +236,12 @@ class Thinned:
         self.spans: dict[int, list[tuple[int, int]]] = {}
         self.uncut = 0
         steps = made.steps.documents
-        if steps.sentences > 1 and self.total >= steps.sentences:
+        self.out: Counter[str] = Counter()
+        least = max(steps.sentences, math.ceil(steps.sentences_share * self.total))
+        if steps.sentences > 1 and self.total >= least:
             folder = made.work / "sentences"
             folder.mkdir(exist_ok=True)
-            self.repeated = self._sentences(RepeatedSentences(folder, steps.sentences, steps.sentences_near))
+            self.repeated = self._sentences(RepeatedSentences(folder, least, steps.sentences_near))
         if steps.spans:
             search, done = RepeatedSpans(made.work / "spans", steps.spans), 0
             for batch in self.stripped():
@@ -246,14 +262,23 @@ class Thinned:
         return found
 
     def stripped(self) -> Iterator[list[tuple[Unit, str]]]:
-        """Documents without repeated sentences."""
+        """Documents without repeated sentences; each of these is counted in ``out``."""
         at = 0
+        self.out.clear()
         for batch in batches(self.left(), text_of):
             texts = [text for _, text in batch]
             if self.repeated is not None:
+                self._note(texts, at, self.repeated)
                 texts = self.repeated.strip(texts, at)
             yield [(unit, text) for (unit, _), text in zip(batch, texts, strict=True)]
             at += len(batch)
+
+    def _note(self, texts: Sequence[str], first: int, repeated: Repeated) -> None:
+        for i, text in enumerate(texts, first):
+            gone = repeated.gone[repeated.offsets[i] : repeated.offsets[i + 1]]
+            for each in (s.strip() for s, out in zip(sentences(text), gone, strict=True) if out) if gone.any() else ():
+                if each in self.out or len(self.out) < MOST:
+                    self.out[each] += 1
 
     def final(self, dropped: TextIO) -> Iterator[tuple[Unit, str]]:
         """Documents as they are kept; one of which nothing is left is dropped."""
@@ -261,22 +286,25 @@ class Thinned:
         for batch in self.stripped():
             for unit, text in batch:
                 spans = self.spans.get(at, [])
-                made = cut(text, spans) if spans else text
-                if made is None:
-                    self.uncut += 1
-                    made = text
-                elif spans:
-                    cut_out += len(spans)
+                n, held = unit
+                made, gone = cut(text, spans) if spans else (text, [])
+                self.uncut += bool(spans) and not gone
+                cut_out += len(gone)
+                for each in gone:
+                    begin = {"file": self.made.facts[n].name, "place": held["place"], "rule": "spans", "figure": None}
+                    dropped.write(line({**begin, "reason": "these words stood before, in this order", "text": each}))
                 at += 1
                 if made.strip():
                     yield unit, made
                     continue
-                n, held = unit
                 rule = "sentences.empty" if not text.strip() else "spans.empty"
                 begin = {"file": self.made.facts[n].name, "place": held["place"], "rule": rule, "figure": None}
                 begin["reason"] = "all of it stands in other documents before it"
                 dropped.write(line({**begin, **whole(held)}))
                 self.made.rules["documents"][rule] += 1
+        for text, n in self.out.most_common():
+            begin = {"file": "", "place": "", "rule": "sentences", "reason": f"stood in {n} documents after the first"}
+            dropped.write(line({**begin, "figure": n, "text": text}))
         if self.made.steps.documents.spans:
             self.made.rules["documents"].update({"spans.cut": cut_out, "spans.left": self.uncut})
 
@@ -284,16 +312,16 @@ class Thinned:
 _TOKEN = re.compile(r"\S+")
 
 
-def cut(text: str, spans: Sequence[tuple[int, int]]) -> str | None:
-    """Return a text without runs of words, counted as ``words`` finds them; None where they cannot be told apart.
+def cut(text: str, spans: Sequence[tuple[int, int]]) -> tuple[str, list[str]]:
+    """Return a text without runs of words, counted as ``words`` finds them, and these runs.
 
-    What white space keeps together stays together: a run ends at the last piece that lies in it as a whole.
+    What white space does not part stays together: of a run go the pieces that lie in it as a whole. Nothing goes where
+    the words of a text cannot be told by its pieces.
     """
     pieces = [(m.start(), m.end(), len(words(m[0]))) for m in _TOKEN.finditer(text)]
     if sum(n for *_, n in pieces) != len(words(text)):  # letters that join across white space when made comparable
-        return None
-    out, at, word = [], 0, 0
-    k = 0
+        return text, []
+    out, gone, at, word, k = [], [], 0, 0, 0
     for start, end in spans:
         begin = None
         while k < len(pieces) and word + pieces[k][2] <= end:
@@ -306,7 +334,8 @@ def cut(text: str, spans: Sequence[tuple[int, int]]) -> str | None:
             if inside:
                 stop = last
         if begin is not None:
-            out.append(text[at:begin])
-            at = stop
+            out.append(text[at:begin].rstrip(" \t") + " ")
+            gone.append(text[begin:stop])
+            at = stop + (text[stop : stop + 1] == " ")
     out.append(text[at:])
-    return re.sub(r"[^\S\n]{2,}", " ", "".join(out)).strip()
+    return "".join(out).strip(), gone
