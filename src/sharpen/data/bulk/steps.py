@@ -87,8 +87,8 @@ def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterabl
     for rule in off:
         _without(said, rule)
     made = Steps.model_validate(said)
-    for one in (made.documents, made.rows):
-        Cleaning(one.cleaners)  # whatever is wrong with a name or an option is said before anything is read
+    for cleaners in (made.documents.cleaners, made.rows.cleaners):
+        Cleaning(cleaners)  # whatever is wrong with a name or an option is said before anything is read
     return made
 
 

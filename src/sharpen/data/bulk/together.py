@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import blake2b
 from itertools import groupby, islice
 from pathlib import Path
@@ -63,6 +64,10 @@ class Together:
                     for text in f:
                         yield n, json.loads(text)
 
+    def values(self, kind: str, files: frozenset[int]) -> Iterator[Mapping[str, Any]]:
+        """What cleaners see of the documents or rows of these files."""
+        return (value_of(unit) for n, unit in self.units(kind) if n in files)
+
     def kept(self, kind: str) -> int:
         """How many the files kept."""
         return sum(f.kept for f in self.facts if f.kind == kind and f.key)
@@ -82,13 +87,14 @@ def learn(made: Together, dropped: TextIO, progress: Progress) -> None:
         cleaning = Cleaning(cleaners, name)
         files = [n for n, f in enumerate(made.facts) if (f.kind, f.column) == (kind, name) and f.key]
         progress(f"reading all {kind}", 0, None)
-        cleaning.learn(lambda files=files, kind=kind: (_value(u) for n, u in made.units(kind) if n in set(files)))
+        cleaning.learn(partial(made.values, kind, frozenset(files)))
         for k, n in enumerate(files):
             progress(f"cleaning {kind} once more", k, len(files))
             _cleaned(made, n, cleaning, dropped)
 
 
-def _value(unit: Mapping[str, Any]) -> Mapping[str, Any]:
+def value_of(unit: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What cleaners see: a row's own fields, or a document as it is."""
     value: Mapping[str, Any] = unit.get("fields", unit)
     return value
 
@@ -100,7 +106,7 @@ def _cleaned(made: Together, n: int, cleaning: Cleaning, dropped: TextIO) -> Non
     with (made.work / f"{facts.key}.kept").open(encoding="utf-8") as read, path.open("w", encoding="utf-8") as kept:
         at = 0
         while batch := [json.loads(text) for text in islice(read, BATCH)]:
-            cleaning.batch([_value(u) for u in batch], at, into)
+            cleaning.batch([value_of(u) for u in batch], at, into)
             for place, value in zip(into.places, into.kept, strict=True):
                 unit = batch[place - at]
                 kept.write(line({**unit, "fields": value} if "fields" in unit else value))
