@@ -307,7 +307,7 @@ def test_a_text_is_read_as_it_was_written(tmp_path_factory: Any, source: str, ti
 
 
 def test_a_cleaner_that_fails_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails() -> TextCleaner:
+    def fails(off: Any) -> TextCleaner:
         def texts(all_: Any) -> list[Outcome]:
             raise UserError("cannot go on.", "cleaner encoding")
 
@@ -315,7 +315,7 @@ def test_a_cleaner_that_fails_is_named(folder: Path, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("sharpen.data.cleaners.encoding.encoding", fails)
     with pytest.raises(UserError, match="cleaner encoding: cannot go on"):
-        clean_files([folder], tmp_path / "out")
+        clean_files([folder], tmp_path / "out", Asked(read_steps(off=["encoding.x"])))
     assert not (tmp_path / "out").exists()
 
 
@@ -328,7 +328,7 @@ def test_the_command(
         main()
     assert not ended.value.code
     said = capsys.readouterr().out
-    assert "20 of 21 files read" in said or "files read" in said
+    assert "19 of 20 files read" in said
     assert "documents: duplicates.near 1" in said
     assert "documents: encoding.mojibake 1" in said
 

@@ -7,21 +7,23 @@ again. It is written whole or not at all; its facts come last, so where they are
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from sharpen import __version__
 from sharpen.data.bulk.steps import Steps, alone
-from sharpen.data.cleaning import SHOWN, Cleaned, Cleaning, Gone
+from sharpen.data.cleaning import SHOWN, Cleaned, Cleaner, Cleaning, Gone
 from sharpen.data.documents import read_document
 from sharpen.data.reading import Note, Row, RowReader, open_reader
 from sharpen.data.shapes import SHAPES
 from sharpen.errors import PluginError, Problem, UserError
-from sharpen.store import hash_file, read_cached, replacing
+from sharpen.store import hash_file, read_cached
 from sharpen.types import Document, digest
 
 BATCH = 500
@@ -31,17 +33,18 @@ CHARACTERS = 4_000_000
 MOST = 5
 """Problems of a file that are said one by one; ``dropped.jsonl`` has them all."""
 
+PARTS = ("kept", "dropped")
 FORMAT = 1
 """Raised when what is written here changes, so that what an older sharpen left is not taken up."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file, the name that all messages call it by, the steps, and the folder of work."""
+    """A file, the name that all messages call it by, the steps as JSON, and the folder of work."""
 
     path: str
     name: str
-    steps: Mapping[str, Any]
+    steps: str
     work: str
 
 
@@ -62,6 +65,7 @@ class Facts:
     changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unsaid: int = 0
+    written: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed: str = ""
 
@@ -78,21 +82,33 @@ def clean_file(job: Job) -> dict[str, Any]:
         return asdict(Facts(job.name, problems=[str(_unreadable(e, job.name))]))
     key = digest([sha, job.name, job.steps, __version__, FORMAT])[:40]
     done = read_cached(work / f"{key}.json", lambda raw: Facts(**raw))
-    if done and all((work / f"{key}.{kind}").is_file() for kind in ("kept", "dropped")):
+    if done and done.written == _sizes(work, key):
         return asdict(done)
     facts = Facts(job.name, sha, key, size=path.stat().st_size)
     try:
         with ExitStack() as stack:
-            kept, dropped = (
-                stack.enter_context(stack.enter_context(replacing(work / f"{key}.{kind}")).open("w", encoding="utf-8"))
-                for kind in ("kept", "dropped")
-            )
-            _all(path, Steps.model_validate(job.steps), facts, kept, dropped)
-        with replacing(work / f"{key}.json") as temporary:
-            temporary.write_text(json.dumps(asdict(facts)), encoding="utf-8")
+            kept, dropped = (stack.enter_context(_written(work / f"{key}.{kind}")) for kind in PARTS)
+            _all(path, job.steps, facts, kept, dropped)
+        facts.written = _sizes(work, key)
+        with _written(work / f"{key}.json") as f:
+            f.write(json.dumps(asdict(facts)))
     except (UserError, PluginError) as e:
         facts.failed = str(e)
     return asdict(facts)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[TextIO]:
+    """A file that takes its place when the block succeeds; not waited for to be on disk, as there may be very many."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with temporary.open("w", encoding="utf-8") as f:
+        yield f
+    temporary.replace(path)
+
+
+def _sizes(work: Path, key: str) -> list[int]:
+    paths = [work / f"{key}.{kind}" for kind in PARTS]
+    return [p.stat().st_size if p.is_file() else -1 for p in paths]
 
 
 def line(record: Mapping[str, Any]) -> str:
@@ -105,15 +121,22 @@ def _unreadable(error: OSError, name: str) -> Problem:
     return Problem(f"cannot be opened: {error.strerror or error}.", name, "Check the permissions.")
 
 
-def _all(path: Path, steps: Steps, facts: Facts, kept: TextIO, dropped: TextIO) -> None:
+@cache
+def _made(steps: str, kind: str) -> tuple[str, Mapping[str, Cleaner]]:
+    """The field that is cleaned, if it is named, and the cleaners: made once a process."""
+    read = Steps.model_validate_json(steps)
+    cleaners = alone((read.rows if kind == "rows" else read.documents).cleaners)[0]
+    return read.rows.field if kind == "rows" else "text", Cleaning(cleaners).cleaners
+
+
+def _all(path: Path, steps: str, facts: Facts, kept: TextIO, dropped: TextIO) -> None:
     rows = isinstance(open_reader(path), RowReader)
     facts.kind = "rows" if rows else "documents"
     found = _rows(path, facts, dropped) if rows else _documents(path, facts, dropped)
     first: list[Mapping[str, Any]] = list(islice(found, 1))
-    facts.column = "text"
-    if rows:
-        facts.column = steps.rows.field or (asking(first[0]["fields"]) if first else "")
-    cleaning = Cleaning(alone((steps.rows if rows else steps.documents).cleaners)[0], facts.column)
+    named, cleaners = _made(steps, facts.kind)
+    facts.column = named or (asking(first[0]["fields"]) if first else "")
+    cleaning = Cleaning(cleaners, facts.column)
     into, at = Cleaned(), 0
     for batch in _batches(_chained(first, found)):
         values = [one["fields"] if rows else one for one in batch]

@@ -111,7 +111,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
 
 def _jobs(paths: Sequence[Path], out: Path, steps: Steps) -> list[Job]:
     """All files by names that are told apart; two folders with the same names in them get their own before these."""
-    work, said = str(out.with_name(f".{out.name}.work")), steps.model_dump()
+    work, said = str(out.with_name(f".{out.name}.work")), steps.model_dump_json()
     found: list[tuple[Path, Path]] = []
     for root in paths:
         if not root.exists():
@@ -184,7 +184,7 @@ def _written(made: Together, out: Path, progress: Progress) -> dict[str, Any]:
             sizes[kind] = write(made, alike, out / "kept" / kind, dropped, progress)
     with (out / "files.jsonl").open("w", encoding="utf-8") as f:
         for facts in made.facts:
-            f.write(line({k: v for k, v in asdict(facts).items() if k not in ("key", "changes", "failed")}))
+            f.write(line({k: v for k, v in asdict(facts).items() if k not in ("key", "changes", "failed", "written")}))
     return {**_counted(made, sizes), "hashes": _hashes(out)}
 
 
