@@ -236,6 +236,8 @@ def test_a_file_of_steps(tmp_path: Path) -> None:
     steps = read_steps(file, off=["quality.letters"])
     assert steps.documents.cleaners == {"quality": {"least": 9, "off": ["letters"]}}
     assert (steps.documents.duplicates, steps.rows.field) == ("exact", "body")
+    clean_files([file], tmp_path / "out", Asked(steps))  # what was done is a file of steps itself
+    assert read_steps(tmp_path / "out" / "steps.yaml") == steps
     assert list(read_steps(named=["markup"]).rows.cleaners) == ["markup"]
     for text, said in (
         ("documents: {dublicates: exact}", "Did you mean duplicates"),

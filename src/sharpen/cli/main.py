@@ -206,7 +206,9 @@ def data_read(
 def data_clean(
     paths: Annotated[list[Path], typer.Argument(help="Folders and files.")],
     out: Annotated[Path, typer.Option("--out", help="A folder for what is kept, what is dropped and the report.")],
-    steps: Annotated[Path | None, typer.Option("--steps", help="A YAML file that says what is done.")] = None,
+    steps: Annotated[
+        Path | None, typer.Option("--steps", help="What is done; steps.yaml in --out of a run is one.")
+    ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", help="These cleaners alone; repeatable.")] = None,
     off: Annotated[
         list[str] | None, typer.Option("--off", metavar="RULE", help="Leave out, as quality.few_words; repeatable.")

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+import yaml
+
 from sharpen import __version__
 from sharpen.data.bulk.engines import spread, usable
 from sharpen.data.bulk.files import Facts, Job, clean_file, line
@@ -66,8 +68,9 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
     """Clean the files of folders, or files, into ``out``.
 
     ``out`` holds ``kept/documents`` (a folder of documents), ``kept/rows`` (a file of examples for each that was
-    given), ``dropped.jsonl``, ``files.jsonl`` and ``report.json``. A run that was stopped goes on with the files that
-    it had not cleaned; where nothing has changed the report that is there is returned.
+    given), ``dropped.jsonl``, ``files.jsonl``, ``report.json`` and ``steps.yaml``, from which one's own file may be
+    made. A run that was stopped goes on with the files that it had not cleaned; where nothing has changed the report
+    that is there is returned.
 
     Raises:
         UserError: a path is not there, ``out`` holds something else, or an engine cannot be had.
@@ -101,6 +104,8 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
             report["run"] = {"engine": asked.engine, "workers": asked.workers, "seconds": seconds}
             text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
             (fresh / "report.json").write_text(text, encoding="utf-8", errors="backslashreplace")
+            said = yaml.safe_dump(report["steps"], allow_unicode=True, sort_keys=False, width=100)
+            (fresh / "steps.yaml").write_text(said, encoding="utf-8")
             sync(fresh)
             if out.exists():
                 put_aside(out)

@@ -99,7 +99,7 @@ def _problem(error: Mapping[str, Any], where: str) -> Problem:
         near = get_close_matches(str(error["loc"][-1]), known, n=1)
         do = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(dict.fromkeys(known))}."
         return Problem(f"unknown key {at!r}.", where, do)
-    return Problem(f"{at or 'it'}: {error['msg']}.", where, "Mend it; docs say what a file of steps holds.")
+    return Problem(f"{at or 'it'}: {error['msg']}.", where, "Mend it; steps.yaml in the --out of a run shows all keys.")
 
 
 def _without(said: dict[str, Any], rule: str) -> None:
