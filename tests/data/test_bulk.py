@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +150,22 @@ def test_ray_makes_the_same(folder: Path, tmp_path: Path) -> None:
     clean_files([folder], tmp_path / "two", Asked(steps, "ray", 2))
     assert result(tmp_path / "one") == result(tmp_path / "two")
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_ray_asks_nobody(folder: Path, tmp_path: Path) -> None:
+    """No process of Ray's talks to another machine, not even to ask which cloud this is."""
+    pytest.importorskip("ray")
+    if subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("strace may not trace here")
+    log = tmp_path / "calls"
+    trace = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(log)]
+    asked = ["data", "clean", str(folder), "--out", str(tmp_path / "out"), "--engine", "ray", "--workers", "2"]
+    subprocess.run([*trace, sys.executable, "-m", "sharpen", *asked], check=True, capture_output=True, timeout=300)
+    lines = [line for line in log.read_text().splitlines() if "AF_INET" in line]
+    assert any("127.0.0.1" in line for line in lines), "it was traced"
+    assert not [line for line in lines if not re.search(r"127\.0\.0\.1|\"::1\"|::ffff:127", line)]
 
 
 def test_without_ray_a_sentence_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

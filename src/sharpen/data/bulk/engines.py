@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TypeVar
@@ -25,6 +26,9 @@ AHEAD = 4
 """Jobs of each worker that are handed out beforehand."""
 STORE = 100_000_000
 """Bytes that Ray sets apart for results, which are small here."""
+
+NOWHERE = "http://127.0.0.1:9"
+"""A proxy that is not there: port 9 discards, and mostly nobody listens."""
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -86,16 +90,18 @@ def _begin() -> None:
 
 
 def _on_ray(work: Callable[[Given], Made], jobs: Iterable[Given], workers: int) -> Iterator[Made]:
-    # Before the import, which reads them.
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+    cluster = os.environ.get("RAY_ADDRESS")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import, which reads it
+    if not cluster:  # addresses of this machine alone, so that it need not look for others
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
     started = not ray.is_initialized()
     if started:
         quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
-        cluster = os.environ.get("RAY_ADDRESS")
         here: dict[str, Any] = {"num_cpus": workers, "object_store_memory": STORE, "_node_ip_address": "127.0.0.1"}
-        ray.init(cluster or "local", **quiet, **({} if cluster else here))
+        with nullcontext() if cluster else _nowhere():
+            ray.init(cluster or "local", **quiet, **({} if cluster else here))
     try:
         remote = ray.remote(work)
         rest, waiting = iter(jobs), deque[Any]()
@@ -110,3 +116,22 @@ def _on_ray(work: Callable[[Given], Made], jobs: Iterable[Given], workers: int) 
     finally:
         if started:
             ray.shutdown()
+
+
+@contextmanager
+def _nowhere() -> Iterator[None]:
+    """What is started in here finds no way out of this machine by HTTP.
+
+    Ray asks the address at which clouds say which they are, even where its reports are off.
+    """
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: NOWHERE if "http" in name.lower() else "" for name in names})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
             (fresh / "report.json").write_text(text, encoding="utf-8", errors="backslashreplace")
             said = yaml.safe_dump(report["steps"], allow_unicode=True, sort_keys=False, width=100)
             (fresh / "steps.yaml").write_text(said, encoding="utf-8")
-            sync(fresh)
+            os.sync() if hasattr(os, "sync") else sync(fresh)  # once, and not for each of very many files
             if out.exists():
                 put_aside(out)
             fresh.rename(out)
