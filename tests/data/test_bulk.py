@@ -73,7 +73,7 @@ def result(out: Path) -> dict[str, bytes]:
     """All that is written, but for who did it and how long that took."""
     made = files(out)
     report = json.loads(made["report.json"])
-    assert set(report.pop("run")) == {"engine", "workers", "seconds"}
+    assert set(report.pop("run")) == {"engine", "workers", "seconds", "seconds_of_files", "versions"}
     return {**made, "report.json": json.dumps(report).encode()}
 
 
@@ -250,10 +250,12 @@ def test_cleaners_that_learn_see_all_files(folder: Path, tmp_path: Path) -> None
 
 def test_a_file_of_steps(tmp_path: Path) -> None:
     file = tmp_path / "steps.yaml"
-    file.write_text("documents: {duplicates: exact, cleaners: {quality: {least: 9}}}\nrows: {field: body}\n")
+    rows = "rows: {field: body, duplicates: off, cleaners: {normalise: {off: [unicode]}}}"
+    file.write_text(f"documents: {{duplicates: exact, cleaners: {{quality: {{least: 9}}}}}}\n{rows}\n")
     steps = read_steps(file, off=["quality.letters"])
     assert steps.documents.cleaners == {"quality": {"least": 9, "off": ["letters"]}}
     assert (steps.documents.duplicates, steps.rows.field) == ("exact", "body")
+    assert (steps.rows.duplicates, steps.rows.cleaners) == ("off", {"normalise": {"off": ["unicode"]}})
     clean_files([file], tmp_path / "out", Asked(steps))  # what was done is a file of steps itself
     assert read_steps(tmp_path / "out" / "steps.yaml") == steps
     assert list(read_steps(named=["markup"]).rows.cleaners) == ["markup"]
@@ -266,6 +268,8 @@ def test_a_file_of_steps(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(UserError, match=said):
             read_steps(file)
+    with pytest.raises(UserError, match="no such file.*steps.yaml"):
+        read_steps(tmp_path / "none.yaml")
     with pytest.raises(UserError, match="could be left out"):
         read_steps(off=["qualty"])
     with pytest.raises(UserError, match="has no rule 'few_word'"):

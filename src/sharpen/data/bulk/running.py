@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy
 import yaml
 
 from sharpen import __version__
@@ -86,6 +88,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
         work.mkdir(parents=True, exist_ok=True)
         begin = time.perf_counter()
         facts = _each(jobs, asked, progress)
+        alone = time.perf_counter() - begin
         inputs = digest([[f.name, f.sha256] for f in facts])
         known = (inputs, asked.steps.model_dump(), __version__)
         if (
@@ -101,8 +104,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
         with beside(out) as fresh:
             report = _written(made, fresh, progress)
             report |= {"inputs": inputs, "steps": asked.steps.model_dump(), "version": __version__, "made_by": MADE_BY}
-            seconds = round(time.perf_counter() - begin, 2)
-            report["run"] = {"engine": asked.engine, "workers": asked.workers, "seconds": seconds}
+            report["run"] = _run(asked, alone, time.perf_counter() - begin)
             text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
             (fresh / "report.json").write_text(text, encoding="utf-8", errors="backslashreplace")
             said = yaml.safe_dump(report["steps"], allow_unicode=True, sort_keys=False, width=100)
@@ -113,6 +115,13 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
             fresh.rename(out)
         shutil.rmtree(work, ignore_errors=True)
     return Report(out, report)
+
+
+def _run(asked: Asked, alone: float, seconds: float) -> dict[str, Any]:
+    """Who did it and how long it took: the only part of a report that another run has otherwise."""
+    versions = {"python": platform.python_version(), "numpy": numpy.__version__}
+    took = {"seconds": round(seconds, 2), "seconds_of_files": round(alone, 2)}
+    return {"engine": asked.engine, "workers": asked.workers, **took, "versions": versions}
 
 
 def _jobs(paths: Sequence[Path], out: Path, steps: Steps) -> list[Job]:
@@ -188,6 +197,8 @@ def _written(made: Together, out: Path, progress: Progress) -> dict[str, Any]:
             alike.drop(dropped)
             (out / "kept" / kind).mkdir(parents=True)
             sizes[kind] = write(made, alike, out / "kept" / kind, dropped, progress)
+            if not sizes[kind][0]:
+                (out / "kept" / kind).rmdir()
     with (out / "files.jsonl").open("w", encoding="utf-8") as f:
         for facts in made.facts:
             f.write(line({k: v for k, v in asdict(facts).items() if k not in ("key", "changes", "failed", "written")}))
@@ -236,7 +247,7 @@ def _rows(made: Together, alike: Alike, out: Path, dropped: TextIO, progress: Pr
                 if file is not None:
                     file.close()
                 at = n
-                path = out / names.take(made.facts[n].name, (".jsonl", ".ndjson"), ".jsonl")
+                path = out / names.take(made.facts[n].name.removesuffix(".gz"), (".jsonl", ".ndjson"), ".jsonl")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 file = path.open("w", encoding="utf-8")
             assert file is not None

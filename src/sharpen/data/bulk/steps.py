@@ -74,9 +74,11 @@ def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterabl
     Raises:
         UserError: the file says what is no step, or something that is to be left out is not there.
     """
+    if path and not path.is_file():
+        raise UserError("there is no such file.", str(path), "steps.yaml in the --out of a run is one to begin with.")
     raw = read_yaml(path) if path else {}
     try:
-        made = Steps.model_validate({} if raw is None else raw)
+        made = Steps.model_validate({} if raw is None else _off_said(raw))
     except ValidationError as e:
         raise UserError([_problem(error, str(path)) for error in e.errors()]) from None
     said = made.model_dump()
@@ -90,6 +92,14 @@ def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterabl
     for cleaners in (made.documents.cleaners, made.rows.cleaners):
         Cleaning(cleaners)  # whatever is wrong with a name or an option is said before anything is read
     return made
+
+
+def _off_said(raw: Any) -> Any:
+    """What a file says, with the word ``off``, which YAML reads as false."""
+    if isinstance(raw, dict):
+        made = {"off" if k is False else k: _off_said(v) for k, v in raw.items()}
+        return {k: "off" if k == "duplicates" and v is False else v for k, v in made.items()}
+    return raw
 
 
 def _problem(error: Mapping[str, Any], where: str) -> Problem:
