@@ -250,7 +250,7 @@ def test_cleaners_that_learn_see_all_files(folder: Path, tmp_path: Path) -> None
 
 def test_a_file_of_steps(tmp_path: Path) -> None:
     file = tmp_path / "steps.yaml"
-    rows = "rows: {field: body, duplicates: off, cleaners: {normalise: {off: [unicode]}}}"
+    rows = "rows: {field: body, duplicates: off, cleaners: {normalise: {off: [unicode]}}}\nprivacy: off"
     file.write_text(f"documents: {{duplicates: exact, cleaners: {{quality: {{least: 9}}}}}}\n{rows}\n")
     steps = read_steps(file, off=["quality.letters"])
     assert steps.documents.cleaners == {"quality": {"least": 9, "off": ["letters"]}}
@@ -274,6 +274,28 @@ def test_a_file_of_steps(tmp_path: Path) -> None:
         read_steps(off=["qualty"])
     with pytest.raises(UserError, match="has no rule 'few_word'"):
         read_steps(off=["quality.few_word"])
+
+
+def test_personal_data_stand_in_no_file(tmp_path: Path) -> None:
+    """Neither in what is kept nor in what is dropped nor in the report, whatever rule a text falls to."""
+    here = tmp_path / "given"
+    here.mkdir()
+    told = "Write to ada@example.org about\u200b the card 4111 1111 1111 1111 before Monday, please."
+    (here / "one.md").write_text(f"# One\n\n{told}\n")
+    (here / "same.md").write_text(f"# One\n\n{told}\n")
+    (here / "tiny.txt").write_text("ada@example.org")
+    rows = [{"question": f"Who? {told}", "answers": ["bob@example.org"], "meta": {"by": "eve@example.org"}}]
+    (here / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in [*rows, *rows]))
+    clean_files([here], tmp_path / "open")
+    assert b"ada@example.org" in result(tmp_path / "open")["kept/documents/one.md"]
+    clean_files([here], tmp_path / "out", Asked(Steps(privacy="mask")))
+    made = files(tmp_path / "out")
+    assert b"[EMAIL]" in made["kept/documents/one.md"]
+    assert json.loads(made["kept/rows/rows.jsonl"])["answers"] == ["[EMAIL]"]
+    assert {d["rule"] for d in dropped(tmp_path / "out")} == {"duplicates.exact", "quality.few_words"}
+    for name, data in made.items():
+        assert b"@example.org" not in data, name
+        assert b"4111" not in data, name
 
 
 def test_the_field_that_asks() -> None:

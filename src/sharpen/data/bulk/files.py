@@ -23,6 +23,7 @@ from sharpen.data.documents import read_document
 from sharpen.data.reading import Note, Row, RowReader, open_reader
 from sharpen.data.shapes import SHAPES
 from sharpen.errors import PluginError, Problem, UserError
+from sharpen.guards import Protector
 from sharpen.store import hash_file, read_cached
 from sharpen.types import Document, digest
 
@@ -34,6 +35,7 @@ MOST = 5
 """Problems of a file that are said one by one; ``dropped.jsonl`` has them all."""
 
 PARTS = ("kept", "dropped")
+NAMES = frozenset(("source", "place", "file", "rule"))
 FORMAT = 1
 """Raised when what is written here changes, so that what an older sharpen left is not taken up."""
 
@@ -122,6 +124,18 @@ def _unreadable(error: OSError, name: str) -> Problem:
 
 
 @cache
+def _shield(steps: str) -> Protector | None:
+    """What takes personal data out of all that is written, dropped things included; None where they stay."""
+    how = Steps.model_validate_json(steps).privacy
+    return None if how == "off" else Protector(how)
+
+
+def _hidden(value: Any, shield: Protector | None) -> Any:
+    """A record without personal data; ``source`` and ``place`` name a document and stay as they are."""
+    return value if shield is None else shield.record(value, NAMES)[0]
+
+
+@cache
 def _made(steps: str, kind: str) -> tuple[str, Mapping[str, Cleaner]]:
     """The field that is cleaned, if it is named, and the cleaners: made once a process."""
     read = Steps.model_validate_json(steps)
@@ -136,15 +150,16 @@ def _all(path: Path, steps: str, facts: Facts, kept: TextIO, dropped: TextIO) ->
     first: list[Mapping[str, Any]] = list(islice(found, 1))
     named, cleaners = _made(steps, facts.kind)
     facts.column = named or (asking(first[0]["fields"]) if first else "")
-    cleaning = Cleaning(cleaners, facts.column)
+    cleaning, shield = Cleaning(cleaners, facts.column), _shield(steps)
     into, at = Cleaned(), 0
     for batch in _batches(_chained(first, found)):
         values = [one["fields"] if rows else one for one in batch]
         cleaning.batch(values, at, into)
         for place, value in zip(into.places, into.kept, strict=True):
-            kept.write(line({**batch[place - at], "fields": value} if rows else value))
+            one = {"place": batch[place - at]["place"], "fields": _hidden(value, shield)}
+            kept.write(line(one if rows else _hidden(value, shield)))
         for gone in into.dropped:
-            dropped.write(line(said(facts.name, batch[gone.at - at], gone, into)))
+            dropped.write(line(_hidden(said(facts.name, batch[gone.at - at], gone, into), shield)))
         at += len(batch)
         facts.kept += len(into.kept)
         facts.characters += sum(len(v.get(facts.column) or "") for v in values if isinstance(v.get(facts.column), str))
@@ -152,7 +167,8 @@ def _all(path: Path, steps: str, facts: Facts, kept: TextIO, dropped: TextIO) ->
             held.clear()
     facts.read = at
     facts.rules = dict(into.counts)
-    facts.changes = {rule: [asdict(c) for c in some[:SHOWN]] for rule, some in into.changes.items()}
+    if shield is None:  # these are cut out of texts, and half an address is not known to be one
+        facts.changes = {rule: [asdict(c) for c in some[:SHOWN]] for rule, some in into.changes.items()}
 
 
 def said(name: str, one: Mapping[str, Any], gone: Gone, into: Cleaned) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class Steps(Strict):
 
     documents: Documents = Documents()
     rows: Rows = Rows()
+    privacy: Literal["off", "mask", "remove"] = Field("off", description="of personal data, in all fields of rows, too")
 
 
 def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterable[str] = (), spans: int = 0) -> Steps:
@@ -98,7 +99,7 @@ def _off_said(raw: Any) -> Any:
     """What a file says, with the word ``off``, which YAML reads as false."""
     if isinstance(raw, dict):
         made = {"off" if k is False else k: _off_said(v) for k, v in raw.items()}
-        return {k: "off" if k == "duplicates" and v is False else v for k, v in made.items()}
+        return {k: "off" if k in ("duplicates", "privacy") and v is False else v for k, v in made.items()}
     return raw
 
 
