@@ -27,6 +27,21 @@ def read(paths: Sequence[Path], as_json: bool) -> None:
         say(one)
 
 
+def clean(
+    paths: Sequence[Path],
+    out: Path,
+    steps: tuple[Path | None, Sequence[str], Sequence[str], int],
+    engine: str,
+    workers: int,
+) -> None:
+    """Clean files into a folder and say what became of them; ``steps`` are a file, cleaners, rules off, and spans."""
+    from sharpen.data.bulk import Asked, clean_files, read_steps
+
+    with live() as progress:
+        made = clean_files(paths, out, Asked(read_steps(*steps), engine, workers), progress)
+    say(made)
+
+
 def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
     """Prepare the data of a use case and write its page."""
     from sharpen import config, data
