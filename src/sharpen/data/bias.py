@@ -58,7 +58,7 @@ GROUPS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "Jewish": _list("jew jews jewish judaism synagogue synagogues rabbi"),
         "Hindu": _list("hindu hindus hinduism"),
         "Buddhist": _list("buddhist buddhists buddhism"),
-        "none": _list("atheist atheists atheism agnostic agnostics"),
+        "non-religious": _list("atheist atheists atheism agnostic agnostics"),
     },
     "nationality": {
         "American": _list("american americans"),

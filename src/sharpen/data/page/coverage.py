@@ -158,8 +158,8 @@ def criteria(
 def _relevance(texts: Mapping[str, str], about: Iterable[str], asked: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """The share of the weight of a source's words that the goal or questions of other sources have, too.
 
-    A word weighs the more the fewer sources have it, and one that more than half of them have weighs nothing. A
-    source's own questions do not count, or those of the test would seem to be off topic.
+    A word weighs the more the fewer sources have it, and one that all have weighs nothing. A source's own questions
+    do not count, or sources of the test would seem to be off topic.
     """
     held = {source: frozenset(words(text)) for source, text in texts.items()}
     having = Counter(word for found in held.values() for word in found)
@@ -169,9 +169,9 @@ def _relevance(texts: Mapping[str, str], about: Iterable[str], asked: Mapping[st
     scores = {}
     for source, found in held.items():
         own: frozenset[str] = of.get(source, frozenset())
-        weight = {w: math.log((len(held) + 1) / (having[w] + 1)) for w in found if 2 * having[w] <= max(2, len(held))}
+        weight = {w: math.log((len(held) + 1) / (having[w] + 1)) for w in found}
         shared = sum(n for w, n in weight.items() if w in goal or asking[w] > (w in own))
-        scores[source] = shared / sum(weight.values()) if weight else 0.0
+        scores[source] = shared / sum(weight.values()) if sum(weight.values()) else 0.0
     return scores
 
 

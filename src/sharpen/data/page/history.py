@@ -94,7 +94,8 @@ def _uneven(lines: Sequence[Line], seen: Sequence[Example]) -> dict[str, Any]:
         if n >= LEAST and not low <= share <= high:
             uneven.append({"source": source, "read": n, "dropped": gone[source], "share": round(gone[source] / n, 4)})
     uneven.sort(key=lambda r: -abs(r["share"] - share))
-    return {"dropped_share": round(share, 4), "uneven": uneven[:SHOWN]}
+    unknown = sum(line["kind"] == "example" and not line["content"] and not line["source"] for line in lines)
+    return {"dropped_share": round(share, 4), "uneven": uneven[:SHOWN], "unknown": unknown}
 
 
 def places(dropped: Sequence[Dropped]) -> dict[str, list[str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sharpen.data.protecting import PUBLIC
+
 WIDTH, ROW = 640, 22  # pixels of a chart, and of one of its bars
 NAMES = 200  # pixels for what stands before a bar
 
@@ -57,9 +59,10 @@ def remarks(profile: Mapping[str, Any]) -> list[str]:
         found.append(f"{sum(profile['leaks'].values())} rows gave away rows of a later split, and were dropped.")
     if profile["repeated"]["share"] > 0.05:
         found.append(f"{percent(profile['repeated']['share'])} of the questions are nearly the same as another one.")
-    if profile["personal"]:
-        n = sum(profile["personal"].values())
-        kinds = ", ".join(f"{n} {kind}" for kind, n in profile["personal"].items())
+    told = {kind: n for kind, n in (profile["personal"] or {}).items() if kind not in PUBLIC}
+    if told:
+        n = sum(told.values())
+        kinds = ", ".join(f"{n} {kind}" for kind, n in told.items())
         found.append(f"{n} {'place looks' if n == 1 else 'places look'} like personal data: {kinds}.")
     if profile["dialogue"]["too_much"]:
         said = f"{percent(profile['dialogue']['share'])} of the rows are conversations"
@@ -74,7 +77,7 @@ def remarks(profile: Mapping[str, Any]) -> list[str]:
 def _of_bias(bias: Mapping[str, Any]) -> list[str]:
     found = []
     if broken := [r for r in bias["rates"] if r["shown"]]:
-        some = ", ".join(f"{r['label']} ({r['low']['group']} {r['ratio']:.2f})" for r in broken[:3])
+        some = ", ".join(f"{r['label']} (rarest in {r['low']['group']}: {r['ratio']:.2f})" for r in broken[:3])
         found.append(f"{len(broken)} classes break the 0.8 rule between groups of people: {some}.")
     if skewed := [r["name"] for r in bias["occupations"]["rows"] if r["skewed"]]:
         found.append(f"Occupations that stand beside one gender more than others do: {', '.join(skewed[:5])}.")
