@@ -59,6 +59,14 @@ class Duplicates(Strict):
     spans: int | None = Field(None, ge=10, description="words of a run that stood before, from which it is taken out")
 
 
+class Quality(Strict):
+    """The least shares that train and dev have to keep; where one is not kept, nothing is run."""
+
+    completeness: float | None = Field(None, ge=0, le=1, description="of rows in which nothing is missing")
+    consistency: float | None = Field(None, ge=0, le=1, description="of questions asked again that are answered alike")
+    accuracy: float | None = Field(None, ge=0, le=1, description="of what rules can check that is right")
+
+
 class Source(Strict):
     """What may be done with data of some sources; the first entry that matches a source is its own."""
 
@@ -86,6 +94,7 @@ class Data(Strict):
     sources: tuple[Source, ...] = Field((), description="consent, retention and allowed use; empty: all is allowed")
     clean: Clean = Clean()
     duplicates: Duplicates = Duplicates()
+    quality: Quality = Quality()
     benchmarks: tuple[str, ...] = Field((), description="files of questions that nothing may be trained on")
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 

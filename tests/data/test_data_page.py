@@ -143,3 +143,81 @@ def test_the_command_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         main()
     assert not ended.value.code
     assert "<svg" in (tmp_path / "new" / "data.html").read_text()
+
+
+def test_the_page_says_what_probes_gates_and_people_found() -> None:
+    rows = tuple(
+        row(
+            f"r{i}",
+            f"{'She' if i % 2 else 'He'} asks {i}. The nurse said {'she' if i % 2 else 'he'} came.",
+            label := "no" if i % 2 and i % 10 else "yes",
+            f"s{i % 5}",
+            labels=(label,),
+        )
+        for i in range(120)
+    )
+    found = profile(dataset(rows), goal="Decide.")
+    beside = {
+        "gate": [
+            {"name": "completeness", "least": 0.95, "kept": True},
+            {"name": "accuracy", "least": 0.9, "kept": False},
+        ],
+        "review": {
+            "rows": 5,
+            "verdicts": {"right": 3, "wrong": 1, "unclear": 1},
+            "right": 0.75,
+            "interval": [0.3, 0.95],
+            "reviewers": {"<kim>": 5},
+        },
+        "sample": {"n": 5, "of": 121, "distances": {"classes": 0.125}},
+    }
+    page = Page()
+    page.feed(render(found, "x", beside=beside))
+    said = re.sub(r"\s+", " ", " ".join(page.texts))
+    assert "break the 0.8 rule between groups of people: no (rarest in men" in said
+    assert "The gate is closed." in said
+    assert "accuracy is below its threshold of 90.0%" in said
+    assert "75.0% of those that were decided are right (95% interval 30.0% to 95.0%)" in said
+    assert "<kim> (5)" in said
+    assert "0.125" in said
+    assert "They do not see other languages" in said
+    assert "Sources by three criteria" in said
+    assert "The gate is open." in " ".join(
+        re.sub(r"<[^>]*>", "", render(found, "x", beside={"gate": beside["gate"][:1]})).split()
+    )
+
+
+def test_too_much_dialogue_is_the_first_thing_to_look_at() -> None:
+    talk = (Message("user", "Hi"), Message("assistant", "Yes?"), Message("user", "What is the fee?"))
+    rows = tuple(Example(f"d{i}", talk, ("9",), source="a") for i in range(9))
+    assert any("are conversations" in r for r in remarks(profile(dataset(rows))))
+    assert not any("are conversations" in r for r in remarks(profile(dataset())))
+
+
+def test_the_command_writes_features_and_a_sheet_and_stops_at_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = tmp_path / "case"
+    case.mkdir()
+    rows = [f'{{"question": "What is {i} plus {i}?", "answers": "{2 * i}", "source": "s{i % 9}"}}' for i in range(90)]
+    rows += [f'{{"question": "Why {i}?", "answers": "{i}", "source": "s{i % 9}"}}' for i in (1, 1, 2)]
+    rows += [f'{{"question": "Why is it {i % 2}?", "answers": "{i}", "source": "s1"}}' for i in range(4)]
+    (case / "q.jsonl").write_text("\n".join(rows))
+    (case / "usecase.yaml").write_text(
+        "name: c\nmodel: 'fake:'\ndata: {examples: q.jsonl, quality: {consistency: 0.9}}\n"
+    )
+    table, review, words = tmp_path / "f.csv", tmp_path / "r.csv", ["sharpen", "data", "report", str(case)]
+    monkeypatch.setattr(sys, "argv", [*words, "--features", str(table), "--sample", "20", "--review", str(review)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    err = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "data.quality: consistency: 0.0% of the questions that are asked more than once" in err
+    assert "The gate is closed." in (case / "data.html").read_text(), "the page is there to see why"
+    assert table.read_text().startswith("id,split,source,labels,language,kind")
+    assert len(review.read_text().splitlines()) == 21
+    monkeypatch.setattr(sys, "argv", ["sharpen", "run", str(case), "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as ended:  # nothing is spent on data that are not good enough
+        main()
+    assert ended.value.code == 2
+    assert "data.quality: consistency" in capsys.readouterr().err

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
+
+if TYPE_CHECKING:
+    from sharpen.data import Dataset
 
 SURE = 7  # words of a question from which its language is told: of fewer it is often another's
 
@@ -42,10 +47,23 @@ def clean(
     say(made)
 
 
-def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
-    """Prepare the data of a use case and write its page."""
+@dataclass(frozen=True)
+class Extras:
+    """What a report writes beside its page: a table of features, and a sheet of so many rows for people."""
+
+    features: Path | None = None
+    sample: int = 0
+    review: Path | None = None
+
+
+def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
+    """Prepare the data of a use case and write its page.
+
+    Raises:
+        UserError: the data do not keep the thresholds of the use case; the page is written before.
+    """
     from sharpen import config, data
-    from sharpen.data.page import profile, render
+    from sharpen.data.page import gate, profile, render, standing
     from sharpen.guards import find
     from sharpen.store import write_text
     from sharpen.study.setting import store_root
@@ -67,14 +85,47 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None) -> None:
                 found.update(f.type for f in find(text))
             return dict(found.most_common())
 
-        known = profile(made, count, context, personal, _language)
+        known = profile(made, count, context, personal, _language, uc.goal)
         known["sufficiency"] = sufficiency(uc, base, made, progress)
-        page = render(known, uc.name, uc.goal)
+        asked = uc.data.quality.model_dump(exclude_none=True)
+        beside = {"gate": standing(known, asked), **_written(made, extras)}
+        page = render(known, uc.name, uc.goal, beside)
     file = out or base / "data.html"
     write_text(file, page)
     if known["sufficiency"]:
         say(known["sufficiency"]["why"])
     say(f"{file}: version {made.folder.name[:12]}")
+    if failed := gate(known, asked):
+        raise UserError(failed)
+
+
+def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
+    """Write what is asked for beside the page; return what the page says of it."""
+    from sharpen.data.features import FEATURES, as_csv, features
+    from sharpen.data.sampling import distances, reviewed, sample, sheet
+    from sharpen.store import write_text
+
+    found: dict[str, Any] = {}
+    if extras.features:
+        rows = features({"train": made.train, "dev": made.dev}, _language)
+        write_text(extras.features, as_csv(rows, FEATURES))
+        say(f"{extras.features}: {len(FEATURES)} features of {len(made.train) + len(made.dev)} rows")
+    every = (*made.train, *made.dev)
+    chosen = sample(every, extras.sample) if extras.sample else []
+    if chosen:
+        found["sample"] = {"n": len(chosen), "of": len(every), "distances": distances(chosen, every)}
+    if extras.review and extras.review.exists():
+        found["review"] = reviewed(extras.review)
+        say(f"{extras.review}: {sum(found['review']['verdicts'].values())} verdicts are shown on the page")
+    elif extras.review:
+        if not chosen:
+            raise UserError("says where a sample is to be reviewed, and there is none.", "--review", "Add --sample 50.")
+        write_text(extras.review, sheet(chosen))
+        say(f"{extras.review}: {len(chosen)} rows. Write right, wrong or unclear into the column verdict, then repeat.")
+    elif chosen:
+        for what, d in found["sample"]["distances"].items():
+            say(f"  a sample of {len(chosen)} differs by {what}: {d:.3f} (0 the same, 1 nothing in common)")
+    return found
 
 
 def _tokens(ref: str) -> tuple[Callable[[str], int] | None, int | None]:

@@ -20,11 +20,21 @@ def data_report(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The page; default: data.html beside the file.")] = None,
+    features: Annotated[
+        Path | None, typer.Option("--features", help="Write a table of features of each row: lengths, language, ...")
+    ] = None,
+    sample: Annotated[
+        int, typer.Option("--sample", min=0, help="Take so many rows, and say how unlike they are to all.")
+    ] = 0,
+    review: Annotated[
+        Path | None, typer.Option("--review", help="A sheet of the sample for people; filled in, it is reported.")
+    ] = None,
 ) -> None:
     """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
+    from sharpen.cli.data import Extras
     from sharpen.cli.data import report as command
 
-    command(use_case, set_ or [], out)
+    command(use_case, set_ or [], out, Extras(features, sample, review))
 
 
 @data_app.command("trace")

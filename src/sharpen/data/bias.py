@@ -58,7 +58,7 @@ GROUPS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "Jewish": _list("jew jews jewish judaism synagogue synagogues rabbi"),
         "Hindu": _list("hindu hindus hinduism"),
         "Buddhist": _list("buddhist buddhists buddhism"),
-        "none": _list("atheist atheists atheism agnostic agnostics"),
+        "non-religious": _list("atheist atheists atheism agnostic agnostics"),
     },
     "nationality": {
         "American": _list("american americans"),
@@ -228,6 +228,9 @@ def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     if not n:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + level / 2)
+    if k in (0, n):  # exactly, where rounding would leave a little
+        rest = z * z / (n + z * z)
+        return (0.0, rest) if k == 0 else (1 - rest, 1.0)
     middle, spread = k / n + z * z / (2 * n), z * math.sqrt(k / n * (1 - k / n) / n + z * z / (4 * n * n))
     return max(0.0, (middle - spread) / (1 + z * z / n)), min(1.0, (middle + spread) / (1 + z * z / n))
 

@@ -23,8 +23,8 @@ FEATURES += ("distinct_words", "readability", "digits", "capitals", "punctuation
 """The columns; shares (distinct_words, digits, capitals, punctuation) are of words or of characters."""
 
 ASKS = ("who", "what", "when", "where", "which", "why", "how")
-_VERBS = "is are was were do does did can could will would shall should may might has have had am"
-AUXILIARY = frozenset(_VERBS.split())
+_AUXILIARY = "is are was were do does did can could will would shall should may might has have had am"
+AUXILIARY = frozenset(_AUXILIARY.split())
 _SENTENCES = re.compile(r"[.!?]+(?:\s|$)|\n+")
 _VOWELS = re.compile(r"[aeiouy]+")
 
@@ -65,8 +65,11 @@ def features_of(example: Example, language: Language | None = None) -> dict[str,
 
 
 def kind(question: str) -> str:
-    """How a question is asked: its question word, "yes or no", "request" where it ends in none, else "question"."""
-    said = words(question)
+    """How a question is asked: its question word, "yes or no", else "other question", or "statement or request".
+
+    What stands before a colon ("About the contract: does it end?") is passed over.
+    """
+    said = words(question.rpartition(":")[2]) or words(question)
     if not said:
         return "empty"
     first = next((w for w in said if w in ASKS), "")
@@ -74,7 +77,7 @@ def kind(question: str) -> str:
         return "yes or no"
     if first and (said[0] == first or question.rstrip().endswith("?")):
         return first
-    return "question" if "?" in question else "statement or request"
+    return "other question" if "?" in question else "statement or request"
 
 
 def count_sentences(text: str) -> int:

@@ -143,11 +143,11 @@ def rules(lines: Iterable[Line]) -> Counter[str]:
     """How many rows and documents each rule touched: ``privacy EMAIL masked``."""
     found: Counter[str] = Counter()
     for line in lines:
-        found.update({" ".join(filter(None, (s["by"], _kind(s["rule"]), s["did"]))) for s in line["steps"]})
+        found.update({" ".join(filter(None, (s["by"], plain_rule(s["rule"]), s["did"]))) for s in line["steps"]})
     return found
 
 
-def _kind(rule: str) -> str:
+def plain_rule(rule: str) -> str:
     """The rule without the place of an earlier row, so that alike ones are counted together."""
     return "is the same as an earlier row" if rule.startswith("is the same as ") else rule
 

@@ -12,6 +12,7 @@ from sharpen import data as data_room
 from sharpen import parts
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
+from sharpen.data.page import unfit
 from sharpen.errors import Problem, UserError
 from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
@@ -66,6 +67,7 @@ def inspect(setting: Setting) -> Found:
     data = data_room.load(made.folder)
     settle(setting, data)
     problems += [*document_problems(setting, data), *given_problems(setting, data)]
+    problems += unfit(data, uc.data.quality.model_dump(exclude_none=True))
     if problems:
         raise UserError(setting.placed([*problems, *made.problems, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]

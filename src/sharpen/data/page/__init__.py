@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from sharpen.data.page.gate import gate, standing, unfit
 from sharpen.data.page.profile import profile
 from sharpen.data.page.rendering import render
 
-__all__ = ["profile", "render"]
+__all__ = ["gate", "profile", "render", "standing", "unfit"]

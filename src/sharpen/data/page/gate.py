@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sharpen.data.dataset import Dataset
+from sharpen.data.page.profile import quality_of
 from sharpen.errors import Problem
 
 MEASURES = {
@@ -44,6 +46,11 @@ def _problem(name: str, least: float, found: Mapping[str, Any] | None) -> Proble
         return None
     said = f"{found['share']:.1%} {MEASURES[name]} ({found['n']} of {found['of']}), and {least:.1%} is asked for."
     return Problem(said, where, FIX[name])
+
+
+def unfit(data: Dataset, thresholds: Mapping[str, float]) -> list[Problem]:
+    """What prepared data lack of a use case's thresholds; nothing is looked at where there are none."""
+    return gate({"quality": quality_of(data)}, thresholds) if thresholds else []
 
 
 def standing(profile: Mapping[str, Any], thresholds: Mapping[str, float]) -> list[dict[str, Any]]:

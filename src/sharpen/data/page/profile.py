@@ -8,12 +8,16 @@ rows that keep what can be checked (a marked passage holds its answer, a class i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sharpen.data.augmentations.counterfactual import OTHER, PAIRS
+from sharpen.data.bias import probes
 from sharpen.data.dataset import Dataset
 from sharpen.data.leaks import near_duplicates
+from sharpen.data.lineage import lines_of
+from sharpen.data.page.coverage import FACET, coverage, criteria, dialogue
+from sharpen.data.page.history import history, places
 from sharpen.data.wording import words
 from sharpen.types import Document, Example
 
@@ -25,7 +29,6 @@ IMBALANCED = 10.0
 """Times that the largest class may be the smallest before it is said."""
 MOST = 20_000
 """Questions that are compared with each other."""
-FACET = 30  # values that a column may have to be a facet
 FIRST = frozenset(a for a, _ in PAIRS)
 
 Tokens = Callable[[str], int]
@@ -39,6 +42,7 @@ def profile(
     context: int | None = None,
     personal: Personal | None = None,
     language: Language | None = None,
+    goal: str = "",
 ) -> dict[str, Any]:
     """Return what the page shows.
 
@@ -48,18 +52,27 @@ def profile(
         context: tokens that the model reads.
         personal: personal data by type in some texts, as they are after preparation.
         language: the language of a text, as a code.
+        goal: what the data are for, against which sources are held.
     """
     rows = {"train": data.train, "dev": data.dev}
     every = [e for part in rows.values() for e in part]
     by = str(data.facts["cluster_by"])
     texts = [t for e in every for t in (e.question, *e.targets)] + [d.text for d in data.documents]
+    lines = lines_of(data.folder)
+    documents = [line for line in lines if line["kind"] == "document" and not line["content"]]
+    gone = {line["id"]: line["steps"][-1]["rule"] for line in documents}
     return {
         "version": data.folder.name,
         "splits": {name: _size(data.facts[name]) for name in ("train", "dev", "test")},
         "cluster_by": by,
         "documents": len(data.documents),
         "sources": _sources(rows, by),
+        "history": history(lines, every),
+        "criteria": criteria(every, data.documents, [goal], gone),
+        "coverage": coverage(rows, language),
+        "dialogue": dialogue(every),
         "dropped": dict(data.facts["dropped"]),
+        "places": places(data.dropped),
         "leaks": dict(data.facts["leaks"]),
         "alike": dict(data.facts["alike"]),
         "labels": _labels(rows),
@@ -67,9 +80,10 @@ def profile(
         "languages": _languages(rows, language),
         "repeated": _repeated(every),
         "personal": dict(personal(texts)) if personal else None,
-        "quality": _quality(every, data.documents, data.labels),
+        "quality": quality_of(data),
         "facets": _facets(rows),
-        "bias": _bias(every),
+        "protected": dict(data.facts.get("personal", {})),
+        "bias": {**_bias(every), **probes(every, data.documents)},
         "problems": [str(p) for p in data.problems],
         "notes": list(data.notes),
     }
@@ -161,7 +175,9 @@ def _repeated(every: Sequence[Example]) -> dict[str, Any]:
     return {"n": len(alike), "of": len(some), "share": round(len(alike) / max(1, len(some)), 4)}
 
 
-def _quality(every: Sequence[Example], documents: Sequence[Document], labels: Iterable[str]) -> dict[str, Any]:
+def quality_of(data: Dataset) -> dict[str, Any]:
+    """Completeness, consistency and accuracy of train and dev, each with what it was counted of."""
+    every, documents, labels = (*data.train, *data.dev), data.documents, data.labels
     missing = Counter[str]()
     whole = 0
     with_source = any(e.source for e in every)

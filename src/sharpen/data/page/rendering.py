@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sharpen.data.protecting import PUBLIC
+
 WIDTH, ROW = 640, 22  # pixels of a chart, and of one of its bars
 NAMES = 200  # pixels for what stands before a bar
 
 
-def render(profile: Mapping[str, Any], name: str, goal: str = "") -> str:
+def render(profile: Mapping[str, Any], name: str, goal: str = "", beside: Mapping[str, Any] | None = None) -> str:
     """Return the page as one HTML text that asks nothing of any other place.
 
     Args:
         profile: as :func:`sharpen.data.page.profile` makes it.
         name: of the use case.
         goal: what it is for.
+        beside: where they are there, the ``gate`` (see :func:`sharpen.data.page.gate.standing`), a ``review`` (see
+            :func:`sharpen.data.sampling.reviewed`) and a ``sample`` with its size and distances.
     """
     from jinja2 import Environment, PackageLoader
 
     world = Environment(
         loader=PackageLoader("sharpen.data.page", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    world.globals.update(bars=bars, columns=columns, percent=percent)
-    return world.get_template("data.html").render(p=profile, name=name, goal=goal, remarks=remarks(profile))
+    world.globals.update(bars=bars, columns=columns, percent=percent, counted=counted)
+    known = {"gate": None, "review": None, "sample": None, **(beside or {})}
+    return world.get_template("data.html").render(p=profile, name=name, goal=goal, remarks=remarks(profile), **known)
+
+
+def counted(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups as rows of a chart."""
+    return [{"name": g["group"], "train": g["n"]} for g in groups]
 
 
 def percent(share: float | None) -> str:
@@ -49,13 +59,30 @@ def remarks(profile: Mapping[str, Any]) -> list[str]:
         found.append(f"{sum(profile['leaks'].values())} rows gave away rows of a later split, and were dropped.")
     if profile["repeated"]["share"] > 0.05:
         found.append(f"{percent(profile['repeated']['share'])} of the questions are nearly the same as another one.")
-    if profile["personal"]:
-        n = sum(profile["personal"].values())
-        kinds = ", ".join(f"{n} {kind}" for kind, n in profile["personal"].items())
+    told = {kind: n for kind, n in (profile["personal"] or {}).items() if kind not in PUBLIC}
+    if told:
+        n = sum(told.values())
+        kinds = ", ".join(f"{n} {kind}" for kind, n in told.items())
         found.append(f"{n} {'place looks' if n == 1 else 'places look'} like personal data: {kinds}.")
+    if profile["dialogue"]["too_much"]:
+        said = f"{percent(profile['dialogue']['share'])} of the rows are conversations"
+        found.append(f"{said}: a model tuned on them may take every text for the beginning of one. Add plain rows.")
+    found += _of_bias(profile["bias"])
     if profile["bias"]["skewed"]:
         named = ", ".join(row["label"] for row in profile["bias"]["skewed"][:5])
         found.append(f"Words of one gender are far more frequent in: {named}.")
+    return found
+
+
+def _of_bias(bias: Mapping[str, Any]) -> list[str]:
+    found = []
+    if broken := [r for r in bias["rates"] if r["shown"]]:
+        some = ", ".join(f"{r['label']} (rarest in {r['low']['group']}: {r['ratio']:.2f})" for r in broken[:3])
+        found.append(f"{len(broken)} classes break the 0.8 rule between groups of people: {some}.")
+    if skewed := [r["name"] for r in bias["occupations"]["rows"] if r["skewed"]]:
+        found.append(f"Occupations that stand beside one gender more than others do: {', '.join(skewed[:5])}.")
+    if n := bias["offensive"]["rows"]:
+        found.append(f"{n} {'row holds' if n == 1 else 'rows hold'} offensive words.")
     return found
 
 
