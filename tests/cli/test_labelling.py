@@ -124,7 +124,7 @@ def test_what_a_model_proposed_is_kept_when_somebody_stops_it(
     from sharpen.cli import labelling
 
     (docs / "repairs.md").write_text(
-        "A repair takes two weeks or three, and parts last for at least a year after that day."
+        "A repair takes two weeks or three, and parts last for at least a year after that."
     )
     asked: list[str] = []
 

@@ -58,6 +58,7 @@ def test_a_study_on_drafts_runs_and_is_stamped(towns: Path) -> None:
     body = page[page.index("<body") :]
     assert body.index("unconfirmed: not evidence") < body.index("<h1>")
     assert says in re.sub("<[^>]+>", "", body)
+    assert body.index("Have people decide on the drafts") < body.index("Look at the cheap floors"), "first of all"
     assert sum(report["data"]["test"]["came_about"]["origins"].values()) == n
 
 
