@@ -118,6 +118,36 @@ def test_every_document_has_its_turn() -> None:
     assert [d.question for d in spread(drafts, 5)] == ["a 0?", "b 0?", "a 1?", "b 1?", "a 2?"]
 
 
+def test_what_a_model_proposed_is_kept_when_somebody_stops_it(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sharpen: Callable[..., tuple[int, str]]
+) -> None:
+    from sharpen.cli import labelling
+
+    (docs / "repairs.md").write_text(
+        "A repair takes two weeks or three, and parts last for at least a year after that."
+    )
+    asked: list[str] = []
+
+    def asker(ref: str) -> Callable[[str], str]:
+        def ask(prompt: str) -> str:
+            asked.append(prompt)
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+            return json.dumps({"question": "By when?", "answer": "is"})
+
+        return ask
+
+    monkeypatch.setattr(labelling, "_asker", asker)
+    queue = tmp_path / "q.sqlite"
+    for _ in range(2):  # and the same command goes on
+        monkeypatch.setattr(sys, "argv", ["sharpen", "data", "draft", str(docs), "--queue", str(queue), "--model", "m"])
+        with pytest.raises(SystemExit):
+            main()
+        (item,) = Queue(queue).items()
+        assert (item.text, item.origin) == ("By when?", "model m")
+    assert len(asked) == 4
+
+
 def test_origins_are_mixed_and_more_documents_than_drafts_are_stepped_through() -> None:
     def draft(source: int, i: int, origin: str) -> Draft:
         return Draft(f"{origin} {source}.{i}?", "a", Span(str(source), i, i + 1), "p", origin)

@@ -235,3 +235,19 @@ def test_an_empty_answer_cannot_be_accepted_unread(tmp_path: Path) -> None:
     queue.add([item])
     with pytest.raises(Exception, match="no proposal"):
         queue.decide(item.id, "anna", "accept")
+
+
+def test_a_model_is_asked_about_each_document_in_turn_and_no_more_than_needed() -> None:
+    asked: list[str] = []
+    heard: list[tuple[int, int, int]] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt.rpartition("Passage from ")[2].partition(":")[0])
+        return json.dumps({"question": f"What is number {len(asked)}?", "answer": "word"})
+
+    text = "\n\n".join(f"A word number {n} and some more of them." for n in range(3))
+    documents = [Document("a", text), Document("b", text)]
+    found = by_model(documents, ask, "m", shortest=5, most=3, told=lambda n, of, made: heard.append((n, of, len(made))))
+    assert asked == ["a", "b", "a"]
+    assert len(found.drafts) == 3
+    assert heard == [(1, 6, 1), (2, 6, 1), (3, 6, 1)]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import sharpen
+from sharpen import parts
 from sharpen.config import Arm, UseCase
 from sharpen.errors import UserError
 from sharpen.study.augmenting import augmented, nothing_learns, read_options
@@ -138,6 +139,16 @@ def test_the_model_that_writes_is_looked_at_beforehand(towns: Path) -> None:
     assert len(said) == 2
     assert any("none" in p and "arms: paraphrase" in p for p in said)
     assert any("arms: paraphrase" in p and "writer: the model's server could not be reached" in p for p in said)
+
+
+def test_that_no_model_is_named_is_said_beforehand(towns: Path) -> None:
+    names = [n for n, p in parts.all_parts("augmentation").items() if "writing import asked" in p.path.read_text()]
+    assert len(names) == 3
+    with pytest.raises(UserError) as wrong:
+        sharpen.check(towns, [f"arms=[baseline, lora, {', '.join(f'{n} + lora' for n in names)}]"])
+    said = [str(p) for p in wrong.value.problems]
+    assert sorted(p.partition(" needs")[0].rpartition(": ")[2] for p in said) == sorted(names)
+    assert all("none is named" in p for p in said)
 
 
 def test_the_model_that_writes_is_part_of_the_study(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:

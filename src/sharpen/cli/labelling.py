@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sharpen.data.labels.queue import Queue
     from sharpen.types import Example
 
+LONGEST = 200  # tokens that a model may write for one passage: room for two questions with short answers
+
 
 def draft(documents: Path, queue: Path, logs: Path | None, model: str, most: int) -> None:
     """Propose questions and put them into a queue."""
@@ -26,19 +28,27 @@ def draft(documents: Path, queue: Path, logs: Path | None, model: str, most: int
     from sharpen.data.labels.proposing import by_headings, by_model, cloze, from_logs
     from sharpen.data.labels.queue import Queue
 
+    held = Queue(queue)
+    before = len(held.items())
     with live() as progress:
         found = read_documents(documents, progress)
         if not found.documents:
             raise UserError(found.problems)
         proposed: list[Draft] = from_logs(_lines(logs), found.documents) if logs else []
         if model:
-            made = by_model(found.documents, _asker(model), model)
+
+            def told(done: int, total: int, drafts: Sequence[Draft]) -> None:
+                held.add(as_items(drafts))  # at once: what a model wrote is not lost when somebody stops it
+                progress(f"{model} proposes", done, total)
+
+            made = by_model(found.documents, _asker(model), model, most=max(0, most - len(proposed)), told=told)
             proposed += made.drafts
             found.problems += made.problems
         elif not logs:
             proposed += [*by_headings(found.documents), *cloze(found.documents)]
     chosen = spread(distinct(proposed), most)
-    added = Queue(queue).add(as_items(chosen))
+    held.add(as_items(chosen))
+    added = len(held.items()) - before
     for origin, n in Counter(d.origin for d in chosen).most_common():
         say(f"  {n:6} {origin}")
     for problem in found.problems[:20]:
@@ -137,7 +147,7 @@ def _asker(ref: str) -> Callable[[str], str]:
     model = open_model(ref)
 
     def ask(prompt: str) -> str:
-        request = Generate(ref, (), (Message("user", prompt),), Decoding(400))
+        request = Generate(ref, (), (Message("user", prompt),), Decoding(LONGEST))
         ((_, completion),) = model.generate([request])
         if completion.error:
             raise RuntimeError(completion.error)

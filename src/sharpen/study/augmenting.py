@@ -157,6 +157,13 @@ def augmented(
     return replace(bench, train=(*bench.train, *made.examples)), facts
 
 
+def unwritten(step: str, options: Mapping[str, Any]) -> bool:
+    """Whether a step needs a model that writes, and none is named."""
+    if kind_of(step) != "augmentation" or options.get("model"):
+        return False
+    return bool(getattr(parts.module(parts.find("augmentation", step)), "WRITES", False))
+
+
 def times_as_many(step: str, options: Mapping[str, Any], bench: Bench) -> float:
     """By about how much a step makes what is learned from larger or smaller."""
     if kind_of(step) == "augmentation":

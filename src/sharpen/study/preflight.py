@@ -18,7 +18,7 @@ from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
-from sharpen.study.augmenting import kind_of, nothing_learns, open_step
+from sharpen.study.augmenting import kind_of, nothing_learns, open_step, unwritten
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.given import as_answers, given_of, n_cut
 from sharpen.study.memory import available_gb, resident_gb
@@ -111,6 +111,9 @@ def arm_problems(setting: Setting) -> list[Problem]:
         try:
             for name, options in parse_sum(arm.does):
                 open_step(name, options, setting.base)
+                if unwritten(name, options):
+                    do = f"Name one: {name}(model='openai:http://host/v1#name'), or any other reference."
+                    found.append(Problem(f"{name} needs a model that writes, and none is named.", place, do))
                 if setting.use_case.seeds > 1 and "seed" in options:
                     what = f"{name} has a seed of its own, so all {setting.use_case.seeds} seeds would build the same."
                     found.append(Problem(what, place, "Leave that seed out, or leave out seeds."))

@@ -11,6 +11,7 @@ from sharpen.data.writing import asked
 from sharpen.errors import UserError
 from sharpen.types import Message
 
+WRITES = True
 THERE = "Translate the text into {language}. Reply with the translation only."
 
 

@@ -9,6 +9,7 @@ from sharpen.data.augmenting import Augmentation, Material, Variant
 from sharpen.data.writing import asked, lines
 from sharpen.types import Message
 
+WRITES = True
 INSTRUCTION = (
     "Write {n} other ways to ask the same thing, one a line, without numbers. Keep every name, number and fact. "
     "Do not answer it."

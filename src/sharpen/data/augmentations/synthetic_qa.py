@@ -13,6 +13,7 @@ from sharpen.data.augmenting import Augmentation, Material, Variant
 from sharpen.data.writing import asked
 from sharpen.types import Document, Message, Span
 
+WRITES = True
 INSTRUCTION = (
     "Write one question that the passage answers, and its answer, copied word for word from the passage, in a few "
     "words. Reply with two lines:\nQuestion: ...\nAnswer: ..."

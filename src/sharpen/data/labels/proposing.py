@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
+from typing import TypeAlias
 
 from sharpen.data.labels.drafts import Draft
 from sharpen.data.labels.headings import opening, plain, question, title_of
@@ -37,6 +38,8 @@ LONGEST = 40  # words of a sentence with a gap
 SHORTEST = 6
 COMMON = 0.1  # share of the documents that hold a name, beyond which a gap there asks for nothing
 GAP = "____"
+
+Told: TypeAlias = Callable[[int, int, Sequence[Draft]], None]
 
 PROMPT = """Write up to {n} questions that a reader of the passage could ask and that it answers.
 Reply with one JSON object a line and nothing else: {{"question": "...", "answer": "..."}}
@@ -226,39 +229,56 @@ class Drafted:
 
 
 def by_model(
-    documents: Sequence[Document], ask: Callable[[str], str], name: str, each: int = 2, shortest: int = 15
+    documents: Sequence[Document],
+    ask: Callable[[str], str],
+    name: str,
+    each: int = 2,
+    shortest: int = 15,
+    most: int | None = None,
+    told: Told = lambda done, total, drafts: None,
 ) -> Drafted:
     """Have a model propose ``each`` questions a paragraph of at least ``shortest`` words.
 
     Args:
-        documents: what is asked about.
+        documents: what is asked about, a paragraph of each in turn.
         ask: takes a prompt and returns the model's reply; one that fails is noted, and the rest go on.
         name: of the model, for the drafts' origin.
         each: how many questions a paragraph.
         shortest: words below which a paragraph is passed over.
+        most: drafts at which it stops asking; None: it asks about every paragraph.
+        told: hears after each paragraph how many were asked about, of how many, and the drafts that came of it.
 
     Returns:
         Drafts whose answers stand in the paragraph, letter by letter but for spaces; anything else is a problem.
     """
     drafts: list[Draft] = []
     problems: list[Problem] = []
-    for document in documents:
-        for p in paragraphs(document):
-            if len(words(p.text)) < shortest:
-                continue
-            where = f"{p.source}, characters {p.start} to {p.end}"
-            passage = "\n".join((*p.headings[-1:], p.text))
-            try:
-                reply = ask(PROMPT.format(n=each, source=p.source, passage=passage))
-            except Exception as e:  # a model of anybody's: one failed call must not stop the others
-                problems.append(Problem(f"{name} failed with {type(e).__name__}: {e}", where, "Draft again."))
-                continue
-            found = list(_replied(reply, p, name))
-            drafts += [d for d in found if isinstance(d, Draft)][:each]
-            problems += [Problem(d, where) for d in found if isinstance(d, str)]
-            if not found:
-                problems.append(Problem(f"{name} replied without a question: {shown(reply[:200])!r}.", where))
+    found = [[p for p in paragraphs(d) if len(words(p.text)) >= shortest] for d in documents]
+    asked = [p for turn in zip_longest(*found) for p in turn if p is not None]
+    for done, p in enumerate(asked, 1):
+        if most is not None and len(drafts) >= most:
+            break
+        made, wrong = _asked(p, ask, name, each)
+        drafts += made
+        problems += wrong
+        told(done, len(asked), made)
     return Drafted(tuple(drafts), tuple(problems))
+
+
+def _asked(p: Paragraph, ask: Callable[[str], str], name: str, each: int) -> tuple[list[Draft], list[Problem]]:
+    """What a model proposes of one paragraph, and what of that could not be used."""
+    where = f"{p.source}, characters {p.start} to {p.end}"
+    passage = "\n".join((*p.headings[-1:], p.text))
+    try:
+        reply = ask(PROMPT.format(n=each, source=p.source, passage=passage))
+    except Exception as e:  # a model of anybody's: one failed call must not stop the others
+        return [], [Problem(f"{name} failed with {type(e).__name__}: {e}", where, "Draft again.")]
+    found = list(_replied(reply, p, name))
+    drafts = [d for d in found if isinstance(d, Draft)][:each]
+    problems = [Problem(d, where) for d in found if isinstance(d, str)]
+    if not found:
+        problems.append(Problem(f"{name} replied without a question: {shown(reply[:200])!r}.", where))
+    return drafts, problems
 
 
 def _replied(reply: str, p: Paragraph, name: str) -> Iterator[Draft | str]:

@@ -97,6 +97,9 @@ def next_steps(facts: Facts) -> list[Markup]:
     said = floors + said if ahead else said + floors
     said += _of_form(facts)
     said += _of_failures(facts)
+    if report.get("evidence"):
+        label = Markup("<code>sharpen data label QUEUE --who NAME</code>")
+        said.insert(0, Markup("Have people decide on the drafts before anything rests on this: {}.").format(label))
     if known(report.get("looks_at_this_test")) and report["looks_at_this_test"] > 1:
         said.append(
             Markup(
