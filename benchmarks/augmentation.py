@@ -249,7 +249,7 @@ class Plan:
     def arm(self, operator: str) -> str:
         """The arm's sum."""
         options = f"max_steps={self.steps}, num_train_epochs=1000, per_device_train_batch_size={self.rows}"
-        options += f", eval_steps={self.steps}, choose=last"
+        options += f", eval_steps={self.steps}, choose='last'"
         return " + ".join(filter(None, [self.before, "" if operator == WITHOUT else operator, f"lora({options})"]))
 
 
