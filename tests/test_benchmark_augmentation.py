@@ -152,6 +152,12 @@ def test_a_part_runs_and_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) ->
     swap, facts = found["on_dev"]
     assert (swap["n"], swap["facts"][0]["kept"] > 0) == (12, True)
     assert facts["why_not"] == "makes no variant of these examples"
+    monkeypatch.setattr(augmentation, "kept", lambda rows: ["swap"] if rows[0]["operator"] == "swap" else [])
+    found = augmentation.study_part("xquad", here / "work", cells, ["swap"], None)
+    (tested,) = found["on_test"]
+    assert (tested["operator"], tested["n"]) == ("swap", 21)
+    plan = json.loads((here / "work" / "opened-xquad" / "plan.json").read_text())
+    assert plan["arms"] == ["without", "swap"]
     monkeypatch.setattr(augmentation, "Arms", None)  # all is there already
     again = augmentation.study_part("xquad", here / "work", augmentation.Cells(here / "cells.jsonl"), ["swap"], None)
     assert again["on_dev"][0]["gain"] == swap["gain"]
