@@ -97,6 +97,12 @@ class Cells:
             print(json.dumps(shown), flush=True)
         return self.held[key]
 
+    def minutes(self, part: str) -> float:
+        """How long the cells of a part took that are of this code."""
+        return round(
+            sum(c["seconds"] for c in self.held.values() if (c["part"], c["code"]) == (part, code_hash())) / 60, 1
+        )
+
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
     """Adjusted p (Holm 1979): the smallest times the number of all, and so on, never below an earlier one."""
@@ -373,12 +379,12 @@ def study_part(name: str, work: Path, cells: Cells, only: Sequence[str], steps: 
     return {**result, "on_test": table(again) if again else []}
 
 
-def written(results: Mapping[str, Any], minutes: float) -> None:
+def written(results: Mapping[str, Any], cells: Cells) -> None:
     """Put the parts that were measured into the result; other parts stay, with the code that made them."""
     before = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-    made = {"machine": machine(), "packages": packages(), "code": code_hash(), "minutes": round(minutes, 1)}
+    made = {"machine": machine(), "packages": packages(), "code": code_hash()}
     held = {k: v for k, v in before.get("parts", {}).items() if k in ("head", *PLANS)}
-    held |= {name: {**found, **made} for name, found in results.items()}
+    held |= {name: {**found, **made, "minutes": cells.minutes(name)} for name, found in results.items()}
     why = dict.fromkeys(WRITERS, "writes with a model; none that can be had here writes well enough to be judged by it")
     result = {"parts": held, "not_measured": why, "mechanism": "tests/data/test_writing_server.py"}
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -396,13 +402,12 @@ def main() -> None:
     work, chosen = args.work.resolve(), args.only or operators()
     cells = Cells(work / "cells.jsonl")
     for name in args.part or ("head", *PLANS):
-        began = time.monotonic()
         if name == "head":
             found = head(work, cells, chosen, args.seeds)
         else:
             found = study_part(name, work, cells, chosen, args.steps)
         if not args.only and not args.steps:
-            written({name: found}, (time.monotonic() - began) / 60)
+            written({name: found}, cells)
         for row in found["on_dev"]:
             print(json.dumps({k: v for k, v in row.items() if k != "facts"}))
         said = ", ".join(found["kept"]) or "none"

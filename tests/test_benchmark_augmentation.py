@@ -95,10 +95,15 @@ def test_some_rows_are_the_same_ones_and_of_all_labels() -> None:
 
 def test_parts_are_written_one_beside_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augmentation, "RESULT", tmp_path / "a.json")
-    augmentation.written({"head": {"kept": ["x"]}}, 2.0)
-    augmentation.written({"xquad": {"kept": []}}, 3.0)
+    cells = augmentation.Cells(tmp_path / "cells.jsonl")
+    for i, part in enumerate(("head", "xquad", "xquad")):
+        cells.of({"part": part, "arm": i}, lambda: cell(1.0))
+    for c in cells.held.values():
+        c["seconds"] = 90.0
+    augmentation.written({"head": {"kept": ["x"]}}, cells)
+    augmentation.written({"xquad": {"kept": []}}, cells)
     found = json.loads((tmp_path / "a.json").read_text())
-    assert {name: part["minutes"] for name, part in found["parts"].items()} == {"head": 2.0, "xquad": 3.0}
+    assert {name: part["minutes"] for name, part in found["parts"].items()} == {"head": 1.5, "xquad": 3.0}
     assert set(found["not_measured"]) == set(augmentation.WRITERS)
     assert not set(augmentation.operators()) & set(augmentation.WRITERS)
 
