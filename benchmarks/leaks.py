@@ -279,7 +279,7 @@ def _sources(s: Set, parts: Mapping[str, list[Row]], rng: random.Random, made: P
             of[r["source"]].append(r)
         able = sorted(name for name, rows in of.items() if len(rows) > 1)
         for i, name in enumerate(rng.sample(able, min(2 * each, len(able) // 2))):
-            other = name if i < each else f"copy of {name}"
+            other = name if i % 2 == 0 else f"copy of {name}"
             if other != name:
                 made.copies[other] = name
                 s.documents[other] = "\n" + s.documents[name].upper().replace("\n", " \n")

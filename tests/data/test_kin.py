@@ -96,6 +96,19 @@ def test_a_longer_text_that_holds_a_question_is_found() -> None:
     assert facts == {"torn": [], "copies": 0, "holding": ["t.jsonl:line 2", "t.jsonl:line 3"]}
 
 
+def test_a_form_that_all_questions_have_is_none_of_their_words() -> None:
+    form = "Read the letter of the customer below and say in one short sentence what the office should do next: "
+
+    def letter(n: int) -> str:
+        return form + " ".join(f"w{n}x{k}" for k in range(12))
+
+    judged = [row(f"e{i}", letter(i)) for i in range(300)]
+    train = [row(f"t{i}", letter(1000 + i)) for i in range(300)]
+    assert holding({"train": train, "dev": [], "test": judged}, 0.8) == []
+    train.append(row("leak", f"{OTHER} {letter(7)} {PAPER}"))
+    assert [(h.row, h.other) for h in holding({"train": train, "dev": [], "test": judged}, 0.8)] == [(300, 7)]
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Operators that write with a model, through a hosted one: a scripted OpenAI-compatible server says what it has to."""
+"""Operators that write with a model, through a hosted one: a scripted OpenAI-compatible server."""
 
 from __future__ import annotations
 

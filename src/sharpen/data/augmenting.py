@@ -181,7 +181,7 @@ def check_language(name: str, known: Sequence[str], material: Material) -> None:
     code = material.language or identify("\n".join(e.question for e in material.train[:500]), SURE)[0]
     if code not in (*known, UNKNOWN):
         what = f"{name} knows {', '.join(known)} only, and the examples are in {code}."
-        do = f"Leave it out; or, if they are in {known[0]} all the same, say so: {name}(language={known[0]})."
+        do = f"Leave it out; or, if they are in {known[0]} all the same, say so: {name}(language='{known[0]}')."
         raise UserError(what, do=do)
 
 

@@ -21,6 +21,8 @@ from sharpen.types import Document, Example
 
 LEAST = 8
 """Words below which two documents of the same words are two stubs and not copies."""
+COMMON = 20
+"""Questions that may share a run of words before it is a form."""
 SHOWN = 5
 """Names in a sentence."""
 LISTED = 1000
@@ -146,9 +148,10 @@ def holding(rows: Mapping[str, Sequence[Example]], share: float) -> list[Holding
     """Return training rows whose text, answers included, holds a longer question of dev or test.
 
     Long is at least 8 words; ``share`` of its word n-grams have to stand there (see
-    :mod:`sharpen.data.alike.contamination`). One entry a row, the question of which most stands there.
+    :mod:`sharpen.data.alike.contamination`), those aside that many questions have: a form that all are asked in. One
+    entry a row, the question of which most stands there.
     """
-    search = Contamination({name: [asked(e) for e in rows[name]] for name in ("test", "dev")})
+    search = Contamination({name: [asked(e) for e in rows[name]] for name in ("test", "dev")}, COMMON)
     best: dict[int, Holding] = {}
     texts = ["\n".join([asked(e), *e.targets]) for e in rows["train"]]
     for o in search.search(texts):

@@ -7,6 +7,7 @@ words and does not understand them, words of gender are English ones, and noise 
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from sharpen.types import Example
 
 FIRST = frozenset(a for a, _ in PAIRS) | {"his"}
 SECOND = (frozenset(OTHER) - FIRST) | {"hers"}
+MOST = 500
+"""Texts that are put to the classifier, drawn."""
 LEAST = 5
 """Examples of a class with words of gender below which its leaning is not told."""
 
@@ -93,6 +96,8 @@ def _elsewhere(rows: Sequence[Example], train: Sequence[Example]) -> float | Non
     judged = [e for e in rows if group_of(e) in sizes]
     if len(sizes) < 2 or not judged:
         return None
+    if len(judged) > MOST:
+        judged = random.Random(0).sample(judged, MOST)
     total = len(known)
     spread = Counter(w for c in counts.values() for w in c.elements())
     wrong = 0

@@ -44,16 +44,19 @@ class _Known:
 
 
 class Contamination:
-    """The n-grams of the texts to judge on; ``too_short`` of them have fewer than 8 words."""
+    """The n-grams of the texts to judge on; ``too_short`` of them have fewer than 8 words.
 
-    def __init__(self, judged: Mapping[str, Sequence[str]]) -> None:
+    ``common``: n-grams that stand in more than so many of them are a form and not counted; 0: all are.
+    """
+
+    def __init__(self, judged: Mapping[str, Sequence[str]], common: int = 0) -> None:
         self.places = [(name, i) for name, texts in judged.items() for i in range(len(texts))]
         hashed = word_hashes([t for texts in judged.values() for t in texts])
         counts = hashed.counts
         self.too_short = int(np.sum(counts < SHORT))
         self.known = [
-            _known(hashed, counts >= LONG, LONG),
-            _known(hashed, (counts >= SHORT) & (counts < LONG), SHORT),
+            _known(hashed, counts >= LONG, LONG, common),
+            _known(hashed, (counts >= SHORT) & (counts < LONG), SHORT, common),
         ]
 
     def search(self, texts: Sequence[str], first: int = 0) -> list[Overlap]:
@@ -90,12 +93,15 @@ class Contamination:
             yield Overlap(first + row, name, number, round(share, 4), excerpt)
 
 
-def _known(hashed: Words, wanted: np.ndarray, n: int) -> _Known:
+def _known(hashed: Words, wanted: np.ndarray, n: int, common: int) -> _Known:
     counts = hashed.counts
     kept = np.repeat(wanted, counts)
     grams = shingles(Words(hashed.hashes[kept], offsets_of(np.where(wanted, counts, 0))), n)
     owners = np.repeat(np.arange(len(counts)), grams.counts)
     pairs = np.unique(np.stack([grams.hashes, owners.astype(np.uint64)]), axis=1)
+    if common and pairs.shape[1]:
+        _, which, often = np.unique(pairs[0], return_inverse=True, return_counts=True)
+        pairs = pairs[:, often[which] <= common]
     own = pairs[1].astype(np.int64)
     return _Known(n, pairs[0].copy(), own, np.bincount(own, minlength=len(counts)))
 
