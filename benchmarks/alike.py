@@ -7,6 +7,7 @@ missing). All of them take word 3-grams of lower-cased words, 64 hash functions 
 * ``sharpen``: ``duplicates``; every candidate is compared in truth at Jaccard 0.8, and exact ones are found as well;
 * ``datasketch``: ``MinHash.update_batch`` and ``MinHashLSH``, as its manual shows it; candidates are not compared;
 * ``datatrove``: its four steps (signature, buckets, cluster, filter) over JSON Lines; candidates are not compared.
+  ``datatrove-2`` is the same in two tasks on two cores, each with half of the rows.
 
 Starting Python and importing are not counted, reading the rows is (all read JSON Lines). ``found`` is the share of the
 planted near-duplicates at or above 0.8 that are dropped, ``dropped_wrongly`` how many rows are dropped whose planted
@@ -37,7 +38,7 @@ PEERS = {
     "datatrove": [
         "datatrove==0.10.1",
         "spacy==3.8.18",
-        "xxhash==4.1.0",
+        "xxhash==3.6.0",  # datatrove hands it texts, which version 4 refuses
         "orjson==3.13.0",
         "regex",
         "tokenizers",
@@ -53,6 +54,39 @@ def texts():
 def done(seconds, dropped):
     with open(out, "w") as f:
         json.dump({"seconds": seconds, "dropped": sorted(int(i) for i in dropped)}, f)
+"""
+DATATROVE = """
+import os, tempfile
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.dedup import MinhashDedupSignature, MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter
+from datatrove.pipeline.dedup.minhash import MinhashConfig
+from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.writers.jsonl import JsonlWriter
+from datatrove.utils.hashing import HashConfig
+N = 1
+config = MinhashConfig(n_grams=3, num_buckets=16, hashes_per_bucket=4, hash_config=HashConfig(precision=64))
+work = tempfile.mkdtemp(dir=os.path.dirname(out))
+with open(rows, encoding="utf-8") as f:
+    lines = f.readlines()
+os.mkdir(f"{work}/rows")
+for k in range(N):
+    with open(f"{work}/rows/{k}.jsonl", "w", encoding="utf-8") as f:
+        f.writelines(lines[k * len(lines) // N : (k + 1) * len(lines) // N])
+def go(name, tasks, *steps):
+    LocalPipelineExecutor(pipeline=list(steps), tasks=tasks, workers=N, logging_dir=f"{work}/log-{name}").run()
+if __name__ == "__main__":
+    begin = time.perf_counter()
+    go("sign", N, JsonlReader(f"{work}/rows"), MinhashDedupSignature(f"{work}/signatures", config=config))
+    go("buckets", 16, MinhashDedupBuckets(f"{work}/signatures", f"{work}/buckets", config=config))
+    go("cluster", 1, MinhashDedupCluster(f"{work}/buckets", f"{work}/remove", config=config))
+    kept = JsonlWriter(f"{work}/kept", output_filename="${rank}.jsonl", compression=None)
+    go("filter", N, JsonlReader(f"{work}/rows"), MinhashDedupFilter(f"{work}/remove"), kept)
+    seconds = time.perf_counter() - begin
+    left = set()
+    for name in os.listdir(f"{work}/kept"):
+        with open(f"{work}/kept/{name}", encoding="utf-8") as f:
+            left |= {json.loads(line)["metadata"]["at"] for line in f}
+    done(seconds, [i for i, _ in enumerate(texts()) if i not in left])
 """
 PROGRAMS = {
     "sharpen": """
@@ -78,34 +112,8 @@ for i, text in enumerate(texts()):
         index.insert(i, m)
 done(time.perf_counter() - begin, dropped)
 """,
-    "datatrove": """
-import os, tempfile
-from datatrove.executor import LocalPipelineExecutor
-from datatrove.pipeline.dedup import MinhashDedupSignature, MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter
-from datatrove.pipeline.dedup.minhash import MinhashConfig
-from datatrove.pipeline.readers import JsonlReader
-from datatrove.pipeline.writers.jsonl import JsonlWriter
-from datatrove.utils.hashing import HashConfig
-config = MinhashConfig(n_grams=3, num_buckets=16, hashes_per_bucket=4, hash_config=HashConfig(precision=64))
-work = tempfile.mkdtemp(dir=os.path.dirname(out))
-def read():
-    return JsonlReader(os.path.dirname(rows), glob_pattern=os.path.basename(rows))
-def go(tasks, *steps):
-    n = len(os.listdir(work))
-    LocalPipelineExecutor(pipeline=list(steps), tasks=tasks, workers=1, logging_dir=f"{work}/log{n}").run()
-begin = time.perf_counter()
-go(1, read(), MinhashDedupSignature(output_folder=f"{work}/signatures", config=config))
-go(16, MinhashDedupBuckets(f"{work}/signatures", f"{work}/buckets", config=config))
-go(1, MinhashDedupCluster(f"{work}/buckets", f"{work}/remove", config=config))
-kept = JsonlWriter(f"{work}/kept", output_filename="${rank}.jsonl", compression=None)
-go(1, read(), MinhashDedupFilter(f"{work}/remove"), kept)
-seconds = time.perf_counter() - begin
-left = set()
-for name in os.listdir(f"{work}/kept"):
-    with open(f"{work}/kept/{name}", encoding="utf-8") as f:
-        left |= {json.loads(line)["metadata"]["at"] for line in f}
-done(seconds, [i for i, _ in enumerate(texts()) if i not in left])
-""",
+    "datatrove": DATATROVE,
+    "datatrove-2": DATATROVE.replace("N = 1", "N = 2"),
 }
 
 
@@ -113,12 +121,14 @@ def python_of(name: str, work: Path) -> str:
     """The interpreter of a program's own environment, which is made where it is missing."""
     if name == "sharpen":
         return sys.executable
+    name = name.partition("-")[0]
     folder = work / "peers" / name
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    pins, ready = "\n".join(PEERS[name]), folder / "ready"
+    if not ready.exists() or ready.read_text() != pins:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS[name]], check=True)
-        (folder / "ready").touch()
+        ready.write_text(pins)
     return str(python)
 
 
@@ -136,7 +146,7 @@ def prepared(work: Path, rows: int) -> tuple[Path, np.ndarray, np.ndarray, np.nd
 
 
 def run(name: str, python: str, rows: Path) -> dict[str, Any]:
-    """One run in a process of its own, on one thread."""
+    """One run in a process of its own, on one thread (each of two in ``datatrove-2``)."""
     out = rows.with_name(f"{name}.json")
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     program = COMMON + PROGRAMS[name]

@@ -11,8 +11,13 @@ sentences that stand in at least 10 documents, exactly and nearly; splitting by 
 by what was planted: ``recall`` is the share of near-duplicates at or above the threshold that were found, ``missed``
 counts the others, ``false_merges`` are rows that were joined with a row of another origin, and
 ``joined_below_the_threshold`` those of the same origin and a lower similarity (a chain over another copy is right).
-Repeated spans are measured apart with ``--apart``. One process does it all. Written to ``results/scale.json`` for a
-million rows, printed otherwise. The status is 1 where a demand is not met.
+With ``--apart`` repeated spans and masking of personal data are measured by themselves, the latter with an address,
+a card, an IBAN and a telephone number put into every 20th row, and on every ``--every``-th row where that is said.
+
+One process does it all. Each step writes what it found and its seconds to ``steps-ROWS.json`` when it is done, so that
+a measurement that was stopped goes on with the next; ``--again`` begins anew, as a change of the code does.
+``peak_gib`` is that of the process so far. Written to ``results/scale.json`` for a million rows, printed otherwise. The
+status is 1 where a demand is not met.
 """
 
 from __future__ import annotations
@@ -24,9 +29,12 @@ import random
 import re
 import resource
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +43,8 @@ import numpy as np
 
 from sharpen.data.alike import Duplicates, RepeatedSentences, RepeatedSpans, Rule
 from sharpen.data.cleaning import Cleaned, Cleaning
+from sharpen.guards import Protector
+from sharpen.store import write_text
 from sharpen.study.environment import code_hash, machine, packages
 
 HERE = Path(__file__).parent
@@ -44,6 +54,7 @@ DEMANDS = {"minutes": 10.0, "memory_gib": 2.0, "recall": 0.99}
 MARK = "\x1e"  # between rows of a file
 
 
+@cache
 def vocabulary(size: int = 200_000) -> tuple[list[str], np.ndarray]:
     """Invented words and how often each is drawn."""
     draw = random.Random(0)
@@ -232,6 +243,33 @@ def judged(work: Path, rows: int, places: np.ndarray, twin: np.ndarray) -> dict[
     }
 
 
+PERSONAL = (
+    " Write to {name}@example.org or call +49 30 9018 {number:04}."
+    " Card 4111 1111 1111 1111, IBAN DE89 3704 0044 0532 0130 00."
+)
+TYPES = ("EMAIL", "PHONE", "CARD", "IBAN")
+
+
+def masked(path: Path, every: int) -> dict[str, Any]:
+    """Personal data masked in every so many rows, and whether what was put in is gone."""
+    protector, found = Protector("mask"), Counter[str]()
+    rows = characters = planted = left = 0
+    with path.with_suffix(".masked").open("w", encoding="utf-8") as f:
+        for at, text in enumerate(read(path)):
+            if at % every:
+                continue
+            if rows % 20 == 0:
+                text += PERSONAL.format(name=f"jo{at}", number=at % 10_000)
+                planted += len(TYPES)
+            made, findings = protector.text(text)
+            if rows % 20 == 0:
+                left += sum(f"[{t}]" not in made for t in TYPES)
+            f.write(made + MARK)
+            found.update(each.type for each in findings)
+            rows, characters = rows + 1, characters + len(text)
+    return {"rows": rows, "every": every, "characters": characters, "planted": planted, "left": left, "found": found}
+
+
 def apart(path: Path, work: Path) -> dict[str, Any]:
     """Repeated spans of 50 words, by itself."""
     search = RepeatedSpans(work / "spans")
@@ -246,39 +284,51 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
-def measure(rows: int, work: Path, with_apart: bool) -> dict[str, Any]:
-    """All steps, with the seconds that each took."""
+def measure(rows: int, work: Path, with_apart: bool, every: int = 1) -> dict[str, Any]:
+    """All steps, with the seconds that each took; those that were done are not done again."""
     path = work / f"rows-{rows}.txt"
-    steps: dict[str, dict[str, Any]] = {}
     names = {n: work / f"{n}-{rows}.txt" for n in ("cleaned", "documents", "sentences")}
-    for folder in ("documents", "sentences", "spans"):
-        shutil.rmtree(work / folder, ignore_errors=True)
-    todo = [
-        ("normalise and quality", lambda: cleaned(path, names["cleaned"])),
-        ("documents", lambda: documents(names["cleaned"], names["documents"], work)),
-        ("sentences", lambda: repeated(names["documents"], names["sentences"], work)),
-        ("split", lambda: split(names["sentences"], work)),
+    todo: list[tuple[str, str, Callable[[], dict[str, Any]]]] = [
+        ("normalise and quality", "", lambda: cleaned(path, names["cleaned"])),
+        ("documents", "documents", lambda: documents(names["cleaned"], names["documents"], work)),
+        ("sentences", "sentences", lambda: repeated(names["documents"], names["sentences"], work)),
+        ("split", "", lambda: split(names["sentences"], work)),
     ]
-    todo += [("repeated spans (apart)", lambda: apart(names["cleaned"], work))] if with_apart else []
-    for name, step in todo:
+    if with_apart:
+        todo.append(("repeated spans (apart)", "spans", lambda: apart(names["cleaned"], work)))
+        todo.append(("masking (apart)", "", lambda: masked(names["cleaned"], every)))
+    steps = done(work, rows)
+    for name, folder, step in todo:
+        if name in steps and steps[name].get("every", every) == every:
+            continue
+        if folder:  # what a stopped step left
+            shutil.rmtree(work / folder, ignore_errors=True)
         wall, cpu = time.perf_counter(), time.process_time()
         found = step()
         took = {"seconds": round(time.perf_counter() - wall, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
         steps[name] = {**took, "peak_gib": round(memory(), 3), **found}
+        write_text(work / f"steps-{rows}.json", json.dumps({"code": code_hash(), "steps": steps}, indent=1))
         print(name, json.dumps(steps[name]), file=sys.stderr, flush=True)
     places = np.load(names["cleaned"].with_suffix(".places.npy"))
     twin = np.load(names["documents"].with_suffix(".twin.npy"))
     counted = [s for n, s in steps.items() if "apart" not in n]
-    total = sum(s["seconds"] for s in counted)
     return {
         "rows": rows,
         "bytes": path.stat().st_size,
-        "seconds": round(total, 1),
+        "seconds": round(sum(s["seconds"] for s in counted), 1),
         "cpu_seconds": round(sum(s["cpu_seconds"] for s in counted), 1),
-        "memory_gib": max(s["peak_gib"] for s in counted),
+        "memory_gib": max(s["peak_gib"] for s in steps.values()),
         "steps": steps,
         "found": judged(work, rows, places, twin),
     }
+
+
+def done(work: Path, rows: int) -> dict[str, dict[str, Any]]:
+    """The steps that this code has done on these rows."""
+    file = work / f"steps-{rows}.json"
+    held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    steps: dict[str, dict[str, Any]] = held["steps"] if held.get("code") == code_hash() else {}
+    return steps
 
 
 def main() -> int:
@@ -286,7 +336,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder with 8 GB left")
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--apart", action="store_true", help="measure repeated spans, too")
+    parser.add_argument("--apart", action="store_true", help="measure repeated spans and masking, too")
+    parser.add_argument("--every", type=int, default=1, help="mask every so many rows")
+    parser.add_argument("--again", action="store_true", help="begin anew")
     parser.add_argument("--make", action="store_true", help="only make the rows")
     args = parser.parse_args()
     work = args.work.resolve()
@@ -294,10 +346,10 @@ def main() -> int:
         make(args.rows, work)
         return 0
     if not (work / f"rows-{args.rows}.txt").exists():
-        import subprocess
-
         subprocess.run([sys.executable, __file__, "--work", str(work), "--rows", str(args.rows), "--make"], check=True)
-    found = measure(args.rows, work, args.apart)
+    if args.again:
+        (work / f"steps-{args.rows}.json").unlink(missing_ok=True)
+    found = measure(args.rows, work, args.apart, args.every)
     result = {"machine": machine(), "packages": packages(), "code": code_hash(), **found}
     result["demands"] = {
         "minutes": found["seconds"] / 60 < DEMANDS["minutes"],

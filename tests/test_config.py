@@ -421,7 +421,7 @@ def test_what_is_advised_for_a_group_is_accepted(key: str) -> None:
     group = yaml.safe_load(config.GROUPS[key])
     within = key in config.Data.model_fields
     made = validate(SMALL | {"data": {"examples": "q.jsonl", key: group}} if within else SMALL | {key: group})
-    read = made.model_dump()
+    read = made.model_dump(mode="json")
     assert (read["data"] if within else read)[key].items() >= group.items()
 
 

@@ -43,7 +43,9 @@ def ask(conversations: Sequence[Sequence[Message]]) -> list[str]:
     said = []
     for c in conversations:
         text = c[-1].content
-        if "Question:" in c[0].content:
+        if c[0].content.startswith("Answer the question"):
+            said.append("9 EUR a month.")
+        elif "Question:" in c[0].content:
             said.append("Question: What does it cost?\nAnswer: 9 eur a month" if "9 EUR a month" in text else "Sorry.")
         elif "Translate" in c[0].content:
             said.append(f"{text}, please")
@@ -127,7 +129,7 @@ def test_any_text_is_survived(name: str, texts: list[str]) -> None:
     assert all(e.question.strip() for e in found.examples)
 
 
-@pytest.mark.parametrize("name", ["paraphrase", "back_translation", "synthetic_qa"])
+@pytest.mark.parametrize("name", ["paraphrase", "back_translation", "synthetic_qa", "reworded_qa"])
 def test_without_a_model_it_says_what_is_missing(name: str) -> None:
     with pytest.raises(UserError, match="no model was named that could write"):
         made(name, Material(TRAIN, (PAPER,)))

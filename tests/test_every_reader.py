@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -169,6 +171,18 @@ def _pdf() -> bytes:
     return made + b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table) + end
 
 
+@cache
+def _sql() -> bytes:
+    """A query of a database that is there as long as the tests run."""
+    pytest.importorskip("sqlalchemy")
+    file = Path(tempfile.mkdtemp()) / "faq.db"
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE faq (question TEXT, answers TEXT, source TEXT)")
+        made.executemany("INSERT INTO faq VALUES (:question, :answers, :source)", ROWS)
+    made.close()
+    return f"-- url: sqlite:///{file}\nSELECT question, answers, source FROM faq".encode()
+
+
 def _table(delimiter: str) -> bytes:
     lines = [delimiter.join(ROWS[0]), *(delimiter.join(r.values()) for r in ROWS)]
     return "\n".join(lines).encode()
@@ -179,6 +193,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "json": lambda: json.dumps(ROWS, indent=1).encode(),
     "csv": lambda: _table(","),
     "tsv": lambda: _table("\t"),
+    "sql": _sql,
     "parquet": _parquet,
     "arrow": _arrow,
     "markdown": lambda: b"---\ntitle: T\n---\n# Head\n\nSome text.\n",

@@ -12,7 +12,7 @@ import pytest
 
 HEAVY = {"torch", "transformers", "openvino", "openvino_genai", "pandas", "sklearn", "sentence_transformers", "scipy"}
 HEAVY |= {"peft", "datasets", "pyarrow", "bm25s", "pypdfium2", "docx", "lxml", "gguf", "safetensors", "tokenizers"}
-HEAVY |= {"pptx", "openpyxl", "xlrd", "olefile", "sqlalchemy", "charset_normalizer", "pattern"}
+HEAVY |= {"pptx", "openpyxl", "xlrd", "olefile", "sqlalchemy", "charset_normalizer", "pattern", "ray"}
 NUMPY = {"numpy"}
 
 REPORT = """

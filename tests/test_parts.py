@@ -24,6 +24,7 @@ KINDS = {
     "model": {"fake", "transformers"},
     "technique": {"instruct", "few_shot", "nearest_shots", "retrieve", "lora"},
     "augmentation": {"synonym", "deletion", "typos", "paraphrase", "synthetic_qa", "mixture"},
+    "sampler": {"oversample", "undersample", "reweight"},
     "floor": {"majority", "tfidf_linear", "embedding_linear", "best_sentence", "first_sentences"},
 }
 

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -37,8 +38,33 @@ def test_all_steps_on_a_few_rows(tmp_path: Path) -> None:
     assert sum(found["steps"]["split"][s] for s in ("train", "dev", "test")) == kept
     assert found["steps"]["documents"]["rows"] < 1_200, "what is no prose was dropped before"
     assert found["steps"]["repeated spans (apart)"]["spans"] >= found["found"]["planted_exact"]
-    again = scale.measure(1_200, tmp_path, with_apart=False)["steps"]["split"]
-    assert all(again[s] == found["steps"]["split"][s] for s in ("train", "dev", "test"))
+    masked = found["steps"]["masking (apart)"]
+    assert (masked["rows"], masked["planted"], masked["left"]) == (found["steps"]["documents"]["rows"], 4 * 60, 0)
+
+
+def test_a_stopped_measurement_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scale.make(1_200, tmp_path)
+    whole = scale.measure(1_200, tmp_path, with_apart=True, every=3)
+    assert whole["steps"]["masking (apart)"]["rows"] == -(-whole["steps"]["documents"]["rows"] // 3)
+    called: list[str] = []
+
+    def stops(*args: object) -> dict[str, object]:
+        called.append("sentences")
+        raise KeyboardInterrupt
+
+    (tmp_path / "steps-1200.json").unlink()
+    monkeypatch.setattr(scale, "repeated", stops)
+    with pytest.raises(KeyboardInterrupt):
+        scale.measure(1_200, tmp_path, with_apart=True)
+    monkeypatch.undo()
+    monkeypatch.setattr(scale, "cleaned", stops)
+    again = scale.measure(1_200, tmp_path, with_apart=True, every=3)
+    assert called == ["sentences"], "what was done before is not done again"
+    times = ("seconds", "cpu_seconds", "peak_gib")
+    for name, step in whole["steps"].items():
+        assert {k: v for k, v in again["steps"][name].items() if k not in times} == {
+            k: v for k, v in step.items() if k not in times
+        }
 
 
 def test_a_false_merge_and_a_miss_are_counted(tmp_path: Path) -> None:

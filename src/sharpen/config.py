@@ -30,7 +30,7 @@ PLAINLY = {
 GROUPS = {
     **{"budget": "{minutes: 20}", "columns": "{question: ask}", "constraints": "{p95_seconds: 2}"},
     **{"costs": "{machine_hour: 0.20}", "data": "{examples: questions.jsonl}", "split": "{by: source}"},
-    "privacy": "{how: mask}",
+    **{"privacy": "{how: mask}", "clean": "{documents: [encoding]}", "duplicates": "{documents: 0.9}"},
 }
 """Keys that hold keys, with an example of what they hold."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -41,6 +42,36 @@ class Privacy(Strict):
     types: tuple[str, ...] = Field((), description="only these (EMAIL, PHONE, PERSON, ...); all where none is named")
 
 
+class Clean(Strict):
+    """Cleaners in order, each a name or ``name(option=value)``; what dev and test ask stays as people asked it."""
+
+    documents: tuple[str, ...] = Field((), description="of documents, which they change or drop")
+    questions: tuple[str, ...] = Field((), description="of training rows, whose questions they change or drop")
+    answers: tuple[str, ...] = Field((), description="of training rows, which they drop; no answer is changed")
+
+
+class Duplicates(Strict):
+    """What is taken out because it stands there already; leaks between splits are always looked for."""
+
+    documents: float | None = Field(None, gt=0, le=1, description="similarity from which a document is dropped")
+    questions: float | None = Field(None, gt=0, le=1, description="the same for training rows, question and answer")
+    sentences: int | None = Field(None, ge=2, description="documents in which a sentence stands before it is taken out")
+    spans: int | None = Field(None, ge=10, description="words of a run that stood before, from which it is taken out")
+
+
+class Source(Strict):
+    """What may be done with data of some sources; the first entry that matches a source is its own."""
+
+    match: str = Field(description="sources or files it is about, with * and ?")
+    owner: str = Field("", description="who answers for them")
+    licence: str = Field("", description="under which they are held")
+    consent: bool = Field(True, description="false: those whom they are about have not agreed, and nothing is used")
+    keep_until: date | None = Field(None, description="the last day on which they may be used")
+    allowed: tuple[Literal["train", "evaluate", "index"], ...] = Field(
+        ("train", "evaluate", "index"), description="evaluate: rows may be dev and test; index: documents are searched"
+    )
+
+
 class Data(Strict):
     """Where examples and documents are, relative to the use-case file."""
 
@@ -52,6 +83,10 @@ class Data(Strict):
     columns: dict[str, str] = Field({}, description="our name: name in the file, '' to skip it; others keep theirs")
     split: Split = Split()
     privacy: Privacy = Privacy()
+    sources: tuple[Source, ...] = Field((), description="consent, retention and allowed use; empty: all is allowed")
+    clean: Clean = Clean()
+    duplicates: Duplicates = Duplicates()
+    benchmarks: tuple[str, ...] = Field((), description="files of questions that nothing may be trained on")
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""A part by its name: techniques, metrics, readers, cleaners, augmentations, recognisers, models, floors and tasks.
+"""A part by its name: techniques, metrics, readers, cleaners, augmentations, samplers, models, floors, tasks and more.
 
 A part is a file in its room's folder; the file's name is the part's name; the function of that name is its factory;
 the module docstring is its manual page; ``NEEDS`` names the heavy packages it imports, as ``{"package": "extra"}``.
@@ -37,6 +37,7 @@ ROOMS = {
     "technique": "techniques",
     "floor": "floors",
     "augmentation": "data/augmentations",
+    "sampler": "data/samplers",
 }
 OWN = ("technique", "metric", "task")  # kinds that a use case may name by a path
 HERE = Path(__file__).parent

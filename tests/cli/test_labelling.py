@@ -118,6 +118,48 @@ def test_every_document_has_its_turn() -> None:
     assert [d.question for d in spread(drafts, 5)] == ["a 0?", "b 0?", "a 1?", "b 1?", "a 2?"]
 
 
+def test_origins_are_mixed_and_more_documents_than_drafts_are_stepped_through() -> None:
+    def draft(source: int, i: int, origin: str) -> Draft:
+        return Draft(f"{origin} {source}.{i}?", "a", Span(str(source), i, i + 1), "p", origin)
+
+    made = [draft(s, i, "heading") for s in range(8) for i in range(3)] + [
+        draft(s, i, "gap") for s in range(8) for i in range(2)
+    ]
+    few = spread(made, 4)
+    assert [d.span.source for d in few if d.span] == ["0", "2", "4", "6"], "equal steps"
+    assert [d.origin for d in spread(made, 8)] == ["heading", "gap"] * 4
+    half = spread(made, 16)
+    assert {d.span.source for d in half if d.span} == set(map(str, range(8)))
+    assert [d.origin for d in half].count("gap") == 8
+    assert sorted(d.question for d in spread(made, 99)) == sorted(d.question for d in made), "none is lost"
+    assert spread(made, 0) == []
+
+
+def test_drafts_that_nobody_confirmed_are_written_where_asked_for(
+    docs: Path, tmp_path: Path, sharpen: Callable[..., tuple[int, str]]
+) -> None:
+    queue, rows = tmp_path / "drafts.sqlite", tmp_path / "questions.jsonl"
+    sharpen("data", "draft", docs, "--queue", queue)
+    assert "--unconfirmed" in sharpen("data", "label", queue, "--write", rows)[1]
+    held = Queue(queue)
+    n = len(held.items())
+    first, second, *_ = held.items()
+    held.decide(first.id, "ines", "accept")
+    held.decide(second.id, "ines", "refuse")
+    held.close()
+    status, said = sharpen("data", "label", queue, "--write", rows, "--unconfirmed")
+    assert (status, "1 questions that people stand behind" in said, f"{n - 2} drafts that nobody" in said) == (
+        0,
+        True,
+        True,
+    )
+    found = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert [row["confirmed"] for row in found] == [True] + [False] * (n - 2)
+    assert second.id not in {row["id"] for row in found}, "refused is refused"
+    assert all(row["origin"] in ("heading", "gap") and row["source"] in DOCS for row in found)
+    assert found[0]["confirmed_by"] == ["ines"]
+
+
 def test_ctrl_c_ends_the_page_and_keeps_what_was_decided(docs: Path, tmp_path: Path) -> None:
     queue = tmp_path / "q.sqlite"
     command = [sys.executable, "-m", "sharpen", "data"]

@@ -203,7 +203,7 @@ def test_the_command_writes_features_and_a_sheet_and_stops_at_the_gate(
     rows += [f'{{"question": "Why {i}?", "answers": "{i}", "source": "s{i % 9}"}}' for i in (1, 1, 2)]
     rows += [f'{{"question": "Why is it {i % 2}?", "answers": "{i}", "source": "s1"}}' for i in range(4)]
     (case / "q.jsonl").write_text("\n".join(rows))
-    (case / "usecase.yaml").write_text("name: c\ntask: qa\nmodel: 'fake:'\ndata: {examples: q.jsonl}\n")
+    (case / "usecase.yaml").write_text("name: c\ntask: question-answering\nmodel: 'fake:'\ndata: {examples: q.jsonl}\n")
     table, review, words = tmp_path / "f.csv", tmp_path / "r.csv", ["sharpen", "data", "report", str(case)]
     monkeypatch.setattr(sys, "argv", [*words, "--features", str(table), "--sample", "20", "--review", str(review)])
     monkeypatch.setattr("sharpen.cli.data.thresholds", lambda data: {"consistency": 0.9})

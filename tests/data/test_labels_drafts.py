@@ -81,14 +81,59 @@ def test_headings_become_questions() -> None:
 
 def test_only_what_reads_like_a_question_gets_a_question_mark() -> None:
     titles = ("What is covered", "Why you might pay", "Which fees are due", "Can I cancel", "Will")
-    text = "\n\n".join(f"# {t}\n\nText." for t in titles)
+    text = "\n\n".join(f"# {t}\n\nText that says so." for t in titles)
     assert [d.question for d in by_headings([Document("x", text)])] == [
         "What is covered?",
-        "What is said about Why you might pay?",
+        "Why might you pay?",
         "Which fees are due?",
         "Can I cancel?",
         "What is said about Will?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "asks"),
+    [
+        ("[Intake](https://x.org/a_b) form {#intake}", "What is said about Intake form?"),
+        ("2. Ask ![pic](p.svg) **early**!", "What is said about Ask early?"),
+        (r"\\#help channel", "What is said about #help channel?"),
+        ("When you are ill", "What happens when you are ill?"),
+        ("If the claim is refused", "What happens if the claim is refused?"),
+        ("When you will get your money back", "When will you get your money back?"),
+        ("Whom you can talk to", "Whom can you talk to?"),
+        ("What happens to the old bike", "What happens to the old bike?"),
+        ("How to use", "What is said about How to use?"),
+        ("How much is it", "How much is it?"),
+    ],
+)
+def test_headings_of_real_documents(heading: str, asks: str) -> None:
+    (draft,) = by_headings([Document("x", f"# {heading.replace(chr(92) * 2, chr(92))}\n\nSo it is said here.\n")])
+    assert draft.question == asks
+
+
+def test_answers_below_headings_are_short_and_plain() -> None:
+    long = " ".join(f"Sentence {n} has exactly six words." for n in range(20))
+    text = (
+        f"# Long one\n\n{long}\n\n# List of it\n\nYou need these things:\n\n- a [pen](http://x.org)\n- some *paper*\n\n"
+        "# A table\n\n| a | b |\n\n# Template\n\n{% include x %} is put in here\n\n# Nothing much\n\n[Date]\n\n"
+        "# Announced\n\nThe reasons for it are:\n\n# Links\n\n- [See the first page](a.md)\n- [And the other](b.md)\n"
+    )
+    document = Document("x", text)
+    found = {d.question.removeprefix("What is said about ").rstrip("?"): d for d in by_headings([document])}
+    assert set(found) == {"Long one", "List of it"}
+    assert found["Long one"].answer == " ".join(f"Sentence {n} has exactly six words." for n in range(10))
+    assert stands(found["Long one"], (document,))
+    listed = found["List of it"]
+    assert listed.answer == "You need these things:\n\n- a pen\n- some *paper*"
+    assert listed.span is not None
+    assert text[listed.span.start : listed.span.end].endswith("- some *paper*"), "with the list that it announces"
+
+
+def test_gaps_pass_over_telephone_numbers_and_names_that_stand_everywhere() -> None:
+    everywhere = [Document(str(n), "Whoever works for Acme Ltd gets a badge on the day.") for n in range(30)]
+    text = "Call the desk at 0800 555 0188 whenever a card is lost. The form goes to Acme Ltd in the end."
+    assert not cloze([*everywhere, Document("x", text)])
+    assert len(cloze([Document("y", "All of the forms go to Dominic Sale in the end."), *everywhere])) == 1
 
 
 def test_gaps_leave_markup_alone() -> None:

@@ -85,3 +85,8 @@ def test_too_little_is_said() -> None:
     ):
         with pytest.raises(UserError):
             call()
+
+
+def test_no_more_is_gained_than_there_is_to_gain() -> None:
+    found = verdict([8, 15, 27, 46, 76], np.array([[0.97, 0.98, 1.0, 1.0, 1.0]] * 3))
+    assert (found.low, found.gain, found.high, found.helps) == (0.0, 0.0, 0.0, "no")

@@ -100,7 +100,15 @@ def test_the_summary_holds_no_row_of_the_test_split(base: Path, tmp_path: Path) 
         assert e.question not in summary
         assert e.source not in summary
     facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-    assert set(facts["test"]) == {"n", "cluster_sizes", "n_unanswerable", "n_with_gold", "content", "questions"}
+    assert set(facts["test"]) == {
+        "n",
+        "cluster_sizes",
+        "n_unanswerable",
+        "n_with_gold",
+        "came_about",
+        "content",
+        "questions",
+    }
 
 
 WATCHED = """

@@ -104,17 +104,51 @@ def test_a_study_writes_none_of_it(tmp_path: Path) -> None:
         assert [p.name for p, held in files.items() if secret.encode() in held] == [], secret
 
 
-def test_given_answers_are_refused_where_personal_data_are_not_wanted(tmp_path: Path) -> None:
-    """They would be written as they are."""
+@pytest.mark.parametrize("how", ["mask", "remove", "pseudonymise"])
+def test_given_answers_and_asked_questions_stand_in_no_file(how: str, tmp_path: Path) -> None:
+    """Answers are protected as references are, so that the right ones are right; ids still name their questions."""
     data = raw(tmp_path / "raw").model_dump(mode="json")
-    (tmp_path / "raw" / "today.jsonl").write_text(json.dumps({"id": "q1", "answer": f"Ask {SECRETS[0]}."}))
+    data["privacy"]["how"] = how
+    ids = [SECRETS[5] if i == 3 else f"{SECRETS[5]}#2" if i == 7 else f"q{i}" for i in range(60)]
+    given = [{"id": name, "answer": f"card {SECRETS[1]} number {i}"} for i, name in enumerate(ids)]
+    given[11]["answer"] = f"I do not know, ask {SECRETS[4]} or\n{SECRETS[0]}."
+    (tmp_path / "raw" / "today.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    use_case = {"version": 1, "name": "hidden", "model": "fake:", "data": data, "embeddings": "fake:"}
+    use_case |= {"arms": ["baseline", "retrieve", {"name": "today", "answers": "today.jsonl"}]}
+    (tmp_path / "raw" / "usecase.yaml").write_text(json.dumps(use_case))
+    report = sharpen.run(tmp_path / "raw" / "usecase.yaml", tmp_path / "out")
+    assert report.arm("today")["mean"] > 0.85, "ids and references are found again"
+    assert report.arm("today")["n_unjudged"] == 0
+    asked = f"What is owed to {SECRETS[2]} by omar@example.net?"
+    sharpen.ask(tmp_path / "out", asked, "retrieve")
+    files = written(tmp_path / "out", tmp_path / "raw" / ".sharpen")
+    assert (tmp_path / "out" / "arms" / "today" / "answers.jsonl") in files
+    for secret in (*SECRETS, "omar@example.net", "What is owed"):
+        assert [p.name for p, held in files.items() if secret.encode() in held] == [], secret
+
+
+def test_what_cannot_be_read_of_given_answers_is_said_without_personal_data(tmp_path: Path) -> None:
+    data = raw(tmp_path / "raw").model_dump(mode="json")
+    twice = json.dumps({"id": SECRETS[0], "answer": "x"}) + "\n"
+    (tmp_path / "raw" / "today.jsonl").write_text(2 * twice)
     use_case = {"version": 1, "name": "hidden", "model": "fake:", "data": data, "embeddings": "fake:"}
     use_case |= {"arms": ["baseline", {"name": "today", "answers": "today.jsonl"}]}
     (tmp_path / "raw" / "usecase.yaml").write_text(json.dumps(use_case))
-    with pytest.raises(UserError, match=r"given answers are not protected"):
+    with pytest.raises(UserError, match=r"a second time") as wrong:
         sharpen.run(tmp_path / "raw" / "usecase.yaml", tmp_path / "out")
-    for secret in SECRETS:
-        assert [p.name for p, held in written(tmp_path / "out").items() if secret.encode() in held] == []
+    assert SECRETS[0] not in str(wrong.value)
+
+
+def test_an_answer_that_is_a_class_stays_one(tmp_path: Path) -> None:
+    rows = [{"text": f"what now {i}", "label": ("Ines Okafor" if i % 2 else "other"), "id": str(i)} for i in range(60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    today = [{"id": r["id"], "answer": r["label"]} for r in rows]
+    (tmp_path / "today.jsonl").write_text("".join(json.dumps(r) + "\n" for r in today))
+    data = {"examples": "rows.jsonl", "split": {"by": "row"}, "privacy": {"how": "mask"}, "near_duplicates": 1.0}
+    use_case = {"version": 1, "name": "x", "task": "classification", "model": "fake:", "embeddings": "fake:"}
+    use_case |= {"data": data, "arms": ["baseline", {"name": "today", "answers": "today.jsonl"}]}
+    (tmp_path / "usecase.yaml").write_text(json.dumps(use_case))
+    assert sharpen.run(tmp_path / "usecase.yaml", tmp_path / "out").arm("today")["mean"] == 1.0
 
 
 def test_the_key_makes_the_pseudonyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

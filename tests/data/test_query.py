@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sharpen.data.examples import examples_of
+from sharpen.data import survey
+from sharpen.data.examples import examples_of, read_examples
 from sharpen.data.query import read_query
-from sharpen.data.reading import Row
+from sharpen.data.reading import Row, content
 from sharpen.errors import MissingExtra, Problem, UserError
 
 pytest.importorskip("sqlalchemy")
@@ -103,3 +104,48 @@ def test_without_sqlalchemy_it_is_said_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"sharpen\[sql\]"):
         read_query("sqlite://", "SELECT 1")
+
+
+def query(folder: Path, first: str, rest: str = "SELECT question, answer FROM faq ORDER BY nr") -> Path:
+    file = folder / "faq.sql"
+    file.write_text(f"{first}\n{rest}\n", encoding="utf-8")
+    return file
+
+
+def test_a_file_says_whom_to_ask(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", url)
+    for first in ("-- url: sqlite:///shop.db", "--URL: env:SHOP", f"-- url: {url}"):
+        made = read_examples(query(tmp_path, first), "faq.sql")
+        assert [d.example.targets for d in made.drafts] == [("14 days",), ("5 EUR",)], first
+        assert not made.problems
+
+
+def test_what_a_file_lacks_is_said(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOWHERE", raising=False)
+    wrong = {"SELECT 1": "which database", "-- url: env:NOWHERE": "NOWHERE", "-- url: sqlite:///none.db": "no such"}
+    for first, said in wrong.items():
+        (problem,) = read_examples(query(tmp_path, first), "faq.sql").problems
+        assert said in str(problem)
+    assert not (tmp_path / "none.db").exists()
+    (problem,) = read_examples(query(tmp_path, f"-- url: {url}", "DELETE FROM faq"), "faq.sql").problems
+    assert "no query that reads" in str(problem)
+
+
+def test_other_rows_make_other_data_and_another_order_does_not(url: str, tmp_path: Path) -> None:
+    first = content(query(tmp_path, f"-- url: {url}"))
+    with sqlite3.connect(tmp_path / "shop.db") as made:
+        made.execute("UPDATE faq SET nr = -nr")
+    assert content(query(tmp_path, f"-- url: {url}")) == first  # ORDER BY nr: the other way round
+    with sqlite3.connect(tmp_path / "shop.db") as made:
+        made.execute("UPDATE faq SET answer = 'soon' WHERE nr = -1")
+    made.close()
+    assert content(query(tmp_path, f"-- url: {url}")) != first
+
+
+def test_nobody_is_asked_by_looking_into_a_folder(url: str, tmp_path: Path) -> None:
+    file = query(tmp_path, f"-- url: {url}")
+    (found,) = [f for f in survey(tmp_path).files if f.name == "faq.sql"]
+    assert found.refused
+    assert "name it alone" in str(found.problems[0])
+    (found,) = survey(file).files
+    assert found.n == 2

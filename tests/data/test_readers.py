@@ -108,7 +108,7 @@ def test_json_with_one_list_inside_and_json_lines_under_a_wrong_name(tmp_path: P
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"val": [["hi", "greet"]], "train": []}, "holds the list 'val' of 1 (the first is a list), and 1 more such;"),
+        ({"val": [["hi", 1]], "train": []}, "holds the list 'val' of 1 (the first is a list), and 1 more such;"),
         ({"rows": []}, "holds the list 'rows' of nothing;"),
         ({"a": [{"b": 1}], "c": [{"b": 2}]}, "holds 2 lists of objects;"),
         ({"a": 1}, "holds no list;"),
@@ -440,3 +440,27 @@ def test_a_reader_without_its_package_says_how_to_install_it(tmp_path: Path, mon
     assert "pypdfium2" in problem.what
     assert problem.where == "0.pdf, 1.pdf, 2.pdf, 3.pdf, 4.pdf and 4 more"
     assert problem.do == "Install it with: pip install 'sharpen[documents]'"
+
+
+def test_lists_of_pairs_are_texts_with_labels(tmp_path: Path) -> None:
+    path = tmp_path / "intents.json"
+    lists = {"train": [["where is my parcel", "post"], ["pay by card", "bill"], ["odd"]], "val": [["hello", "greet"]]}
+    path.write_text(json.dumps({"version": 2, **lists, "empty": []}), encoding="utf-8")
+    found = read_examples(path, path.name)
+    assert [(d.example.question, d.example.labels, d.example.meta["split"]) for d in found.drafts] == [
+        ("where is my parcel", ("post",), "train"),
+        ("pay by card", ("bill",), "train"),
+        ("hello", ("greet",), "val"),
+    ]
+    assert [str(p).partition(" not ")[0] for p in found.problems] == ["intents.json, train, row 3: is a list,"]
+    (note,) = found.notes
+    assert "text and label, and the list as split: train (3), val (1)" in note
+    assert "save it as a file of its own" in note
+
+
+def test_lists_of_single_texts_are_still_refused(tmp_path: Path) -> None:
+    path = tmp_path / "domains.json"
+    path.write_text(json.dumps({"banking": ["a", "b"], "work": ["c"]}), encoding="utf-8")
+    found = read_examples(path, path.name)
+    assert not found.drafts
+    assert "one list of objects is expected" in str(found.problems[0])

@@ -118,3 +118,35 @@ def test_a_study_has_arms_with_and_without(towns: Path) -> None:
     assert "nothing after swap learns" in said
     assert "rte" in said
     assert "the option n of swap is 0" in said
+
+
+def test_another_model_under_the_same_name_writes_anew() -> None:
+    bench = tiny_bench(LABEL)
+    built = bench.store.root / "built"
+    for content, made in (("a", 1), ("a", 1), ("b", 2)):
+        options = {"model": "fake:", "alike": 0}
+        augmented("paraphrase", options, bench.first("fake:"), bench, 0, "", {"fake:": content}.__getitem__)
+        assert len(list(built.glob("*.json"))) == made
+
+
+def test_the_model_that_writes_is_looked_at_beforehand(towns: Path) -> None:
+    gone = "openai:http://127.0.0.1:9/v1#writer"
+    arms = f"arms=[baseline, \"paraphrase(model='{towns.parent}/none') + lora\", \"paraphrase(model='{gone}') + lora\"]"
+    with pytest.raises(UserError) as wrong:
+        sharpen.check(towns, [arms])
+    said = [str(p) for p in wrong.value.problems]
+    assert len(said) == 2
+    assert any("none" in p and "arms: paraphrase" in p for p in said)
+    assert any("arms: paraphrase" in p and "writer: the model's server could not be reached" in p for p in said)
+
+
+def test_the_model_that_writes_is_part_of_the_study(towns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sharpen.study import preflight
+    from sharpen.study.setting import resolve
+    from sharpen.types import silent
+
+    setting = resolve(towns, ["arms=[baseline, \"paraphrase(model='fake:coin') + lora\"]"], silent)
+    first = preflight.inspect(setting)
+    assert "fake:coin" in first.weights
+    monkeypatch.setattr(preflight, "weights_of", lambda ref: "other" if ref == "fake:coin" else ref)
+    assert preflight.inspect(setting).key != first.key

@@ -53,6 +53,10 @@ def _data(found: dict[str, Any]) -> None:
             say(f"  dropped {n}: {reason}")
     for pair, n in facts["leaks"].items():
         say(f"  dropped {n}: leak, {pair}")
+    hits = {rule: n for rule, n in facts["rules"].items() if n}
+    if facts["rules"]:
+        listed = ", ".join(f"{rule} {n}" for rule, n in hits.items())
+        say(f"  cleaned, by {len(facts['rules'])} rules: {listed or 'none hit'}")
     if facts["dropped"]:
         say(f"  every dropped row with its place and reason: {os.path.relpath(found['dropped'])}")
     if not facts["leaks"]:

@@ -32,6 +32,21 @@ def read(paths: Sequence[Path], as_json: bool) -> None:
         say(one)
 
 
+def clean(
+    paths: Sequence[Path],
+    out: Path,
+    steps: tuple[Path | None, Sequence[str], Sequence[str], int],
+    engine: str,
+    workers: int,
+) -> None:
+    """Clean files into a folder and say what became of them; ``steps`` are a file, cleaners, rules off, and spans."""
+    from sharpen.data.bulk import Asked, clean_files, read_steps
+
+    with live() as progress:
+        made = clean_files(paths, out, Asked(read_steps(*steps), engine, workers), progress)
+    say(made)
+
+
 @dataclass(frozen=True)
 class Extras:
     """What a report writes beside its page: a table of features, and a sheet of so many rows for people."""
@@ -52,6 +67,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     from sharpen.guards import find
     from sharpen.store import write_text
     from sharpen.study.setting import store_root
+    from sharpen.study.sufficient import sufficiency
 
     uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
     if problems:
@@ -70,11 +86,14 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
             return dict(found.most_common())
 
         known = profile(made, count, context, personal, _language, uc.goal)
+        known["sufficiency"] = sufficiency(uc, base, made, progress)
         asked = thresholds(uc.data)
         beside = {"gate": standing(known, asked), **_written(made, extras)}
         page = render(known, uc.name, uc.goal, beside)
     file = out or base / "data.html"
     write_text(file, page)
+    if known["sufficiency"]:
+        say(known["sufficiency"]["why"])
     say(f"{file}: version {made.folder.name[:12]}")
     if failed := gate(known, asked):
         raise UserError(failed)

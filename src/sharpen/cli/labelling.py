@@ -15,6 +15,7 @@ from sharpen.errors import UserError
 
 if TYPE_CHECKING:
     from sharpen.data.labels.drafts import Draft
+    from sharpen.data.labels.queue import Queue
     from sharpen.types import Example
 
 
@@ -47,15 +48,26 @@ def draft(documents: Path, queue: Path, logs: Path | None, model: str, most: int
 
 
 def spread(drafts: Sequence[Draft], most: int) -> list[Draft]:
-    """At most so many, in turns from every document: whoever stops half-way has seen a bit of each."""
-    by: dict[str, list[Draft]] = defaultdict(list)
+    """At most so many, in turns from every document and of every origin: whoever stops half-way has seen a bit of each.
+
+    Where there are more documents than that, they are those at equal steps through all of them.
+    """
+    by: dict[str, dict[str, list[Draft]]] = defaultdict(lambda: defaultdict(list))
     for d in drafts:
-        by[d.span.source if d.span else ""].append(d)
-    return [d for turn in zip_longest(*by.values()) for d in turn if d is not None][:most]
+        by[d.span.source if d.span else ""][d.origin].append(d)
+    origins = list(dict.fromkeys(d.origin for d in drafts))
+    mixed = []
+    for n, of in enumerate(by.values()):
+        ordered = [of[origins[(n + i) % len(origins)]] for i in range(len(origins))]  # each begins with another
+        mixed.append([d for turn in zip_longest(*ordered) for d in turn if d is not None])
+    if 0 < most < len(mixed):
+        mixed = [mixed[i * len(mixed) // most] for i in range(most)]
+    return [d for turn in zip_longest(*mixed) for d in turn if d is not None][: max(0, most)]
 
 
-def label(queue: Path, who: Sequence[str], port: int, per_item: int, write: Path | None) -> None:
-    """Serve the page until it is interrupted, or write what people stand behind."""
+def label(queue: Path, who: Sequence[str], port: int, per_item: int, write: tuple[Path, bool] | None) -> None:
+    """Serve the page until it is interrupted, or write what people stand behind; ``write``: where, and whether drafts
+    that nobody decided on are written, too."""
     from sharpen.data.labels.annotate import annotate
     from sharpen.data.labels.queue import Queue
 
@@ -63,7 +75,7 @@ def label(queue: Path, who: Sequence[str], port: int, per_item: int, write: Path
         raise UserError("there is no such queue.", str(queue), "Make one with: sharpen data draft DOCUMENTS")
     held = Queue(queue, per_item)
     if write:
-        _write(held, write)
+        _write(held, *write)
         return
     if not who:
         raise UserError("nobody is named who decides.", "--who", f"Write: sharpen data label {queue} --who YOUR-NAME")
@@ -79,16 +91,22 @@ def label(queue: Path, who: Sequence[str], port: int, per_item: int, write: Path
     say(f"Next: sharpen data label {queue} --write questions.jsonl")
 
 
-def _write(queue: Any, file: Path) -> None:
-    from sharpen.data.labels.drafts import confirmed
+def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
+    from sharpen.data.labels.drafts import confirmed, unconfirmed
     from sharpen.store import write_text
 
     examples = confirmed(queue)
-    if not examples:
+    drafts = unconfirmed(queue) if drafts_too else []
+    if not examples and not drafts:
         do = "Let somebody accept or edit some: sharpen data label QUEUE --who YOUR-NAME"
+        if not drafts_too and unconfirmed(queue):
+            do += ". For a trial, which is no evidence, write the drafts as they are: --unconfirmed"
         raise UserError("nobody stands behind any of its drafts yet.", str(queue.path), do)
-    write_text(file, "".join(json.dumps(_row(e), ensure_ascii=False) + "\n" for e in examples))
+    write_text(file, "".join(json.dumps(_row(e), ensure_ascii=False) + "\n" for e in (*examples, *drafts)))
     say(f"{file}: {len(examples)} questions that people stand behind, of {len(queue.items())} in the queue.")
+    if drafts:
+        say(f"  and {len(drafts)} drafts that nobody confirmed: a study with these among its test is no evidence.")
+    say(f"Next: name it in a use case (sharpen init DIR starts one), data: {{examples: {file.name}, documents: …}}")
 
 
 def _row(example: Example) -> dict[str, Any]:

@@ -202,6 +202,27 @@ def data_read(
     command(paths, as_json)
 
 
+@data_app.command("clean")
+def data_clean(
+    paths: Annotated[list[Path], typer.Argument(help="Folders and files.")],
+    out: Annotated[Path, typer.Option("--out", help="A folder for what is kept, what is dropped and the report.")],
+    steps: Annotated[
+        Path | None, typer.Option("--steps", help="What is done; steps.yaml in --out of a run is one.")
+    ] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", help="These cleaners alone; repeatable.")] = None,
+    off: Annotated[
+        list[str] | None, typer.Option("--off", metavar="RULE", help="Leave out, as quality.few_words; repeatable.")
+    ] = None,
+    spans: Annotated[int, typer.Option("--spans", help="Runs of so many words that stood before go; 0: none.")] = 0,
+    engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
+    workers: Annotated[int, typer.Option("--workers", help="Processes that read and clean.")] = 1,
+) -> None:
+    """Clean all files of folders: repair, drop what is no text, and what stood there before. Nothing given changes."""
+    from sharpen.cli.data import clean as command
+
+    command(paths, out, (steps, with_ or [], off or [], spans), engine, workers)
+
+
 @data_app.command("draft")
 def data_draft(
     documents: Annotated[Path, typer.Argument(help="A folder of documents, or one.")],
@@ -223,11 +244,14 @@ def data_label(
     port: Annotated[int, typer.Option("--port", help="Of this machine; 0: any that is free.")] = 0,
     per_item: Annotated[int, typer.Option("--per-item", help="How many people decide on each.")] = 1,
     write: Annotated[Path | None, typer.Option("--write", help="Write what people stand behind, and end.")] = None,
+    unconfirmed: Annotated[
+        bool, typer.Option("--unconfirmed", help="With --write: drafts that nobody decided on, too; no evidence.")
+    ] = False,
 ) -> None:
     """Show a queue in the browser, where one key decides; or write what people stand behind as examples."""
     from sharpen.cli.labelling import label as command
 
-    command(queue, who or [], port, per_item, write)
+    command(queue, who or [], port, per_item, (write, unconfirmed) if write else None)
 
 
 @store_app.command("gc")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from sharpen.data.augmenting import Augmented, Limits, Material, augment, open_augmentation
+from sharpen.data.balancing import balanced, open_sampler
 from sharpen.data.dataset import (
     Dataset,
     Prepared,
@@ -23,6 +24,8 @@ from sharpen.data.documents import read_documents
 from sharpen.data.examples import Dropped, read_examples, shorten
 from sharpen.data.fields import UNANSWERABLE
 from sharpen.data.leaks import near_duplicates
+from sharpen.data.probing import probe
+from sharpen.data.robustness import perturbed
 from sharpen.data.splitting import cluster, split
 from sharpen.data.surveying import File, Survey, survey
 from sharpen.data.wording import UNSPACED, words
@@ -40,6 +43,7 @@ __all__ = [
     "Seal",
     "Survey",
     "augment",
+    "balanced",
     "cluster",
     "examine",
     "example_from",
@@ -49,7 +53,10 @@ __all__ = [
     "load_sealed",
     "near_duplicates",
     "open_augmentation",
+    "open_sampler",
+    "perturbed",
     "prepare",
+    "probe",
     "read_documents",
     "read_examples",
     "shorten",

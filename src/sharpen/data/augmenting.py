@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from sharpen import parts
 from sharpen.data.wording import words
+from sharpen.errors import UserError
 from sharpen.types import Document, Example, Message, Progress, Span, silent
 
 Ask: TypeAlias = Callable[[Sequence[Sequence[Message]]], list[str]]
@@ -33,7 +34,8 @@ MARK = "synthetic"
 class Material:
     """What augmentations work on. All examples are train's, all documents those that training may learn from.
 
-    ``n``: how many variants of each example are wanted; ``ask`` and ``predict`` are None where there is no model.
+    ``n``: how many variants of each example are wanted; ``ask`` and ``predict`` are None where there is no model;
+    ``language``: that of the examples as a code ("en"), where it is not to be told from them.
     """
 
     train: tuple[Example, ...]
@@ -43,6 +45,7 @@ class Material:
     ask: Ask | None = None
     predict: Predict | None = None
     progress: Progress = silent
+    language: str = ""
 
     def rng(self, purpose: str) -> random.Random:
         """A stream of random numbers that depends on seed and purpose alone, whatever else is augmented."""
@@ -81,25 +84,33 @@ class Limits:
         share: most variants, as a share of real examples (1.0: as many as there are).
         alike: least share of words (Jaccard) that a variant has in common with its parent.
         longest: most times the words of its parent.
+        even: only classes (groups, where there are no classes) smaller than the largest get variants, and none more
+            than it has.
     """
 
     share: float = 1.0
     alike: float = 0.2
     longest: float = 3.0
+    even: bool = False
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """Examples that were made, and how many variants went and why."""
+    """Examples that were made, and how many variants went and why.
+
+    ``groups``: examples of each class before and after, where classes were evened out.
+    """
 
     examples: tuple[Example, ...]
     refused: Mapping[str, int] = field(default_factory=dict)
     proposed: int = 0
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
         """For a report."""
-        return {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
+        said = {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
+        return {**said, "groups": {k: list(v) for k, v in self.groups.items()}} if self.groups else said
 
 
 def open_augmentation(name: str, options: Mapping[str, Any] | None = None) -> Augmentation:
@@ -119,16 +130,59 @@ def augment(name: str, augmentation: Augmentation, material: Material, limits: L
     same with the same seed.
     """
     by_id = {e.id: e for e in material.train}
-    variants = augmentation(material)
+    sizes = Counter(group_of(e) for e in material.train) if limits.even else Counter[str]()
+    room = {g: max(sizes.values()) - n for g, n in sizes.items()}
+    chosen = tuple(e for e in material.train if not limits.even or room[group_of(e)])
+    variants = augmentation(replace(material, train=chosen)) if chosen or not limits.even else []
     gate = _Gate(material, limits)
     kept = [v for v in variants if gate.lets(v, by_id.get(v.of))]
+    if limits.even:
+        parents = [by_id.get(v.of) for v in kept]
+        kept = _evened(kept, [group_of(p) if p else "" for p in parents], room, material.rng(f"{name} even"), gate)
     most = int(limits.share * len(material.train))
     if len(kept) > most:
-        chosen = set(material.rng(f"{name} cap").sample(range(len(kept)), most))
+        drawn = set(material.rng(f"{name} cap").sample(range(len(kept)), most))
         gate.refused["more than the cap allows"] += len(kept) - most
-        kept = [v for i, v in enumerate(kept) if i in chosen]
+        kept = [v for i, v in enumerate(kept) if i in drawn]
     made = tuple(_example(name, n, v, by_id.get(v.of)) for n, v in enumerate(kept))
-    return Augmented(made, dict(gate.refused), len(variants))
+    after = sizes + Counter(group_of(e) for e in made) if limits.even else sizes
+    return Augmented(made, dict(gate.refused), len(variants), {g: (sizes[g], after[g]) for g in sorted(after)})
+
+
+def group_of(example: Example) -> str:
+    """The class of an example, or its group where it has none."""
+    return example.labels[0] if example.labels else example.group
+
+
+def _evened(
+    kept: Sequence[Variant], groups: Sequence[str], room: Mapping[str, int], rng: random.Random, gate: _Gate
+) -> list[Variant]:
+    """A random choice in each group of as many as it lacks."""
+    stays: set[int] = set()
+    for group in sorted(set(groups)):
+        there = [i for i, g in enumerate(groups) if g == group]
+        stays.update(rng.sample(there, min(len(there), room.get(group, 0))))
+    gate.refused["more than its class lacks"] += len(kept) - len(stays)
+    return [v for i, v in enumerate(kept) if i in stays]
+
+
+SURE = 40
+"""Words of train from which its language is told."""
+
+
+def check_language(name: str, known: Sequence[str], material: Material) -> None:
+    """Refuse examples that are in another language than an augmentation knows.
+
+    Raises:
+        UserError: it does not know the language that is named, or that the examples together seem to be in.
+    """
+    from sharpen.data.cleaners.language import UNKNOWN, identify
+
+    code = material.language or identify("\n".join(e.question for e in material.train[:500]), SURE)[0]
+    if code not in (*known, UNKNOWN):
+        what = f"{name} knows {', '.join(known)} only, and the examples are in {code}."
+        do = f"Leave it out; or, if they are in {known[0]} all the same, say so: {name}(language={known[0]})."
+        raise UserError(what, do=do)
 
 
 class _Gate:

@@ -92,6 +92,8 @@ class Cleaned:
     changes: dict[str, list[Change]] = field(default_factory=dict)
     scores: dict[str, dict[int, float]] = field(default_factory=dict)
     said: dict[str, dict[int, str]] = field(default_factory=dict)
+    hits: dict[int, list[str]] | None = None
+    """Which rules hit each row, by where it stood; only where a dictionary is given: it grows with the rows."""
 
 
 class Cleaning:
@@ -173,6 +175,8 @@ class Cleaning:
     def _note(self, name: str, at: int, outcome: Outcome, into: Cleaned) -> None:
         for rule in outcome.rules:
             into.counts[f"{name}.{rule}"] += 1
+            if into.hits is not None:
+                into.hits.setdefault(at, []).append(f"{name}.{rule}")
         if outcome.score is not None:
             into.scores.setdefault(name, {})[at] = outcome.score
         if outcome.said:
@@ -214,6 +218,7 @@ def clean(
     rows: Iterable[Row | str],
     cleaners: Sequence[str] | Mapping[str, Mapping[str, Any] | Cleaner],
     text: str = "text",
+    each: bool = False,
 ) -> Cleaned:
     """Run cleaners over rows, or over texts, which become rows of one field.
 
@@ -221,9 +226,10 @@ def clean(
         rows: all of them; for more than fits into memory use :class:`Cleaning`.
         cleaners: names, or names with the options of each: ``{"quality": {"off": ["stop_words"]}}``.
         text: the field that text cleaners look at.
+        each: whether to say for each row which rules hit it (``Cleaned.hits``).
     """
     every: list[Row] = [{text: r} if isinstance(r, str) else r for r in rows]
-    cleaning, into = Cleaning(cleaners, text), Cleaned()
+    cleaning, into = Cleaning(cleaners, text), Cleaned(hits={} if each else None)
     cleaning.learn(lambda: every)
     for first, batch in _batches(every):
         cleaning.batch(batch, first, into)

@@ -23,8 +23,8 @@ FEATURES += ("distinct_words", "readability", "digits", "capitals", "punctuation
 """The columns; shares (distinct_words, digits, capitals, punctuation) are of words or of characters."""
 
 ASKS = ("who", "what", "when", "where", "which", "why", "how")
-_AUXILIARY = "is are was were do does did can could will would shall should may might has have had am"
-AUXILIARY = frozenset(_AUXILIARY.split())
+_VERBS = "is are was were do does did can could will would shall should may might has have had am"
+AUXILIARY = frozenset(_VERBS.split())
 _SENTENCES = re.compile(r"[.!?]+(?:\s|$)|\n+")
 _VOWELS = re.compile(r"[aeiouy]+")
 

@@ -25,8 +25,7 @@ from sharpen.data.documents import files_below
 from sharpen.data.examples import Rows
 from sharpen.data.linking import Linked
 from sharpen.data.protecting import Shield
-from sharpen.data.reading import suffixes
-from sharpen.store import hash_file
+from sharpen.data.reading import content, suffixes
 from sharpen.types import Document, Example
 
 LINEAGE = "sealed/lineage.jsonl"
@@ -245,7 +244,7 @@ def inputs_of(base: Path, named: Mapping[str, str]) -> dict[str, str]:
         root = path if path.is_dir() else path.parent
         for file in files_below(path) if path.exists() else []:
             try:
-                held = hash_file(file)
+                held = content(file)
             except OSError as e:
                 held = f"unreadable: {e.errno}"
             found[f"{use}/{file.relative_to(root).as_posix()}"] = held

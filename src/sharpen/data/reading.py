@@ -20,7 +20,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from sharpen import parts
 from sharpen.data.encodings import told
 from sharpen.errors import MissingExtra, Problem
-from sharpen.types import Document
+from sharpen.store import hash_file
+from sharpen.types import Document, digest
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,26 @@ def open_reader(path: Path) -> Reader | Problem:
         return made
     except MissingExtra as e:
         return e.problems[0]
+
+
+def asks(path: Path) -> bool:
+    """Whether what a file gives does not stand in it: its reader asks a database."""
+    name = suffixes().get(path.suffix.lower(), "")
+    return bool(name) and bool(getattr(parts.module(parts.find("reader", name)), "LIVE", False))
+
+
+def content(path: Path) -> str:
+    """Return what makes a file another one: the hash of its bytes, or that of its rows where it asks a database.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not asks(path):
+        return hash_file(path)
+    reader = open_reader(path)
+    found = reader.rows(path, path.name) if isinstance(reader, RowReader) else [reader]
+    # In no order: a query that names none may give the same rows in another one.
+    return digest([hash_file(path), *sorted(digest(f.fields if isinstance(f, Row) else str(f)) for f in found)])
 
 
 Found = TypeVar("Found")

@@ -17,10 +17,9 @@ import json
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,49 +28,29 @@ from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
-from sharpen.data.leaks import leaks
-from sharpen.data.lineage import LINEAGE, ORIGIN, Lineage, Noting, inputs_of, origin
-from sharpen.data.linking import Linked, link
-from sharpen.data.protecting import Shield, key_of, look, protect, said_of
+from sharpen.data.governing import Rules
+from sharpen.data.kin import copies
+from sharpen.data.kin import said_of as kin_of
+from sharpen.data.labels.origins import unconfirmed_in
+from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
+from sharpen.data.linking import link
+from sharpen.data.protecting import Shield, key_of
+from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
 from sharpen.data.remarks import alone, remarks, unused, weighted
-from sharpen.data.splitting import SPLITS, cluster, split
+from sharpen.data.splitting import SPLITS, split
+from sharpen.data.work import Work, facts_of
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.inputs import Data
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
-from sharpen.types import Document, Example, digest
+from sharpen.types import digest
 
 GUARDS = Path(guards.__file__).parent
 
 
-@dataclass
-class Work:
-    """Everything that one preparation knows; it lives in this process only."""
-
-    data: Data
-    base: Path
-    rows: dict[str, list[Example]] = field(default_factory=dict)
-    where: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> file and place
-    documents: list[Document] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    leaked: Counter[str] = field(default_factory=Counter)
-    alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
-    shield: Shield | None = None  # where personal data are not wanted
-    personal: Counter[str] = field(default_factory=Counter)
-    lineage: Lineage = field(default_factory=Lineage)
-    inputs: dict[str, str] = field(default_factory=dict)  # hashes of the files that are read
-
-    @property
-    def files(self) -> dict[str, str]:
-        """The files of examples by what they are for."""
-        named = {"examples": self.data.examples, "train": self.data.train, "dev": self.data.dev, "test": self.data.test}
-        return {use: name for use, name in named.items() if name}
-
-
 def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
     """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes."""
-    work = Work(data, base)
+    work = Work(data, base, rules=Rules(data.sources))
+    check_cleaners(data)
     if data.privacy.how != "off":
         work.shield = Shield(data.privacy, key_of(root))
     folder = root / _key(work)
@@ -82,13 +61,19 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
     if all(drafts.values()):
         tell("splitting", 0, None)
         _place(work, drafts)
+        tell("cleaning", 0, None)
+        govern(work)
+        tidy(work)
+        shield(work)
         tell("looking for leaks", 0, None)
-        _drop_leaks(work)
+        drop_leaks(work)
+        said, work.kin = kin_of(work.rows, work.documents, data.split.by, data.near_duplicates, work.where)
+        work.notes += said
         found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
         work.problems += found
-        work.notes += said
+        work.notes += [*said, *unconfirmed_in(work.rows)]
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
-    _hide(work)
+    hide(work)
     done = not without and set(work.rows) == set(SPLITS) and all(work.rows.values())
     if done and _key(work) != folder.name:
         done, do = False, "Run the same command again when nobody writes to them."
@@ -123,12 +108,13 @@ def _prepared(folder: Path) -> dict[str, Any] | None:
 
 def _key(work: Work) -> str:
     """A name made of the content of every input, the settings, and the versions of what reads them."""
-    documents = {"documents": work.data.documents} if work.data.documents else {}
-    work.inputs = inputs_of(work.base, {**work.files, **documents})
+    work.inputs = inputs_of(work.base, {**work.files, **work.others})
     readers = parts.all_parts("reader").values()
     packages = {p: _version(p) for p in sorted({"charset_normalizer", *(p for part in readers for p in part.needs)})}
     code = [_code(), *(parts.content(part) for part in readers)]
     code += [hash_files(sorted(GUARDS.rglob("*.py"))), *map(parts.content, parts.all_parts("recogniser").values())]
+    code += [parts.content(part) for part in parts.all_parts("cleaner").values()]
+    code.append(digest(work.rules.expired))  # from the day after its last, a source is not used
     if work.shield:  # another key, other pseudonyms
         code.append(hashlib.sha256(work.shield.key).hexdigest())
     return digest([code, work.inputs, work.data.model_dump(mode="json"), packages])
@@ -191,7 +177,6 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     every = [d for use in drafts for d in named.get(use, ())]
     linked = link(every, work.documents, from_contexts=not work.data.documents)
     work.lineage.linked(linked)
-    _protect(work, linked)
     work.documents = linked.documents
     work.notes += linked.notes()
     s = work.data.split
@@ -200,52 +185,14 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     if "examples" in drafts:
         shares = {"train": s.train, "dev": s.dev, "test": s.test}
         # A place in a file is no name to split by: in another order, or under another name, it would be another split.
-        named_so = [replace(e, id=d.content or e.id) for e, d in zip(linked.examples, every, strict=True)]
+        same = copies(work.documents)  # one document under two names stays together, too
+        pairs = zip(linked.examples, every, strict=True)
+        named_so = [replace(e, id=d.content or e.id, source=same.get(e.source, e.source)) for e, d in pairs]
         given = split(named_so, shares, s.by, s.seed)
     else:
         work.notes += unused(s)
         given = [use for use, found in drafts.items() for _ in found]
     work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
-
-
-def _protect(work: Work, linked: Linked) -> None:
-    """Take personal data out of examples and documents, or say that they stand there."""
-    if work.shield is None:
-        work.personal, said = look(linked.examples, linked.documents)
-        work.notes += [said] if said else []
-        return
-    noting = Noting(work.shield, work.data.privacy.how, work.lineage)
-    made = protect(linked.examples, linked.documents, noting)
-    linked.examples, linked.documents, work.personal = made.examples, made.documents, made.found
-    work.where = {work.shield.name(name): place for name, place in work.where.items()}
-    work.notes.append(said_of(made.found, work.data.privacy.how))
-
-
-def _hide(work: Work) -> None:
-    """Take personal data out of what is said, which may quote a row."""
-    if work.shield is None:
-        return
-    hidden = work.shield
-    work.problems = [hidden.problem(p) for p in work.problems]
-    work.notes = [hidden.text(note) for note in work.notes]
-    work.dropped = [replace(d, file=hidden.name(d.file), reason=hidden.text(d.reason)) for d in work.dropped]
-
-
-def _drop_leaks(work: Work) -> None:
-    for name, judges in (("dev", ("test",)), ("train", ("test", "dev"))):
-        judged = [(e, split_name) for split_name in judges for e in work.rows[split_name]]
-        gone, alike = leaks(work.rows[name], [e for e, _ in judged], work.data.near_duplicates)
-        for leak in gone:
-            work.leaked[f"{name} like {judged[leak.other][1]}"] += 1
-            row = work.rows[name][leak.row].id
-            file, place = work.where[row]
-            how = "the same words as" if leak.similarity == 1 else "nearly the same as"
-            work.dropped.append(Dropped(file, place, "", f"leak: {how} a {judged[leak.other][1]} question"))
-            work.lineage.dropped(row, "leaks", f"{how} a {judged[leak.other][1]} question")
-        if alike:
-            work.alike[f"{name} like {' or '.join(judges)}, of another source and with another answer"] = len(alike)
-        bad = {leak.row for leak in gone}
-        work.rows[name] = [e for i, e in enumerate(work.rows[name]) if i not in bad]
 
 
 def _write(work: Work, folder: Path) -> None:
@@ -263,7 +210,7 @@ def _write(work: Work, folder: Path) -> None:
             ORIGIN: [origin(work.data.model_dump(mode="json"), work.inputs, work.shield)],
         }
         hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}
-        facts = _facts(work, hashes.pop("sealed/test.jsonl"))
+        facts = facts_of(work, hashes.pop("sealed/test.jsonl"))
         each = sorted({digest(e.question)[:16] for e in work.rows["test"]})
         ids = sorted(digest(e.id)[:16] for e in work.rows["test"])
         for name, told in (("test-questions.txt", each), ("test-ids.txt", ids)):
@@ -285,61 +232,6 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
     data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
-
-
-def _facts(work: Work, sealed: str) -> dict[str, Any]:
-    by = work.data.split.by
-    test = work.rows["test"]
-    return {
-        "cluster_by": by,
-        "train": {**_counts(work.rows["train"], by), **_shown(work.rows["train"])},
-        "dev": {**_counts(work.rows["dev"], by), **_shown(work.rows["dev"])},
-        "test": {
-            **_counts(test, by),
-            "content": sealed,
-            "questions": digest(sorted(e.question for e in test)),
-        },
-        "documents": {"n": len(work.documents), "characters": _lengths([len(d.text) for d in work.documents])},
-        "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
-        "leaks": dict(work.leaked),
-        "alike": dict(work.alike),
-        "personal": {"how": work.data.privacy.how, "found": dict(work.personal.most_common())},
-        "problems": [asdict(p) for p in work.problems],
-        "notes": work.notes,
-    }
-
-
-def _kind(dropped: Dropped) -> str:
-    """The reason without the place of an earlier row, so that alike reasons are counted together."""
-    again = dropped.reason.startswith("is the same as ")
-    return "is the same as an earlier row" if again else f"{dropped.field} {dropped.reason}".strip()
-
-
-def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
-    """What may be said of any split, the sealed one included."""
-    return {
-        "n": len(rows),
-        "cluster_sizes": sorted(Counter(cluster(e, by) for e in rows).values(), reverse=True),
-        "n_unanswerable": sum(e.answerable is False for e in rows),
-        "n_with_gold": sum(bool(e.gold) for e in rows),
-    }
-
-
-def _shown(rows: Sequence[Example]) -> dict[str, Any]:
-    return {
-        "labels": dict(Counter(label for e in rows for label in e.labels).most_common()),
-        "question_words": _lengths([len(e.question.split()) for e in rows]),
-        "answer_words": _lengths([len(e.targets[0].split()) for e in rows]),
-    }
-
-
-def _lengths(values: Sequence[int]) -> dict[str, float]:
-    """Mean, median, 95th percentile and greatest of some lengths."""
-    if not values:
-        return {}
-    ordered = sorted(values)
-    at = [ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in (0.5, 0.95)]
-    return {"mean": round(sum(ordered) / len(ordered), 1), "median": at[0], "p95": at[1], "max": ordered[-1]}
 
 
 class Teller:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sharpen.data.documents import files_below, read_document
 from sharpen.data.examples import read_examples
-from sharpen.data.reading import RowReader, open_reader
+from sharpen.data.reading import RowReader, asks, open_reader
 from sharpen.errors import Problem, UserError
 from sharpen.types import Document, Progress, silent
 
@@ -77,6 +77,10 @@ def survey(root: Path, progress: Progress = silent) -> Survey:
     for n, path in enumerate(files):
         progress("reading", n, len(files))
         name = (path.relative_to(root) if root.is_dir() else Path(path.name)).as_posix()
+        if root.is_dir() and asks(path):  # nobody has queries run by looking into a folder
+            why = "asks a database; name it alone and it is asked."
+            made.append(File(name, "rows", problems=(Problem(why, name),)))
+            continue
         made.append(_read(path, name.encode("utf-8", "backslashreplace").decode()))
     if files:
         progress("reading", len(files), len(files))

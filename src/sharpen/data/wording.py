@@ -15,6 +15,12 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_word().findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
+def word_places(text: str) -> list[tuple[int, int]] | None:
+    """Where each of ``words(text)`` begins and ends; None where a character stands for several words (``№1``)."""
+    places = [m.span() for m in _word().finditer(text)]
+    return places if len(places) == len(words(text)) else None
+
+
 @cache
 def _word() -> re.Pattern[str]:
     """Vowel signs and other marks belong to their word, which ``\\w`` does not know (UAX 29)."""

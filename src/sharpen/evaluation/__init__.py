@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sharpen.evaluation.comparison import ArmResult, Comparison, Facts, PairResult, Rule, compare
 from sharpen.evaluation.flips import smallest_p
 from sharpen.evaluation.ledger import Ledger, Opening
+from sharpen.evaluation.needing import enough
 from sharpen.evaluation.power import Plan, Seen, plan
 from sharpen.evaluation.racing import Dropped, Race, batches, race
 
@@ -32,6 +33,7 @@ __all__ = [
     "Seen",
     "batches",
     "compare",
+    "enough",
     "open_test",
     "plan",
     "race",

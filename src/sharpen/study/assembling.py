@@ -9,7 +9,7 @@ from typing import Any
 
 from sharpen.evaluation import Comparison
 from sharpen.models import public_name
-from sharpen.study import rows
+from sharpen.study import evidence, rows
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened
 from sharpen.types import Example
@@ -19,6 +19,7 @@ def assemble(made: Results) -> dict[str, Any]:
     """Judge, compare and write down."""
     arms = [rows.arm_row(made, b) for b in made.built if not b.seed_of]
     floors = rows.floor_rows(made)
+    stamp = evidence.stamp(made.data.facts)
     remarks = [*_limits(arms, made.compared.winner), *_remarks(floors, made.leader, made.test)]
     return {
         **_question(made),
@@ -30,7 +31,8 @@ def assemble(made: Results) -> dict[str, Any]:
         "winner": made.compared.winner,
         "leader": made.compared.leader,
         "verdict": made.compared.verdict,
-        "verdict_text": " ".join([made.compared.verdict_text, *remarks]),
+        "verdict_text": " ".join([*filter(None, [stamp]), made.compared.verdict_text, *remarks]),
+        "evidence": evidence.evidence(made.data.facts),
         "judged_only": _judged_only(made.compared),
         "race": made.race.facts(),
         "seeds": rows.seed_rows(made),

@@ -7,10 +7,10 @@ once, from train alone, and kept with how many variants went and why.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sharpen import parts
 from sharpen.data import (
@@ -18,9 +18,12 @@ from sharpen.data import (
     Limits,
     Material,
     augment,
+    balanced,
     example_from,
     example_row,
     open_augmentation,
+    open_sampler,
+    probe,
 )
 from sharpen.errors import UserError
 from sharpen.runtime import answer_all
@@ -29,7 +32,8 @@ from sharpen.techniques import Bench, NotAvailable, open_technique
 from sharpen.types import Decoding, Document, Example, Generate, Message, System, digest, plain
 
 LONGEST = 256  # tokens that a model may write for one variant
-OWN = ("n", "share", "alike", "longest", "model")
+Weights: TypeAlias = Callable[[str], str]
+OWN = ("n", "share", "alike", "longest", "even", "language", "model")
 """Options of every augmentation, which it does not see itself."""
 
 
@@ -41,27 +45,36 @@ class Options:
         n: variants of each example that are asked for.
         limits: what they have to keep to.
         model: reference of the model that writes, for those that need one.
+        language: of the examples, as a code, where it is not to be told from them.
     """
 
     n: int
     limits: Limits
     model: str
+    language: str
     rest: Mapping[str, Any]
 
 
+def kind_of(step: str) -> str:
+    """What a step of an arm is: an augmentation or a sampler, which change what is learned from, or a technique."""
+    return next((kind for kind in ("augmentation", "sampler") if step in parts.all_parts(kind)), "technique")
+
+
 def is_augmentation(step: str) -> bool:
-    """Whether a step of an arm is one."""
-    return step in parts.all_parts("augmentation")
+    """Whether a step of an arm changes what the steps after it learn from, and nothing else."""
+    return kind_of(step) != "technique"
 
 
 def open_step(step: str, options: Mapping[str, Any], base: Path) -> Any:
-    """A step of an arm, opened: a technique or an augmentation.
+    """A step of an arm, opened: a technique, an augmentation or a sampler.
 
     Raises:
         UserError: there is none, or it has no such option.
     """
-    if not is_augmentation(step):
+    if kind_of(step) == "technique":
         return open_technique(step, options, base)
+    if kind_of(step) == "sampler":
+        return open_sampler(step, options)
     return open_augmentation(step, read_options(step, options).rest)
 
 
@@ -81,8 +94,14 @@ def read_options(step: str, options: Mapping[str, Any]) -> Options:
         most = 1.0 if name == "alike" else 100.0
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
             raise UserError(f"the option {name} of {step} is {value!r}.", do=f"Write a number from 0 to {most:g}.")
+    even, language = options.get("even", False), options.get("language", "")
+    if not isinstance(even, bool):
+        raise UserError(f"the option even of {step} is {even!r}.", do="Write true or false.")
+    if not isinstance(language, str):
+        raise UserError(f"the option language of {step} is {language!r}.", do="Write a code, en for instance.")
     rest = {k: v for k, v in options.items() if k not in OWN}
-    return Options(n, Limits(**{k: float(v) for k, v in numbers.items()}), str(options.get("model", "")), rest)
+    limits = Limits(**{k: float(v) for k, v in numbers.items()}, even=even)
+    return Options(n, limits, str(options.get("model", "")), language, rest)
 
 
 def nothing_learns(steps: Sequence[str]) -> str | None:
@@ -94,33 +113,60 @@ def nothing_learns(steps: Sequence[str]) -> str | None:
 
 
 def augmented(
-    step: str, options: Mapping[str, Any], program: System, bench: Bench, seed: int, key: str = ""
+    step: str,
+    options: Mapping[str, Any],
+    program: System,
+    bench: Bench,
+    seed: int,
+    key: str = "",
+    weights: Weights = str,
 ) -> tuple[Bench, dict[str, Any]]:
-    """Return the bench with variants among its training examples, and what was made of it.
+    """Return the bench with other training examples (variants among them, or sampled), and what was made of it.
 
     Args:
-        step: the augmentation.
+        step: the augmentation or sampler.
         options: as the arm names them.
         program: the program so far, whose mistakes some augmentations look for.
         bench: whose train is augmented.
         seed: of its random choices.
         key: what else makes this another result: data and code.
+        weights: what the model is that writes, by its reference: another one under its name writes other variants.
 
     Raises:
-        NotAvailable: it needs a model or documents that are not there.
+        NotAvailable: it needs a model, documents or classes that are not there.
     """
+    if kind_of(step) == "sampler":
+        try:
+            sampled = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels), seed)
+        except UserError as e:
+            raise NotAvailable(e.problems) from None
+        return replace(bench, train=sampled.examples), {"sampler": step, **sampled.facts}
     given = read_options(step, options)
     part = parts.find("augmentation", step)
     needs = [program.fingerprint, bench.engines.identity(program.model)] if _looks_at_the_program(part) else []
+    needs += [weights(given.model)] if given.model else []
     name = digest(["augmentation", step, parts.content(part), dict(options), seed, key, *needs, _content(bench.train)])
     path = bench.store.root / "built" / f"{name}.json"
     with locked(path.with_suffix(""), lambda: bench.progress("wait for another study that augments the same", 0, None)):
         made = read_cached(path, _written)
         if made is None:
             made = _make(step, given, program, bench, seed)
-            text = {"rows": [example_row(e) for e in made.examples], "refused": dict(made.refused)}
-            write_text(path, json.dumps({**text, "proposed": made.proposed}, ensure_ascii=False))
-    return replace(bench, train=(*bench.train, *made.examples)), {"augmentation": step, **made.facts}
+            text = {"rows": [example_row(e) for e in made.examples], **made.facts}
+            write_text(path, json.dumps(text, ensure_ascii=False))
+    facts = {"augmentation": step, **made.facts, "probe": probe(bench.train, made.examples)}
+    return replace(bench, train=(*bench.train, *made.examples)), facts
+
+
+def times_as_many(step: str, options: Mapping[str, Any], bench: Bench) -> float:
+    """By about how much a step makes what is learned from larger or smaller."""
+    if kind_of(step) == "augmentation":
+        given = read_options(step, options)
+        return 1 + min(given.n, given.limits.share)
+    try:
+        made = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels))
+    except UserError:  # the arm will not be built, and says why
+        return 1.0
+    return len(made.examples) / len(bench.train)
 
 
 def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -> Augmented:
@@ -140,6 +186,7 @@ def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -
         ask if given.model else None,
         predict if bench.labels else None,
         bench.progress,
+        given.language,
     )
     try:
         return augment(step, open_augmentation(step, given.rest), material, given.limits)
@@ -175,7 +222,8 @@ def _content(examples: Sequence[Example]) -> str:
 def _written(data: Any) -> Augmented:
     """What was made before, as it was written down."""
     refused = {str(k): int(v) for k, v in data["refused"].items()}
-    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]))
+    groups = {str(k): (int(before), int(after)) for k, (before, after) in data.get("groups", {}).items()}
+    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]), groups)
 
 
-__all__ = ["augmented", "is_augmentation", "nothing_learns", "open_step", "read_options"]
+__all__ = ["augmented", "is_augmentation", "kind_of", "nothing_learns", "open_step", "read_options"]

@@ -16,7 +16,7 @@ from sharpen.store import locked, read_cached, write_text
 from sharpen.study.augmenting import augmented, is_augmentation, nothing_learns
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
-from sharpen.study.setting import content_of
+from sharpen.study.setting import content_of, weights_of
 from sharpen.techniques import Bench, NotAvailable, open_technique, refs, why_not
 from sharpen.types import System, digest, plain, restore
 
@@ -73,11 +73,12 @@ class Builder:
             if is_augmentation(step):
                 try:
                     start = time.perf_counter()
-                    bench, made = augmented(step, options, program, bench, bench.seed + 1000 * seed, self.data_key)
+                    at = bench.seed + 1000 * seed
+                    bench, made = augmented(step, options, program, bench, at, self.data_key, weights_of)
                 except NotAvailable as e:
                     return Built(name, arm.does, "not available", why=f"{step}: {e}")
                 seconds += time.perf_counter() - start
-                notes.append(_noted("augmented", made))
+                notes.append(_noted("sampled" if "sampler" in made else "augmented", made))
                 continue
             can = self.bench.engines.model(program.model, program.adapters).can
             reason = why_not(step, program, self.bench.task, can, self.base)

@@ -9,16 +9,18 @@ from typing import Any
 
 from sharpen.config import UseCase
 from sharpen.errors import clock
-from sharpen.study import preflight
+from sharpen.study import evidence, preflight
 from sharpen.study.engine import choose_engines
 from sharpen.study.proof import proof
 from sharpen.study.setting import resolve
+from sharpen.study.sufficient import ASK
 from sharpen.types import Progress, silent
 
 
 class Checked(dict[str, Any]):
-    """What :func:`check` found: ``data``, ``dropped``, ``notes``, ``proof``, ``estimates``, ``seconds``, ``budget``,
-    ``problems``. ``dropped`` is the file that says of every row that is left out where it stood and why.
+    """What :func:`check` found: ``data``, ``dropped``, ``notes``, ``evidence``, ``proof``, ``estimates``, ``seconds``,
+    ``budget``, ``problems``. ``dropped`` is the file that says of every row that is left out where it stood and why;
+    ``evidence`` is a stamp where the test would be none.
 
     Printing shows what the study will take, a notebook shows it as a table.
     """
@@ -60,11 +62,13 @@ def check(
     """
     setting = resolve(use_case, settings, progress)
     found = preflight.inspect(setting)
+    said = [evidence.stamp(found.data.facts), evidence.came_about(found.data.facts)]
     known = {
         "data": dict(found.data.facts),
         "dropped": str(found.data.folder / "dropped.jsonl"),
-        "notes": list(found.data.notes),
-        "proof": list(proof(setting, found.data).says),
+        "notes": [*found.data.notes, *([ASK] if setting.task.chooses else [])],
+        "evidence": evidence.evidence(found.data.facts),
+        "proof": [*filter(None, said), *proof(setting, found.data).says],
     }
     found_data(known)
     choose_engines(setting)

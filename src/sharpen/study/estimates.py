@@ -15,7 +15,7 @@ from typing import Any
 from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.retrieval import Index, chunk
 from sharpen.runtime import compose
-from sharpen.study.augmenting import is_augmentation, read_options
+from sharpen.study.augmenting import is_augmentation, times_as_many
 from sharpen.study.engine import ASKED
 from sharpen.study.latency import QUESTIONS
 from sharpen.study.speeds import Speeds
@@ -227,8 +227,7 @@ class Estimator:
             drafts = self.chosen([replace(draft, said=said, demos=k) for k in ks])
             return self.search(drafts * int(options.get("draws", 2))), drafts[0], ""
         if is_augmentation(step):
-            given = read_options(step, options)
-            return 0.0, replace(draft, more=draft.more * (1 + min(given.n, given.limits.share))), ""
+            return 0.0, replace(draft, more=draft.more * times_as_many(step, options, sketch.bench)), ""
         if step == "instruct":
             return self.search([draft] * 4), self.chosen([draft] * 4)[0], ""
         if step == "lora":

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sharpen.config import Arm
 from sharpen.data import shorten
-from sharpen.errors import Problem
+from sharpen.data.protecting import Shield, key_of
+from sharpen.errors import Problem, UserError
 from sharpen.metrics import has_lines
 from sharpen.runtime import answer_in
+from sharpen.study.setting import Setting
 from sharpen.types import Answer, Task
 
 
@@ -47,6 +50,24 @@ def read_given(path: Path, name: str) -> tuple[dict[str, str], list[Problem]]:
     if not given and not problems:
         problems.append(Problem("holds no answer.", name, 'Write one line for each: {"id": "…", "answer": "…"}'))
     return given, shorten(problems, name)
+
+
+def given_of(setting: Setting, arm: Arm, labels: Sequence[str] = ()) -> tuple[dict[str, str], list[Problem]]:
+    """The answers of an arm as a study may hold them: without personal data, where those are not wanted.
+
+    They are protected in the same way and with the same key as examples are, so that ids still name their questions
+    and a pseudonym is the same in an answer and its reference; an answer that is a class stays what it is.
+    """
+    given, problems = read_given(setting.base / str(arm.answers), str(arm.answers))
+    privacy = setting.use_case.data.privacy
+    if privacy.how == "off":
+        return given, problems
+    try:
+        shield = Shield(privacy, key_of(setting.store.root / "data"))
+    except UserError as e:
+        return {}, list(e.problems)
+    hidden = {shield.name(i): text if text.strip() in labels else shield.text(text) for i, text in given.items()}
+    return hidden, [shield.problem(p) for p in problems]
 
 
 def _keys(row: Any) -> str:

@@ -17,11 +17,11 @@ from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
-from sharpen.study.augmenting import is_augmentation, nothing_learns, open_step
+from sharpen.study.augmenting import kind_of, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
-from sharpen.study.given import as_answers, n_cut, read_given
+from sharpen.study.given import as_answers, given_of, n_cut
 from sharpen.study.memory import available_gb, resident_gb
-from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
+from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of, weights_of, writers_of
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
@@ -69,7 +69,8 @@ def inspect(setting: Setting) -> Found:
     if problems:
         raise UserError(setting.placed([*problems, *made.problems, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
-    given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
+    labels = data.labels if setting.task.chooses else ()
+    given = {arm_name(a): given_of(setting, a, labels)[0] for a in setting.arms if a.answers}
     weights = {ref: weights_of(ref) for ref in models_of(setting)}
     parts_of_it = [data.seal.content, data.facts["files"], answers, own_parts(setting), weights]
     return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given, weights)
@@ -78,7 +79,7 @@ def inspect(setting: Setting) -> Found:
 def own_parts(setting: Setting) -> list[str]:
     """Content of those parts that are not ours: who edits or upgrades one has another study."""
     steps = [step for arm in setting.arms for step in steps_of(arm)]
-    named = [("augmentation" if is_augmentation(step) else "technique", step) for step in steps]
+    named = [(kind_of(step), step) for step in steps]
     named += [("metric", name) for name in setting.use_case.metrics or setting.task.metrics]
     named += [("floor", name) for name in setting.task.floors]
     return content_of([*named, ("task", setting.use_case.task)], setting.base)
@@ -98,10 +99,7 @@ def arm_problems(setting: Setting) -> list[Problem]:
     for arm in setting.arms:
         place = f"{where}: {arm_name(arm)}"
         if arm.answers:
-            found += read_given(setting.base / arm.answers, arm.answers)[1]
-            if setting.use_case.data.privacy.how != "off":
-                do = "Leave this arm out, or data.privacy: they would be written as they are."
-                found.append(Problem("given answers are not protected yet.", place, do))
+            found += given_of(setting, arm)[1]
             idle = [key for key in ("does", "model", "costs") if getattr(arm, key) != getattr(Arm(), key)]
             if idle:
                 what = f"its answers are given, so {' and '.join(idle)} would say nothing."
@@ -148,7 +146,7 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     found = []
     labels = data.labels if setting.task.chooses else ()
     for arm in (a for a in setting.arms if a.answers):
-        given, unread = read_given(setting.base / str(arm.answers), str(arm.answers))
+        given, unread = given_of(setting, arm, labels)
         hit = sum(map(data.seal.holds, given))
         if given and not hit:
             first = next(iter(given))
@@ -168,14 +166,10 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     return found
 
 
-def weights_of(ref: str) -> str:
-    """What a model is, as far as can be known: of a local one its files, of a hosted one its name."""
-    return ref if is_hosted(ref) else pull(ref).digest
-
-
 def model_problems(setting: Setting) -> list[Problem]:
     """Models that cannot be had, or not tuned. Local ones are fetched here, once: every estimate needs them."""
     found: list[Problem] = []
+    writers = {ref for arm in setting.arms for ref in writers_of(arm)} - set(setting.asked)
     for ref, place in models_of(setting).items():
         if ref.startswith("fake:"):
             continue
@@ -187,7 +181,9 @@ def model_problems(setting: Setting) -> list[Problem]:
                 (expect_embedding if place == "embeddings" else expect_causal)(local)
                 found += memory_problems(local)
         except UserError as e:
-            found += [replace(p, where=p.where or place) for p in e.problems]
+            # Who reads that a server is away has to find it among the options of an arm.
+            more = f"{place}: " if ref in writers else ""
+            found += [replace(p, where=f"{more}{p.where}" if p.where else place) for p in e.problems]
     if not is_text(setting.store.root) and not all(map(is_hosted, setting.asked)):
         do = "Move the use case, or name another folder for the store by SHARPEN_HOME."
         what = "has a name that is not UTF-8, and tuned weights can be read from no such folder."
@@ -295,4 +291,4 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
     return plan
 
 
-__all__ = ["Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems"]
+__all__ = ["Found", "Plan", "arm_problems", "calibrate", "inspect", "model_problems", "weights_of"]

@@ -1,4 +1,4 @@
-"""What the test of this split can show, before anything is spent; where that is nothing, which split would do."""
+"""What the test of this split can show, before anything is spent; if that is too little, how many questions would."""
 
 from __future__ import annotations
 
@@ -12,13 +12,51 @@ from sharpen.metrics import bounds_of
 from sharpen.study.setting import Setting
 
 DEV, TEST_SHARES = 0.15, (0.40, 0.50, 0.60)  # of a split that is proposed
+LARGER = (0.05, 0.1, 0.2)  # gains for which a number is said, too
 
 
 def proof(setting: Setting, data: Dataset) -> evaluation.Plan:
     """What a test of these clusters can show; its ``says`` end with a split that could show something, if need be."""
     uc, arms = setting.use_case, max(2, len(setting.arms))
     shape = evaluation.plan(data.seal.cluster_sizes, arms, None, uc.worth, uc.alpha, bounds_of(setting.metrics[0]))
-    return shape if shape.possible else replace(shape, says=(*shape.says, other_split(setting, data)))
+    said = [] if shape.possible else [other_split(setting, data)]
+    least = shape.minimum_detectable_difference
+    if least is None or least > uc.worth:
+        said += enough(setting, data, arms)
+    return replace(shape, says=(*shape.says, *said))
+
+
+def enough(setting: Setting, data: Dataset, arms: int) -> list[str]:
+    """How many questions would show what is worth it, and how many are enough for larger gains; nothing is said where
+    the metric has no bounds."""
+    uc, bounds, sizes = setting.use_case, bounds_of(setting.metrics[0]), data.seal.cluster_sizes
+    found = []
+    for gain in (uc.worth, *(g for g in LARGER if g >= 2 * uc.worth)):
+        number = evaluation.enough(sizes, arms, gain, uc.alpha, bounds)
+        if number:
+            found.append((gain, *number))
+    if not found or found[0][0] != uc.worth:
+        return []
+    drafted = data.facts["test"].get("came_about") or {}
+    which = "confirmed questions" if drafted else "questions"
+    gain, n, clusters = found[0]
+    alone = clusters == n
+    like = "" if alone else f" in about {rounded(clusters)} clusters like these"
+    has = f"it has {data.seal.n}" + ("" if alone else f" in {data.seal.n_clusters}")
+    if unconfirmed := drafted.get("unconfirmed"):
+        has += f", {data.seal.n - unconfirmed} of them confirmed"
+    said = f"To show {gain:g} four times in five, the test would need about {rounded(n)} {which}{like} ({has})"
+    if uc.data.examples:
+        said += f", which is about {rounded(round(n / uc.data.split.test))} in all at this split"
+    more = [f"{rounded(n)} for {g:g}" for g, n, _ in found[1:]]
+    listed = " and ".join(filter(None, [", ".join(more[:-1]), *more[-1:]]))
+    return [f"{said}.{f' Larger gains take fewer: about {listed}.' if more else ''}"]
+
+
+def rounded(n: int) -> str:
+    """Two leading digits, rounded up: more would pretend to be exact."""
+    unit = 10 ** max(len(str(n)) - 2, 0)
+    return f"{-(-n // unit) * unit:,}"
 
 
 def needed(alpha: float) -> int:

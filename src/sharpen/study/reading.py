@@ -11,6 +11,7 @@ from typing import Any
 from sharpen.errors import UserError
 from sharpen.evaluation.shown import gain, html_table, interval, p_value
 from sharpen.store import read_json
+from sharpen.study.evidence import came_about
 from sharpen.study.folder import ANEW
 
 
@@ -93,6 +94,7 @@ def table(data: Mapping[str, Any]) -> str:
     lines.insert(1, "-" * max(map(len, lines)))
     n, by = data["n_test"], data["cluster_by"]
     facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}"
+    facts += f" ({data['evidence']})" if data.get("evidence") else ""
     return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"]])
 
 
@@ -104,6 +106,8 @@ def _legend(data: Mapping[str, Any]) -> list[str]:
     if data.get("weights"):
         least, most = data["weights"]
         said.append(f"scores are weighted by what each row says of its weight, from {least:g} to {most:g}")
+    if told := came_about(data["data"]) if data.get("data") else "":
+        said.append(told.rstrip("."))
     arms = [a for a in data["arms"] if a["p_adjusted"] is not None and a["p_adjusted"] < data["alpha"]]
     if any((a["delta_ci_low"] or 0) <= 0 <= (a["delta_ci_high"] or 0) for a in arms):
         said.append("p holds for all arms against the baseline, intervals for all pairs of arms; a verdict needs both")

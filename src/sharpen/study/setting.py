@@ -16,6 +16,7 @@ from sharpen.metrics import open_metric
 from sharpen.models import is_hosted, open_model, pull
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Lines, Store
+from sharpen.study.augmenting import kind_of
 from sharpen.study.folder import RunFolder
 from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
@@ -155,9 +156,26 @@ def resolve(
 def models_of(setting: Setting) -> dict[str, str]:
     """References of all models that the study asks, and where the use case names each."""
     refs = {a.model: f"arms: {config.arm_name(a)}" for a in setting.arms if a.model} | {setting.use_case.model: "model"}
+    for arm in setting.arms:
+        for ref in writers_of(arm):
+            refs.setdefault(ref, f"arms: {config.arm_name(arm)}")
     if embeds(setting):
         refs.setdefault(setting.use_case.embeddings, "embeddings")
     return refs
+
+
+def writers_of(arm: Arm) -> list[str]:
+    """References of the models that write for an arm's augmentations."""
+    try:
+        steps = [] if arm.answers else config.parse_sum(arm.does)
+    except UserError:  # said elsewhere
+        return []
+    return [str(o["model"]) for step, o in steps if o.get("model") and kind_of(step) == "augmentation"]
+
+
+def weights_of(ref: str) -> str:
+    """What a model is, as far as can be known: of a local one its files, of a hosted one its name."""
+    return ref if is_hosted(ref) else pull(ref).digest
 
 
 def embeds(setting: Setting) -> bool:

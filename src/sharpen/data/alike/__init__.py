@@ -10,7 +10,7 @@ from __future__ import annotations
 from sharpen.data.alike.contamination import Contamination, Overlap, contaminated
 from sharpen.data.alike.duplicates import EXACT, KEPT, NEAR, Duplicates, Found, Rule, duplicates
 from sharpen.data.alike.sentences import Repeated, RepeatedSentences, sentences
-from sharpen.data.alike.spans import RepeatedSpans, Span, covered, repeated_spans
+from sharpen.data.alike.spans import RepeatedSpans, Span, covered, repeated_spans, without_spans
 
 __all__ = [
     "EXACT",
@@ -30,4 +30,5 @@ __all__ = [
     "duplicates",
     "repeated_spans",
     "sentences",
+    "without_spans",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,9 @@ class Sets:
     def similarity(self, a: Places, b: Places) -> NDArray[np.float64]:
         """Return the Jaccard similarity of ``a[i]`` and ``b[i]``, which both have shingles."""
         out = np.zeros(len(a), dtype=np.float64)
-        for begin, end in self._portions(a, b):
-            file = np.memmap(self.path, dtype=np.uint32, mode="r")  # afresh, so that what was read may leave memory
-            out[begin:end] = self._compared(file, a[begin:end], b[begin:end])
-            del file
+        with self.path.open("rb", buffering=0) as file:  # read and not mapped, so that no more of it is in memory
+            for begin, end in self._portions(a, b):
+                out[begin:end] = self._compared(file, a[begin:end], b[begin:end])
         return out
 
     def _portions(self, a: Places, b: Places) -> Iterator[tuple[int, int]]:
@@ -76,7 +76,7 @@ class Sets:
             yield begin, end
             begin = end
 
-    def _compared(self, file: NDArray[np.uint32], a: Places, b: Places) -> NDArray[np.float64]:
+    def _compared(self, file: FileIO, a: Places, b: Places) -> NDArray[np.float64]:
         left, right = self._members(file, a), self._members(file, b)
         both = np.sort(np.concatenate([left, right]))
         shared = both[1:][both[1:] == both[:-1]]
@@ -84,13 +84,19 @@ class Sets:
         made: NDArray[np.float64] = sizes[2] / (sizes[0] + sizes[1] - sizes[2])
         return made
 
-    def _members(self, file: NDArray[np.uint32], rows: Places) -> Hashes:
+    def _members(self, file: FileIO, rows: Places) -> Hashes:
         """The sets of all rows, each member with the number of its pair above its 32 bits."""
         counts = self.counts[rows]
         offsets = offsets_of(counts)
         pair = np.repeat(np.arange(len(rows), dtype=np.int64), counts)
-        places = np.arange(offsets[-1]) - offsets[pair] + self.begins[rows][pair]
-        codes = np.sort(pair.astype(np.uint64) << np.uint64(32) | file[places].astype(np.uint64))
+        held = bytearray(4 * int(offsets[-1]))
+        into = memoryview(held)
+        for at, begin, end in zip(
+            *((4 * x).tolist() for x in (self.begins[rows], offsets[:-1], offsets[1:])), strict=True
+        ):
+            file.seek(at)
+            file.readinto(into[begin:end])
+        codes = np.sort(pair.astype(np.uint64) << np.uint64(32) | np.frombuffer(held, np.uint32))
         keep = np.ones(len(codes), dtype=bool)
         keep[1:] = codes[1:] != codes[:-1]
         made: Hashes = codes[keep]

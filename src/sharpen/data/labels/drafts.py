@@ -74,6 +74,25 @@ def confirmed(queue: Queue) -> list[Example]:
     return [made for item in queue.items() if (made := _example(item, given.get(item.id, [])))]
 
 
+def unconfirmed(queue: Queue) -> list[Example]:
+    """Return the drafts that nobody has decided on, as they were proposed: good for a trial, and no evidence."""
+    decided = {d.item for d in queue.decisions() if d.action != "skip"}
+    return [_proposed(item) for item in queue.items() if item.id not in decided and item.proposal]
+
+
+def _proposed(item: Item) -> Example:
+    place = item.meta.get("span")
+    span = Span(*place) if place else None
+    return Example(
+        item.id,
+        (Message("user", item.text),),
+        (item.proposal or "",),
+        gold=(span,) if span else (),
+        source=span.source if span else "",
+        meta={"origin": item.origin, "confirmed": False},
+    )
+
+
 def _example(item: Item, decisions: Sequence[Decision]) -> Example | None:
     kept = [d for d in decisions if d.action in ("accept", "edit") and d.value is not None]
     if len(kept) <= sum(d.action == "refuse" for d in decisions):

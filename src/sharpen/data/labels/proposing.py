@@ -11,10 +11,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 
 from sharpen.data.labels.drafts import Draft
+from sharpen.data.labels.headings import opening, plain, question, title_of
 from sharpen.data.labels.inconsistent import normalised
 from sharpen.data.wording import words
 from sharpen.errors import Problem, shown
@@ -24,17 +26,16 @@ HEADING = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
 SENTENCE = re.compile(r"[^.!?。！？\s](?:[^.!?。！？]|[.!?](?=[\w,;)]))*[.!?。！？]+")
 ASKS = re.compile(r"(?:who|what|when|where|why|which|how|can|could|do|does|did|is|are|may|should|will|would)\b", re.I)
-INVERTED = re.compile(
-    r"(?:(?:who|what|when|where|why|which|how)\s+(?:\w+\s+)?)?"
-    r"(?:can|could|do|does|did|is|are|may|must|should|will|would|has|have|was|were)\s+\w+",
-    re.I,
-)
 MARKUP = re.compile(r"\]\(|\{[%{]|[<>|`]|https?:|www\.")
 BULLET = re.compile(r"(?:[-*+•]|\d+[.)])\s+|\*\*|__")
-NUMBER = re.compile(r"(?<![\w.,])[$€£]?\d+(?:[.,:/-]\d+)*(?:\s?%|\s?(?:€|EUR|USD|GBP))?(?![\w])")
-NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
+NUMBER = re.compile(
+    r"(?<![\w.,#/])(?<!\d )[$€£]?\d+(?:[.,:/-]\d+)*(?:\s?%|\s?(?:€|EUR|USD|GBP))?(?![\w/])(?! \d)"
+)  # no part of a telephone number
+NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*(?![\w/])")
+BEFORE = re.compile(r"[A-Z][\w'’-]*\s+$")  # of a name: another part of it
 LONGEST = 40  # words of a sentence with a gap
 SHORTEST = 6
+COMMON = 0.1  # share of the documents that hold a name, beyond which a gap there asks for nothing
 GAP = "____"
 
 PROMPT = """Write up to {n} questions that a reader of the passage could ask and that it answers.
@@ -89,42 +90,37 @@ def paragraphs(document: Document) -> Iterator[Paragraph]:
 
 
 def by_headings(documents: Sequence[Document], template: str = "What is said about {heading}?") -> list[Draft]:
-    """Ask for what stands below each heading; the first paragraph there is the answer.
+    """Ask for what stands below each heading; the beginning of what stands there is the answer, without markup.
 
-    A heading that is a question stays one, "How to x" becomes "How do I x?"; of a heading that stands in several places
-    the one above it is named too.
+    A heading that is a question stays one, "How to x" becomes "How do I x?"; one of a single word, or that stands in
+    several places, is told apart by the one above it. What is no answer (templates, tables, mere links) is passed over.
     """
-    first = [
-        p
-        for document in documents
-        for p, before in _with_before(paragraphs(document))
-        if p.headings and (before is None or before.headings != p.headings)
-    ]
-    often = Counter(normalised(p.headings[-1]) for p in first)
+    first = [(p, title) for document in documents for p in _below(document) if (title := title_of(p.headings[-1]))]
+    often = Counter(normalised(title) for _, title in first)
+    called = {d.source: d.title or d.source for d in documents}
     out = []
-    for p in first:
-        title = p.headings[-1]
-        if often[normalised(title)] > 1:
-            above = p.headings[-2] if len(p.headings) > 1 else p.source
-            title = f"{title.rstrip('?')} ({above})" + "?" * title.endswith("?")
-        question = _question(title, template)
-        out.append(Draft(question, p.text, Span(p.source, p.start, p.end), p.text, "heading"))
+    for p, title in first:
+        above = next(filter(None, map(title_of, reversed(p.headings[:-1]))), "")
+        several, short = often[normalised(title)] > 1, len(title.split()) == 1
+        within = above or called[p.source] * several if several or short else ""
+        answer = opening(p.text)
+        if answer:
+            span = Span(p.source, p.start, p.start + len(answer))
+            out.append(Draft(question(title, template, within), plain(answer), span, p.text, "heading"))
     return out
 
 
-def _with_before(found: Iterable[Paragraph]) -> Iterator[tuple[Paragraph, Paragraph | None]]:
-    before = None
-    for p in found:
-        yield p, before
+def _below(document: Document) -> Iterator[Paragraph]:
+    """The first paragraph below each heading; one that announces a list (a colon at its end) with that list."""
+    before: Paragraph | None = None
+    found = list(paragraphs(document))
+    for p, after in zip_longest(found, found[1:]):
+        if p.headings and (before is None or before.headings != p.headings):
+            if p.text.endswith(":") and after is not None and after.headings == p.headings:
+                yield replace(p, end=after.end, text=document.text[p.start : after.end])
+            else:
+                yield p
         before = p
-
-
-def _question(title: str, template: str) -> str:
-    if title.endswith("?"):
-        return title
-    if title.lower().startswith("how to "):
-        return f"How do I {title[7:]}?"
-    return title + "?" if INVERTED.match(title) else template.format(heading=title)
 
 
 def cloze(documents: Sequence[Document], per_document: int = 10) -> list[Draft]:
@@ -134,26 +130,33 @@ def cloze(documents: Sequence[Document], per_document: int = 10) -> list[Draft]:
     the span is that of the hidden words alone.
     """
     everywhere = Counter(w for d in documents for w in set(words(d.text)))
+    most = max(2.0, COMMON * len(documents))
     out = []
     for document in documents:
         found: list[tuple[float, Draft]] = []
         for p in paragraphs(document):
             for sentence in SENTENCE.finditer(p.text):
-                made = _gap(p, sentence.start(), sentence[0])
+                made = _gap(p, sentence.start(), sentence[0], lambda name: _held(name, everywhere) > most)
                 if made:
-                    common = max((everywhere[w] for w in words(made.answer)), default=0)
-                    found.append((common, made))
+                    found.append((_held(made.answer, everywhere), made))
         found.sort(key=lambda t: t[0])  # stable: as they stand in the document
         kept = [draft for _, draft in found[:per_document]]
         out += sorted(kept, key=lambda d: d.span.start if d.span else 0)
     return out
 
 
-def _gap(p: Paragraph, start: int, sentence: str) -> Draft | None:
+def _held(text: str, everywhere: Counter[str]) -> int:
+    """In how many documents the rarest word of a text stands."""
+    return min((everywhere[w] for w in words(text)), default=0)
+
+
+def _gap(p: Paragraph, start: int, sentence: str, common: Callable[[str], bool]) -> Draft | None:
     if not SHORTEST <= len(sentence.split()) <= LONGEST or MARKUP.search(sentence):
         return None
     for pattern in (NUMBER, NAME):
         for m in pattern.finditer(sentence):
+            if pattern is NAME and (common(m[0]) or BEFORE.search(sentence[: m.start()])):
+                continue
             if sentence.count(m[0]) == 1:
                 begin = p.start + start + m.start()
                 asked = BULLET.sub("", sentence[: m.start()]) + GAP + BULLET.sub("", sentence[m.end() :])

@@ -104,7 +104,9 @@ def verdict(sizes: Sequence[int], accuracy: NDArray[np.float64], worth: float = 
     ranges = [_range(sizes[skip:], error[:, skip:]) for skip in ((0, 1) if len(sizes) > 3 else (0,))]
     gain = float(np.mean([middle for middle, _ in ranges]))
     low = max(0.0, min(middle - half for middle, half in ranges))
-    high = min(float(error[:, -1].mean()), max(middle + half for middle, half in ranges))
+    left = float(error[:, -1].mean())  # nothing gains more than there is to gain
+    high = min(left, max(middle + half for middle, half in ranges))
+    gain, low = min(gain, left), min(low, left)
     helps = "yes" if low >= worth else "no" if high < worth else "not known"
     say = {
         "yes": f"More data would help: twice the {sizes[-1]} examples give about {gain:.3f} more accuracy",

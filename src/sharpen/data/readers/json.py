@@ -1,4 +1,4 @@
-"""Examples from one JSON value: a list of objects, an object that holds one such list, or SQuAD's nesting.
+"""Examples from one JSON value: a list of objects, an object that holds one or lists of pairs, or SQuAD's nesting.
 
 SQuAD's ``data`` / ``paragraphs`` / ``qas`` becomes a row for each question, with its context and its article's title
 as the source. Lists are read element by element, so that a row has its line, and what stands before a broken place is
@@ -70,7 +70,7 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _whole(text: str, name: str) -> Iterator[Row | Problem]:
+def _whole(text: str, name: str) -> Iterator[Row | Problem | Note]:
     """Decode one object and find its rows; lines that are objects themselves are JSON Lines under a wrong name."""
     try:
         value, end = DECODER.raw_decode(text, _skip(text, 0))
@@ -85,6 +85,10 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem]:
         return
     lists = [v for v in value.values() if isinstance(v, list)] if isinstance(value, dict) else []
     tables = [v for v in lists if v and isinstance(v[0], dict)]
+    pairs = {k: v for k, v in value.items() if _is_pairs(v)} if isinstance(value, dict) and not tables else {}
+    if pairs:
+        yield from _of_pairs(pairs, name)
+        return
     if len(tables) != 1:
         found = _held(value, len(tables)) if isinstance(value, dict) else f"is {kind_of(value)}"
         do = 'Save a list of objects, or JSON Lines: {"question": ..., "answer": ...}, with one name a field.'
@@ -97,6 +101,32 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem]:
         else:
             number = next(numbers)
             yield as_row(item, number, name, f"row {number}")
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and _is_pair(value[0])
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value)
+
+
+def _of_pairs(lists: dict[str, Any], name: str) -> Iterator[Row | Problem | Note]:
+    """Rows of lists of two texts each, as intent data sets have them: a text and its label, and the list's name."""
+    listed = ", ".join(f"{shown(key)[:40]} ({len(pairs):,})" for key, pairs in lists.items())
+    what = f"holds lists of two texts; they were read as text and label, and the list as split: {listed}."
+    keep = "All of them are one file of examples; to keep a list apart, save it as a file of its own."
+    yield Note(f"{what} {keep}" if len(lists) > 1 else what, name)
+    number = 0
+    for key, pairs in lists.items():
+        for nth, pair in enumerate(pairs, 1):
+            number += 1
+            place = f"{shown(key)[:40]}, row {nth}"
+            if _is_pair(pair):
+                yield as_row({"text": pair[0], "label": pair[1], "split": key}, number, name, place)
+            else:
+                what = f"is {kind_of(pair)}, not a list of two texts as the others."
+                yield Problem(what, f"{name}, {place}", 'Write ["a text", "its label"].')
 
 
 def _held(value: dict[str, Any], tables: int) -> str:

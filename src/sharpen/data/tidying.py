@@ -1,0 +1,331 @@
+"""Cleaning and deduplication of what a study learns from and searches; the test is asked as people asked it.
+
+Documents are changed or dropped, and the places of gold passages move along. Rows are touched in train alone: a
+question that is answered for a user tomorrow is not cleaned before, so those of dev and test are not either. Cleaners
+that learn what is usual learn it from documents and train. Every step is on record: what it hit, how often, and where.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from sharpen.config import parse_sum
+from sharpen.data.alike import EXACT, Contamination, RepeatedSentences, RepeatedSpans, duplicates, without_spans
+from sharpen.data.cleaning import Change, Cleaned, clean
+from sharpen.data.evidence import nearest
+from sharpen.data.leaks import near_duplicates
+from sharpen.errors import Problem, UserError
+from sharpen.inputs import Clean, Duplicates
+from sharpen.types import Document, Example, Span
+
+MOST_LINES = 20_000
+"""Lines of a document up to which its changes are followed line by line."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was done to a row or document: ``did`` is "changed" or "dropped", ``reason`` says why with figures."""
+
+    kind: str
+    id: str
+    by: str
+    rule: str
+    did: str
+    reason: str = ""
+
+
+@dataclass
+class Tidied:
+    """What came of it. ``counts`` has every rule by ``what.cleaner.rule``, those without a hit included."""
+
+    steps: list[Step] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    changes: dict[str, list[Change]] = field(default_factory=dict)
+    unplaced: int = 0  # gold passages that were cleaned away
+
+    def take(self, what: str, made: Cleaned, ids: Sequence[str]) -> None:
+        """Note what a run of cleaners did to documents, questions or answers."""
+        self.counts.update({f"{what}.{rule}": n for rule, n in made.counts.items()})
+        for rule in made.counts:
+            self.counts.setdefault(f"{what}.{rule}", 0)
+        self.changes.update({f"{what}.{rule}": shown for rule, shown in made.changes.items()})
+        kind = "document" if what == "documents" else "example"
+        dropped = {gone.at: gone for gone in made.dropped}
+        for at, rules in (made.hits or {}).items():
+            for rule in dict.fromkeys(rules):
+                by, _, name = rule.partition(".")
+                gone = dropped.get(at)
+                went = gone is not None and gone.rule == rule
+                did, reason = ("dropped", gone.reason) if gone and went else ("changed", "")
+                self.steps.append(Step(kind, ids[at], f"cleaner {by}", name, did, reason))
+
+    def drop(self, kind: str, name: str, by: str, rule: str, reason: str) -> None:
+        """Note that a row or document is gone."""
+        self.counts[f"{kind}s.{by}.{rule}"] += 1
+        self.steps.append(Step(kind, name, by, rule, "dropped", reason))
+
+
+def cleaners(names: Sequence[str], where: str, about: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return cleaners with their options, of ``name(option=value)`` each.
+
+    Args:
+        names: as the use case has them.
+        where: its key, for errors.
+        about: texts of the task, where a cleaner asks for them and none were given.
+
+    Raises:
+        UserError: one cannot be read, is there twice, or there is none of this name.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            ((cleaner, options),) = parse_sum(name)
+        except UserError as e:
+            problems += [Problem(p.what, where, "Write: name(option=value).") for p in e.problems]
+            continue
+        except ValueError:
+            problems.append(Problem(f"{name!r} is not one cleaner.", where, "Write each as an entry of its own."))
+            continue
+        if cleaner in made:
+            problems.append(Problem(f"{cleaner} stands there twice.", where, "Keep one."))
+        if cleaner == "relevance" and "about" not in options:
+            options = {**options, "about": list(about)}
+        try:  # it is made when it is used; what is wrong with it is said now
+            clean([], {cleaner: options})
+        except UserError as e:
+            problems += [Problem(p.what, p.where or f"{where}: {cleaner}", p.do) for p in e.problems]
+        made[cleaner] = options
+    if problems:
+        raise UserError(problems)
+    return made
+
+
+def tidy_documents(
+    documents: Sequence[Document], asked: Clean, alike: Duplicates, about: Sequence[str], into: Tidied
+) -> tuple[list[Document], Mapping[str, Callable[[Span], Span | None]]]:
+    """Clean documents and take out what stands there twice.
+
+    Args:
+        documents: as read.
+        asked, alike: what the use case wants.
+        about: questions of train, for cleaners that ask what the task is about.
+        into: where every step is noted.
+
+    Returns:
+        The documents, and for each source that changed where a span of it stands now (None: nowhere).
+    """
+    was = {d.source: d.text for d in documents}
+    now = list(documents)
+    if asked.documents:
+        rows = [{"text": d.text, "source": d.source, "title": d.title} for d in now]
+        made = clean(rows, cleaners(asked.documents, "data.clean.documents", about), each=True)
+        into.take("documents", made, [d.source for d in now])
+        now = [replace(now[at], text=str(r["text"])) for at, r in zip(made.places, made.kept, strict=True)]
+    twins: dict[str, str] = {}
+    if alike.documents is not None:
+        now, twins = _first_ones(now, alike.documents, into)
+    if alike.sentences is not None:
+        now = _without_sentences(now, alike.sentences, into)
+    if alike.spans is not None:
+        now = _without_runs(now, alike.spans, into)
+    texts = {d.source: d.text for d in now}
+    moves: dict[str, Callable[[Span], Span | None]] = {}
+    for source, old in was.items():
+        at = twins.get(source, source)
+        if at != source or texts.get(source) != old:
+            moves[source] = mover(old, at, texts.get(at))
+    return now, moves
+
+
+def _first_ones(documents: list[Document], least: float, into: Tidied) -> tuple[list[Document], dict[str, str]]:
+    found = duplicates([d.text for d in documents], least)
+    twins = {}
+    for i, d in enumerate(documents):
+        if not found.kept[i]:
+            first = documents[int(found.twin[i])].source
+            rule = "exact" if found.how[i] == EXACT else "near"
+            into.drop("document", d.source, "duplicates", rule, f"{found.similarity[i]:.2f} like {first}")
+            twins[d.source] = first
+    return [d for d, kept in zip(documents, found.kept.tolist(), strict=True) if kept], twins
+
+
+def _without_sentences(documents: list[Document], many: int, into: Tidied) -> list[Document]:
+    texts = [d.text for d in documents]
+    with tempfile.TemporaryDirectory(prefix="alike-") as folder:
+        search = RepeatedSentences(Path(folder), many)
+        search.add(texts)
+        found = search.find()
+    into.counts["documents.sentences.exact"] += found.exact
+    into.counts["documents.sentences.near"] += found.near
+    return _changed(documents, found.strip(texts), "sentences", "repeated", into)
+
+
+def _without_runs(documents: list[Document], length: int, into: Tidied) -> list[Document]:
+    texts = [d.text for d in documents]
+    with tempfile.TemporaryDirectory(prefix="alike-") as folder:
+        search = RepeatedSpans(Path(folder), length)
+        search.add(texts)
+        found = search.find()
+    into.counts["documents.spans.repeated"] += len(found)
+    by = defaultdict(list)
+    for span in found:
+        by[span.row].append(span)
+    return _changed(documents, [without_spans(t, by[i]) for i, t in enumerate(texts)], "spans", "repeated", into)
+
+
+def _changed(documents: list[Document], texts: Sequence[str], by: str, rule: str, into: Tidied) -> list[Document]:
+    kept = []
+    for d, text in zip(documents, texts, strict=True):
+        if text != d.text:
+            did = "changed" if text.strip() else "dropped"
+            reason = "" if text.strip() else "nothing else stood in it"
+            into.steps.append(Step("document", d.source, by, rule, did, reason))
+        if text.strip():
+            kept.append(replace(d, text=text) if text != d.text else d)
+    return kept
+
+
+def mover(old: str, source: str, new: str | None) -> Callable[[Span], Span | None]:
+    """Return where a span of a text stands in what became of it.
+
+    Lines that are the same carry their spans over exactly. Within a line that changed its words are looked for near the
+    place where they stood; a span that is not found there is nowhere.
+    """
+    if new is None:
+        return lambda _: None
+    lines_old, lines_new = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    few = max(len(lines_old), len(lines_new)) <= MOST_LINES
+    blocks = SequenceMatcher(None, lines_old, lines_new, autojunk=False).get_matching_blocks() if few else []
+    begins_old, begins_new = _begins(lines_old), _begins(lines_new)
+    spans = [(begins_old[b.a], begins_old[b.a + b.size], begins_new[b.b]) for b in blocks if b.size]
+    starts = [s for s, _, _ in spans]
+
+    def move(span: Span) -> Span | None:
+        at = bisect_right(starts, span.start) - 1
+        begin_old, end_old, begin_new = spans[at] if at >= 0 else (0, 0, 0)
+        if span.end <= end_old:
+            shift = begin_new - begin_old
+            return Span(source, span.start + shift, span.end + shift)
+        low = begin_new + end_old - begin_old if span.start >= end_old else begin_new
+        high = next((new_at for old_at, _, new_at in spans[at + 1 :] if old_at >= span.end), len(new))
+        place = nearest(old[span.start : span.end], new[low:high], max(span.start - end_old, 0))
+        return Span(source, low + place[0], low + place[1]) if place and place[1] > place[0] else None
+
+    return move
+
+
+def _begins(lines: Sequence[str]) -> list[int]:
+    made = [0]
+    for line in lines:
+        made.append(made[-1] + len(line))
+    return made
+
+
+def moved(
+    examples: Sequence[Example],
+    moves: Mapping[str, Callable[[Span], Span | None]],
+    known: frozenset[str],
+    into: Tidied,
+) -> list[Example]:
+    """Return examples whose gold passages stand where the documents have them now.
+
+    Args:
+        examples: of one split.
+        moves: of the sources that changed.
+        known: the sources that there are; passages of others are gone.
+        into: counts those that are.
+    """
+    made = []
+    for e in examples:
+        found = [moves[s.source](s) if s.source in moves else s for s in e.gold]
+        gold = tuple(dict.fromkeys(s for s in found if s is not None and s.source in known))
+        into.unplaced += len(e.gold) - len([s for s in found if s is not None and s.source in known])
+        made.append(replace(e, gold=gold) if gold != e.gold else e)
+    return made
+
+
+def tidy_rows(
+    train: Sequence[Example],
+    asked: Clean,
+    alike: Duplicates,
+    banned: Mapping[str, Sequence[str]],
+    near: float,
+    into: Tidied,
+) -> list[Example]:
+    """Clean training rows, and take out those that stand there twice or in a benchmark.
+
+    Args:
+        train: rows to learn from.
+        asked, alike: what the use case wants.
+        banned: questions of benchmarks by the name of their file.
+        near: similarity from which a short question is a benchmark's.
+        into: where every step is noted.
+    """
+    now = list(train)
+    about = [e.question for e in train]
+    if asked.questions:
+        made = clean(_fields(now), cleaners(asked.questions, "data.clean.questions", about), text="question", each=True)
+        into.take("questions", made, [e.id for e in now])
+        now = [_asking(now[at], str(r["question"])) for at, r in zip(made.places, made.kept, strict=True)]
+    if asked.answers:
+        made = clean(_fields(now), cleaners(asked.answers, "data.clean.answers", about), text="answer", each=True)
+        gone = {g.at for g in made.dropped}
+        made.hits = {at: rules for at, rules in (made.hits or {}).items() if at in gone}  # none was changed
+        made.changes = {}
+        into.take("answers", made, [e.id for e in now])
+        now = [e for at, e in enumerate(now) if at not in gone]
+    if alike.questions is not None:
+        found = duplicates([f"{e.question}\n{e.targets[0] if e.targets else ''}" for e in now], alike.questions)
+        for i, e in enumerate(now):
+            if not found.kept[i]:
+                rule = "exact" if found.how[i] == EXACT else "near"
+                like = f"{found.similarity[i]:.2f} like an earlier training row"
+                into.drop("example", e.id, "duplicates", rule, like)
+        now = [e for e, kept in zip(now, found.kept.tolist(), strict=True) if kept]
+    return _clear_of(now, banned, near, into) if banned else now
+
+
+def _fields(rows: Sequence[Example]) -> list[dict[str, Any]]:
+    """What cleaners see of rows."""
+    return [
+        {
+            **e.meta,
+            "question": e.question,
+            "answer": e.targets[0] if e.targets else "",
+            "label": e.labels[0] if e.labels else "",
+            "source": e.source,
+        }
+        for e in rows
+    ]
+
+
+def _asking(example: Example, question: str) -> Example:
+    """The example with another question in its last message by the user."""
+    if question == example.question:
+        return example
+    messages = list(example.messages)
+    at = max(i for i, m in enumerate(messages) if m.role == "user")
+    messages[at] = replace(messages[at], content=question)
+    return replace(example, messages=tuple(messages))
+
+
+def _clear_of(rows: Sequence[Example], banned: Mapping[str, Sequence[str]], near: float, into: Tidied) -> list[Example]:
+    """Rows in which no question of a benchmark stands, nor one nearly the same."""
+    texts = ["\n".join((*(m.content for m in e.messages), *e.targets)) for e in rows]
+    hits = {
+        o.row: f"{o.shared:.2f} of a question of {o.name} stands in it" for o in Contamination(banned).search(texts)
+    }
+    for name, questions in banned.items():
+        for i, _, s in near_duplicates([e.question for e in rows], questions, near):
+            hits.setdefault(i, f"{s:.2f} like a question of {name}")
+    for i, why in sorted(hits.items()):
+        into.drop("example", rows[i].id, "benchmarks", "contamination", why)
+    return [e for i, e in enumerate(rows) if i not in hits]

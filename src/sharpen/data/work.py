@@ -1,0 +1,119 @@
+"""Everything that one preparation knows, and what of it may be said of the sealed test: counts and hashes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sharpen.data.examples import Dropped
+from sharpen.data.governing import Rules
+from sharpen.data.labels.origins import came_about
+from sharpen.data.lineage import Lineage
+from sharpen.data.protecting import Shield
+from sharpen.data.splitting import cluster
+from sharpen.data.tidying import Tidied
+from sharpen.errors import Problem
+from sharpen.inputs import Data
+from sharpen.types import Document, Example, digest
+
+
+@dataclass
+class Work:
+    """Everything that one preparation knows; it lives in this process only."""
+
+    data: Data
+    base: Path
+    rows: dict[str, list[Example]] = field(default_factory=dict)
+    where: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> file and place
+    documents: list[Document] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    leaked: Counter[str] = field(default_factory=Counter)
+    alike: Counter[str] = field(default_factory=Counter)  # looks like a leak, is none, and was kept
+    kin: dict[str, Any] = field(default_factory=dict)  # what splits have in common, and was kept
+    shield: Shield | None = None  # where personal data are not wanted
+    personal: Counter[str] = field(default_factory=Counter)
+    lineage: Lineage = field(default_factory=Lineage)
+    inputs: dict[str, str] = field(default_factory=dict)  # hashes of the files that are read
+    tidied: Tidied = field(default_factory=Tidied)
+    rules: Rules = field(default_factory=lambda: Rules(()))
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files of examples by what they are for."""
+        named = {"examples": self.data.examples, "train": self.data.train, "dev": self.data.dev, "test": self.data.test}
+        return {use: name for use, name in named.items() if name}
+
+    @property
+    def others(self) -> dict[str, str]:
+        """What is read besides, by what it is for."""
+        named = {f"benchmark {n}": name for n, name in enumerate(self.data.benchmarks)}
+        return named | ({"documents": self.data.documents} if self.data.documents else {})
+
+
+def facts_of(work: Work, sealed: str) -> dict[str, Any]:
+    """What ``data.json`` says; ``sealed`` is the hash of the sealed file."""
+    by = work.data.split.by
+    test = work.rows["test"]
+    return {
+        "cluster_by": by,
+        "train": {**_counts(work.rows["train"], by), **_shown(work.rows["train"])},
+        "dev": {**_counts(work.rows["dev"], by), **_shown(work.rows["dev"])},
+        "test": {
+            **_counts(test, by),
+            "content": sealed,
+            "questions": digest(sorted(e.question for e in test)),
+        },
+        "documents": {"n": len(work.documents), "characters": _lengths([len(d.text) for d in work.documents])},
+        "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
+        "leaks": dict(work.leaked),
+        "alike": dict(work.alike),
+        "kin": work.kin,
+        "personal": {"how": work.data.privacy.how, "found": dict(work.personal.most_common())},
+        "rules": dict(sorted(work.tidied.counts.items())),
+        "changes": {rule: [asdict(c) for c in shown] for rule, shown in work.tidied.changes.items()},
+        "sources": work.rules.facts(),
+        "problems": [asdict(p) for p in work.problems],
+        "notes": work.notes,
+    }
+
+
+def _kind(dropped: Dropped) -> str:
+    """The reason without the place of an earlier row, so that alike reasons are counted together."""
+    if told := re.match(r"(cleaner \w+|duplicates|benchmarks|sentences|spans), [\w.]+", dropped.reason):
+        return told[0]  # without the figures of each row
+    again = dropped.reason.startswith("is the same as ")
+    return "is the same as an earlier row" if again else f"{dropped.field} {dropped.reason}".strip()
+
+
+def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
+    """What may be said of any split, the sealed one included."""
+    return {
+        "n": len(rows),
+        "cluster_sizes": sorted(Counter(cluster(e, by) for e in rows).values(), reverse=True),
+        "n_unanswerable": sum(e.answerable is False for e in rows),
+        "n_with_gold": sum(bool(e.gold) for e in rows),
+        "came_about": came_about(rows),
+    }
+
+
+def _shown(rows: Sequence[Example]) -> dict[str, Any]:
+    return {
+        "labels": dict(Counter(label for e in rows for label in e.labels).most_common()),
+        "question_words": _lengths([len(e.question.split()) for e in rows]),
+        "answer_words": _lengths([len(e.targets[0].split()) for e in rows]),
+    }
+
+
+def _lengths(values: Sequence[int]) -> dict[str, float]:
+    """Mean, median, 95th percentile and greatest of some lengths."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    at = [ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in (0.5, 0.95)]
+    return {"mean": round(sum(ordered) / len(ordered), 1), "median": at[0], "p95": at[1], "max": ordered[-1]}
