@@ -147,3 +147,17 @@ def test_wilson_by_hand() -> None:
     """8 of 10, from Brown, Cai and DasGupta's formula: 0.4902 to 0.9433."""
     assert wilson(8, 10) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_by_chance_alone_the_rule_is_seldom_called_broken() -> None:
+    """Five groups and two classes without any bias, a hundred times: the worst pair is chosen after a look at all."""
+    import random
+
+    groups = ["christian", "muslim", "jewish", "hindu", "buddhist"]
+    alarms = 0
+    for seed in range(100):
+        r = random.Random(seed)
+        made = [row(i, f"A {r.choice(groups)} asks", r.choice("ab")) for i in range(250)]
+        rates = class_rates(made, [said(e.question) for e in made], "religion")
+        alarms += any(x["shown"] for x in shown(rates))
+    assert alarms <= 8

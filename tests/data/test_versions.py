@@ -178,7 +178,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("SHARPEN_HOME", raising=False)
     base = write(tmp_path / "case", rows())
-    text = "name: c\ntask: qa\nmodel: 'fake:'\ndata: {examples: q.jsonl, split: {train: 0.5, dev: 0.25, test: 0.25}}\n"
+    text = "name: c\ntask: question-answering\nmodel: 'fake:'\n"
+    text += "data: {examples: q.jsonl, split: {train: 0.5, dev: 0.25, test: 0.25}}\n"
     (base / "usecase.yaml").write_text(text)
     monkeypatch.chdir(base)
     assert run(monkeypatch, "data", "split", ".", "--out", "out") == 0

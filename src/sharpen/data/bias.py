@@ -106,8 +106,8 @@ def probes(examples: Sequence[Example], documents: Sequence[Document] = ()) -> d
     """Return all that is found in examples (never those of the test) and in documents.
 
     Returns:
-        ``groups`` by family, ``rates`` (classes whose rate differs most between groups), ``compared`` how many were,
-        ``occupations``, ``offensive`` and ``blind``: what these lists cannot see.
+        ``groups`` by family, ``rates`` (classes whose rate differs most between groups), ``compared`` how many pairs
+        of groups were, ``occupations``, ``offensive`` and ``blind``: what these lists cannot see.
     """
     texts = [" ".join((e.question, *(t for t in e.targets if t not in e.labels))) for e in examples]
     asked = [frozenset(words(e.question)) for e in examples]
@@ -117,7 +117,7 @@ def probes(examples: Sequence[Example], documents: Sequence[Document] = ()) -> d
         "rows": len(examples),
         "groups": {family: mentions(found, family) for family in GROUPS},
         "rates": shown(rates)[:SHOWN],
-        "compared": len(rates),
+        "compared": sum(r["pairs"] for r in rates),
         "occupations": occupations([*texts, *_cut(documents)]),
         "offensive": offensive(found, [frozenset(words(t)) for t in _cut(documents)]),
         "blind": BLIND,
@@ -161,7 +161,10 @@ def class_rates(examples: Sequence[Example], asked: Sequence[frozenset[str]], fa
             rows = {group: (counted[group][label], len(of[group])) for group in of}
             low = min(rows, key=lambda g: (rows[g][0] / rows[g][1], g))
             high = max(rows, key=lambda g: (rows[g][0] / rows[g][1], g))
-            made.append({"family": family, "label": label, **_compared(low, rows[low], high, rows[high])})
+            pairs = math.comb(len(of), 2)  # the two were chosen of all, after a look at them
+            made.append(
+                {"family": family, "label": label, "pairs": pairs} | _compared(low, rows[low], high, rows[high])
+            )
     return made
 
 
@@ -186,7 +189,7 @@ def impact(a: tuple[int, int], b: tuple[int, int]) -> tuple[float, float]:
 
 def shown(rates: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rates below 0.8, the surest first; ``shown`` where that is so at 5% over all that were compared (Bonferroni)."""
-    z = NormalDist().inv_cdf(1 - 0.025 / max(1, len(rates)))
+    z = NormalDist().inv_cdf(1 - 0.025 / max(1, sum(r["pairs"] for r in rates)))
     made = []
     for r in rates:
         at, se = r["log"]

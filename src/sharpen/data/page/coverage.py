@@ -31,8 +31,10 @@ BUCKETS = (5, 10, 20, 40, 80)
 Language = Callable[[str], str]
 
 
-def coverage(rows: Mapping[str, Sequence[Example]], language: Language | None = None) -> list[dict[str, Any]]:
-    """One line a facet: how many values it has, how even they are, the largest share, and its gaps."""
+def looks(
+    rows: Mapping[str, Sequence[Example]], language: Language | None = None
+) -> dict[str, Callable[[Example], Iterable[str]]]:
+    """What rows may differ in: a name, and the values that a row has of it."""
     facets: dict[str, Callable[[Example], Iterable[str]]] = {
         "class": lambda e: e.labels,
         "source": lambda e: filter(None, [e.source]),
@@ -43,8 +45,13 @@ def coverage(rows: Mapping[str, Sequence[Example]], language: Language | None = 
         facets["language"] = lambda e: [language(e.question)]
     for key in columns(rows):
         facets[key] = lambda e, key=key: [str(e.meta[key])] if key in e.meta else []  # type: ignore[misc]
+    return facets
+
+
+def coverage(rows: Mapping[str, Sequence[Example]], language: Language | None = None) -> list[dict[str, Any]]:
+    """One line a facet: how many values it has, how even they are, the largest share, and its gaps."""
     made = []
-    for name, of in facets.items():
+    for name, of in looks(rows, language).items():
         counted = {split: Counter(v for e in part for v in of(e)) for split, part in rows.items()}
         if len(counted["train"] | counted["dev"]) > 1:
             made.append(_line(name, counted["train"], counted["dev"]))
