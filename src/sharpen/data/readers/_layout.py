@@ -22,7 +22,7 @@ from sharpen.data.readers._words import Box, Row, Segment, Word, cells_of, joine
 BULLET = re.compile(r"(?:[-•●▪◦·*–—]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|[☐☑✓])\s")
 _ENTRY = re.compile(r"(?:\. ?){5,}\d{1,4}$")
 _TALL = 60
-"""Rows of a table that its columns are taken from."""
+"""Shapes of rows that the columns of a table are taken from."""
 
 _FEW = 4000
 """Segments of a page up to which columns are looked for."""
@@ -248,17 +248,18 @@ def _continues(cell: Segment, above: Sequence[Row], step: float, direct: bool) -
     return any(abs(c.left - cell.left) < 0.4 * cell.height for c in row[1:])
 
 
-def _columns(rows: Sequence[Row]) -> list[tuple[float, float]]:
+def _columns(rows: Sequence[Row]) -> list[tuple[int, int]]:
     """From where to where each column reaches; a cell that lies over two of another row's does not count."""
-    multi = [row for row in rows if len(row) > 1][:_TALL]
-    cells = [c for row in multi for c in row]
+    multi = {tuple((round(c.left), round(c.right)) for c in row) for row in rows if len(row) > 1}
+    few = sorted(multi)[:: 1 + len(multi) // _TALL]
+    cells = sorted({c for row in few for c in row})
 
-    def spans(cell: Segment) -> bool:
-        return any(sum(min(cell.right, c.right) - max(cell.left, c.left) > 2 for c in row) > 1 for row in multi)
+    def spans(cell: tuple[int, int]) -> bool:
+        return any(sum(min(cell[1], right) - max(cell[0], left) > 2 for left, right in row) > 1 for row in few)
 
-    kept = [(c.left, c.right) for c in cells if not spans(c)] or [(c.left, c.right) for c in cells]
-    found: list[tuple[float, float]] = []
-    for left, right in sorted(kept):
+    kept = [c for c in cells if not spans(c)] or cells
+    found: list[tuple[int, int]] = []
+    for left, right in kept:
         if found and left < found[-1][1] + 1:
             found[-1] = found[-1][0], max(right, found[-1][1])
         else:
@@ -292,7 +293,7 @@ def _table(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def _column(cell: Segment, columns: Sequence[tuple[float, float]]) -> int:
+def _column(cell: Segment, columns: Sequence[tuple[int, int]]) -> int:
     """The first column that a cell lies in by half, otherwise the one nearest to it."""
     for n, (left, right) in enumerate(columns):
         common = min(cell.right, right) - max(cell.left, left)
