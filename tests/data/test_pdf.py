@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 pytest.importorskip("pypdfium2")
 
 from sharpen.data.documents import read_document
-from sharpen.data.reading import Note
 from sharpen.data.readers import _ocr
 from sharpen.data.readers._grids import edges_of
 from sharpen.data.readers._layout import page_lines
 from sharpen.data.readers._words import SOFT, Box, Word, unbroken, whole
+from sharpen.data.reading import Note
 from sharpen.errors import Problem
 from sharpen.types import Document
 
@@ -121,10 +121,10 @@ def test_heads_and_numbers_that_come_back_go_and_what_is_said_once_stays(tmp_pat
     pages = [
         ([(50, 780, "Strategic Plan" if n % 2 else "The Agency"), (50, 700, f"Only page {w} says this."),
           (50, 40, f"Page {n} of 6")], "")
-        for n, w in enumerate("one two three four five six".split(), 1)
+        for n, w in enumerate(["one", "two", "three", "four", "five", "six"], 1)
     ]  # fmt: skip
     text = text_of(tmp_path, made(pages))
-    assert text.split("\n\n") == [f"Only page {w} says this." for w in "one two three four five six".split()]
+    assert text.split("\n\n") == [f"Only page {w} says this." for w in ["one", "two", "three", "four", "five", "six"]]
 
 
 @pytest.mark.parametrize("turned", [90, 180, 270])
@@ -154,9 +154,7 @@ def test_what_is_too_small_to_be_seen_is_left_out(tmp_path: Path) -> None:
 def test_bullets_numbers_and_entries_of_a_table_of_contents_keep_their_lines(tmp_path: Path) -> None:
     page = [(50, 700, "1"), (80, 700, "Introduction"), (50, 670, "- one"), (50, 658, "- two"),
             (50, 600, "Vision ............ 5"), (50, 588, "Mission ............ 6")]  # fmt: skip
-    assert text_of(tmp_path, made([(page, "")])) == (
-        "1 Introduction\n\n- one\n\n- two\n\nVision ... 5\nMission ... 6"
-    )
+    assert text_of(tmp_path, made([(page, "")])) == ("1 Introduction\n\n- one\n\n- two\n\nVision ... 5\nMission ... 6")
 
 
 def test_broken_words_are_mended_as_the_text_has_them_elsewhere() -> None:

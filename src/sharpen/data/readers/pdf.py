@@ -82,7 +82,9 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     if empty:
         what = f"{len(empty)} of {len(read.pages)} pages hold no text (first: {empty[0]}); pictures need OCR."
         yield Note(f"{what} {do}".strip(), source)
-    yield Document(source, text, Path(source).stem if title.lower() in _NO_TITLES else title, {"pages": len(read.pages)})
+    yield Document(
+        source, text, Path(source).stem if title.lower() in _NO_TITLES else title, {"pages": len(read.pages)}
+    )
 
 
 @dataclass
