@@ -75,7 +75,7 @@ def read(f):
 
 def plain(text: str) -> str:
     """Text without Markdown's marks and with single blanks, so that both programs' texts can be compared."""
-    text = re.sub(r"!?\[([^\]\n]*)\]\([^)\n]*\)", r"\1", text)
+    text = re.sub(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)", r"\1", text)
     text = re.sub(r"\\([-_*#.!()\[\]|])", r"\1", text)
     text = re.sub(r"^[ \t]*(?:#+|>|[*-])[ \t]+", "", text, flags=re.M)
     return " ".join(re.sub(r"\*\*|(?<!\w)[*_]|[*_](?!\w)|`", "", text).split())

@@ -160,7 +160,7 @@ resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[4]),) * 2)
 resource.setrlimit(resource.RLIMIT_AS, (held + int(sys.argv[5]),) * 2)
 if isinstance(open_reader(path), RowReader):
     found = read_examples(path, "f")
-    print(len(found.examples), "examples", [p.what[:200] for p in found.problems[:3]])
+    print("rows", [p.what[:200] for p in found.problems[:3]])
 else:
     for each in list(read_document(path, "f"))[:3]:
         print(type(each).__name__, str(getattr(each, "what", ""))[:200])

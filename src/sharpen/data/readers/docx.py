@@ -1,7 +1,7 @@
 """A document from a Word file: paragraphs, headings, lists and tables, in their order.
 
-Headings become ``#`` lines, list items ``-`` lines, table rows ``a | b`` lines, formulas ``x^2``; paragraphs are apart by
-blank lines.
+Headings become ``#`` lines, list items ``-`` lines, table rows ``a | b`` lines, formulas ``x^2``;
+paragraphs are apart by blank lines.
 Headers, footers, comments, text boxes and pictures are not read.
 """
 

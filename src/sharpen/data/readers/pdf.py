@@ -19,6 +19,7 @@ from typing import Any
 from sharpen.data.readers import _ocr
 from sharpen.data.readers._grids import MOST, Edge, edges_of
 from sharpen.data.readers._layout import Line, page_lines
+from sharpen.data.readers._streams import too_large
 from sharpen.data.readers._words import SOFT, Box, Word, unbroken, whole
 from sharpen.data.reading import DocumentReader, Note, tidy
 from sharpen.errors import Problem
@@ -55,6 +56,9 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     import pypdfium2
 
     try:
+        if size := too_large(path):
+            yield Problem(f"unpacks to {size / 1e6:,.0f} MB or more.", source, "Check what it is.")
+            return
         file = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError, ValueError) as e:
         locked = "password" in str(e).lower()
