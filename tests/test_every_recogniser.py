@@ -13,7 +13,8 @@ from sharpen import parts
 from sharpen.guards.findings import Finding, Recogniser
 from sharpen.guards.vocabulary import words
 
-NAMES = sorted(parts.all_parts("recogniser"))
+# Those that need further packages have tests of their own, such as tests/guards/test_ner.py.
+NAMES = sorted(name for name, part in parts.all_parts("recogniser").items() if not part.needs)
 MADE: dict[str, Recogniser] = {name: parts.factory("recogniser", name)() for name in NAMES}
 
 # One text for each that it has to know, so that a recogniser which finds nothing cannot pass.

@@ -14,6 +14,7 @@ import pytest
 from sharpen.data import read_documents
 from sharpen.data.documents import read_document
 from sharpen.data.examples import read_examples
+from sharpen.data.readers import _ocr
 from sharpen.types import Document
 
 SETS = Path(os.environ.get("SHARPEN_DATA", "/nowhere"))
@@ -39,7 +40,10 @@ def document(name: str) -> Document:
         ("18f_handbook", 249, {}),
     ],
 )
-def test_every_file_is_read_or_refused_with_a_reason(name: str, files: int, refused: dict[str, str]) -> None:
+def test_every_file_is_read_or_refused_with_a_reason(
+    name: str, files: int, refused: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ocr, "missing", lambda: "install Tesseract")
     root = need(name)
     there = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
     found = read_documents(root)

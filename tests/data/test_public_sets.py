@@ -13,6 +13,7 @@ import pytest
 
 from sharpen import data
 from sharpen.data import near_duplicates, read_documents
+from sharpen.data.readers import _ocr
 from sharpen.inputs import Data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,8 +87,9 @@ def test_banking77_has_ten_training_rows_an_intent_and_no_leaks(convert: ModuleT
     ("name", "documents", "problems"), [("ingest_samples", 34, 1), ("18f_handbook/docs", 246, 0)], ids=str
 )
 def test_folders_of_real_files_are_read_and_every_failure_is_a_sentence(
-    name: str, documents: int, problems: int
+    name: str, documents: int, problems: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_ocr, "missing", lambda: "install Tesseract")
     found = read_documents(need(name))
     assert len(found.documents) >= documents
     assert len(found.problems) <= problems
@@ -95,10 +97,11 @@ def test_folders_of_real_files_are_read_and_every_failure_is_a_sentence(
     assert all(d.text.strip() and d.title for d in found.documents)
 
 
-def test_a_scanned_pdf_is_said_to_need_ocr() -> None:
+def test_a_scanned_pdf_is_said_to_need_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_ocr, "missing", lambda: "install Tesseract")
     found = read_documents(need("ingest_samples/markitdown/MEDRPT-2024-PAT-3847_medical_report_scan.pdf"))
     assert "scanned" in found.problems[0].what
-    assert "OCR" in found.problems[0].do
+    assert "install Tesseract" in found.problems[0].do
 
 
 def test_the_running_heads_and_broken_lines_of_a_report_are_mended() -> None:

@@ -18,15 +18,34 @@ SHORTEST = 4  # characters of a value that is looked for again
 def all_recognisers(types: tuple[str, ...] = ()) -> tuple[Recogniser, ...]:
     """Return the recognisers of these types; all that there are where none is named.
 
+    One that needs further packages is asked for by its own name in capitals (``NER``), beside types or alone.
+
     Raises:
-        UserError: no recogniser knows one of the types.
+        UserError: no recogniser knows one of the types, or packages are missing.
     """
-    made = [_made(part) for part in parts.all_parts("recogniser").values()]
+    asked = {name.upper() for name in _extra()}
+    made = [_made(part) for name, part in parts.all_parts("recogniser").items() if name not in _extra()]
+    made += [_made(part) for name, part in _extra().items() if name.upper() in types]
     every = sorted({t for r in made for t in r.types})
     for t in types:
-        if t not in every:
+        if t not in every and t not in asked:
             raise UserError(f"no recogniser knows the type {t!r}.", do=f"There are: {', '.join(every)}.")
-    return tuple(r for r in made if not types or set(types) & set(r.types))
+    wanted = _without_extra(types)
+    return tuple(r for r in made if not wanted or set(wanted) & set(r.types))
+
+
+@cache
+def _extra() -> dict[str, parts.Part]:
+    """Our recognisers that need further packages."""
+    return {
+        name: part for name, part in parts.all_parts("recogniser").items() if part.needs and part.origin == "sharpen"
+    }
+
+
+@cache
+def _without_extra(types: tuple[str, ...]) -> tuple[str, ...]:
+    """Types alone, without what asks for a recogniser."""
+    return tuple(t for t in types if t.lower() not in _extra())
 
 
 def _made(part: parts.Part) -> Recogniser:
@@ -55,10 +74,10 @@ def find(text: str, types: Sequence[str] = ()) -> list[Finding]:
         text: any text.
         types: only these, such as ``("EMAIL", "CARD")``; all that there are where none is named.
     """
-    wanted = tuple(types)
-    found = [f for r in all_recognisers(wanted) for f in r.find(text)]
+    found = [f for r in all_recognisers(tuple(types)) for f in r.find(text)]
     if not found:
         return found
+    wanted = _without_extra(tuple(types)) if types else ()
     if wanted:
         found = [f for f in found if f.type in wanted]
     kept = _trimmed(text, settled(found))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.reading import Unpacked
 from sharpen.errors import Problem
 
 LARGEST = 64_000_000
@@ -13,6 +15,8 @@ LARGEST = 64_000_000
 
 LARGEST_OF_ALL = 1_000_000_000
 """The same with pictures."""
+
+TOO_MUCH = "unpacks to too much for its size, or for memory."
 
 MARKUP = (".xml", ".rels", ".xhtml", ".html", ".htm", ".opf", ".ncx", ".vml")
 LOCKED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -37,6 +41,18 @@ def refused(path: Path, source: str, kind: str) -> Problem | None:
         what = f"{markup / 1e6:,.0f} MB of XML" if markup > LARGEST else f"{size / 1e6:,.0f} MB"
         return Problem(f"unpacks to {what}.", source, "Check what it is.")
     return None
+
+
+class Weighed:
+    """Counts the text of rows, which may stand once in a file and in a million of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.left = Unpacked.limit(path.stat().st_size)
+
+    def fits(self, fields: Mapping[str, Any]) -> bool:
+        """Whether all rows so far, with this one, are no more than such a file may unpack to."""
+        self.left -= sum(len(v) for v in fields.values() if isinstance(v, str | bytes | list))
+        return self.left >= 0
 
 
 def parse_xml(data: bytes) -> tuple[Any, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.readers._archives import TOO_MUCH, Weighed
 from sharpen.data.reading import SAVED, Note, Row, RowReader
 from sharpen.errors import Problem
 
@@ -28,11 +29,18 @@ def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
     row = 0
     try:
         for file in _files(path):
+            weight = Weighed(file)
             for batch in _batches(file):
-                for part in range(0, batch.num_rows, 4096):
-                    for fields in batch.slice(part, 4096).to_pylist():
+                for part in range(0, batch.num_rows, 512):
+                    for fields in batch.slice(part, 512).to_pylist():
                         row += 1
+                        if not weight.fits(fields):
+                            yield Problem(TOO_MUCH, f"{name}, row {row}", "Check what it is.")
+                            return
                         yield Row(row, fields, f"row {row}")
+    except MemoryError:
+        yield Problem(TOO_MUCH, f"{name}, row {row + 1}", "Check what it is.")
+        return
     except (pyarrow.ArrowException, OSError, ValueError, LookupError, OverflowError) as e:
         said = str(e).split("\n")[0][:200].rstrip(".") or type(e).__name__
         where = f"{name}, row {row + 1}"

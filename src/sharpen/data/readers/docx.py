@@ -1,6 +1,7 @@
 """A document from a Word file: paragraphs, headings, lists and tables, in their order.
 
-Headings become ``#`` lines, list items ``-`` lines, table rows ``a | b`` lines; paragraphs are apart by blank lines.
+Headings become ``#`` lines, list items ``-`` lines, table rows ``a | b`` lines, formulas ``x^2``;
+paragraphs are apart by blank lines.
 Headers, footers, comments, text boxes and pictures are not read.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.readers._math import formula
 from sharpen.data.reading import DocumentReader, Note, tidy
 from sharpen.errors import Problem
 from sharpen.types import Document
@@ -89,8 +91,15 @@ def _said(paragraph: Any) -> str:
     """The text of a paragraph with what was inserted and what stands in content controls, without what was deleted."""
     pieces = paragraph.xpath(
         ".//w:r/w:t[not(ancestor::w:del) and not(ancestor::w:txbxContent)] | .//w:r/w:tab | .//w:r/w:br | .//w:r/w:cr"
+        " | .//*[local-name() = 'oMath'][not(ancestor::w:del) and not(ancestor::w:txbxContent)]"
     )
-    return " ".join("".join((p.text or "") if p.tag.endswith("}t") else " " for p in pieces).split())
+    return " ".join("".join(map(_piece, pieces)).split())
+
+
+def _piece(piece: Any) -> str:
+    if piece.tag.endswith("}oMath"):
+        return formula(piece)
+    return (piece.text or "") if piece.tag.endswith("}t") else " "
 
 
 def _row(row: Any) -> str:
