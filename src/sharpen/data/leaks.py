@@ -37,10 +37,10 @@ def near_duplicates(texts_a: Sequence[str], texts_b: Sequence[str], threshold: f
 
     Sorted by position. Texts without any word match only texts that are equal to them.
     """
-    return sorted((i, j, s) for rows, others, s in _alike(texts_a, texts_b, threshold) for i in rows for j in others)
+    return sorted((i, j, s) for rows, others, s in all_alike(texts_a, texts_b, threshold) for i in rows for j in others)
 
 
-def _alike(
+def all_alike(
     texts_a: Sequence[str], texts_b: Sequence[str], threshold: float
 ) -> Iterator[tuple[list[int], list[int], float]]:
     """Positions in ``texts_a`` and in ``texts_b`` whose texts are near-duplicates: all of the one of all of the other.
@@ -131,7 +131,7 @@ def leaks(
     """
     gone: dict[int, Leak] = {}
     alike: dict[int, Leak] = {}
-    for rows, others, s in _alike([_asked(e) for e in learned], [_asked(e) for e in judged], threshold):
+    for rows, others, s in all_alike([asked(e) for e in learned], [asked(e) for e in judged], threshold):
         rows = [i for i in rows if i not in gone or gone[i].similarity <= s]  # the others are known better
         given_away = _given_away(learned, judged, rows, others) if rows else iter(())
         for i in rows:
@@ -142,7 +142,7 @@ def leaks(
     return list(gone.values()), [leak for i, leak in alike.items() if i not in gone]
 
 
-def _asked(example: Example) -> str:
+def asked(example: Example) -> str:
     """What is compared: the whole conversation without its system message."""
     return "\n".join(m.content for m in example.messages if m.role != "system")
 
@@ -159,7 +159,7 @@ def _given_away(
 
     All of ``rows`` ask the same and all of ``others``, too, so each of the two is looked at once, not each pair.
     """
-    short = all(_short(_asked(e)) for e in (learned[rows[0]], judged[others[0]]))
+    short = all(_short(asked(e)) for e in (learned[rows[0]], judged[others[0]]))
     first: dict[object, int] = {}  # by what a row would have to share with it
     for j in others:
         b = judged[j]

@@ -30,9 +30,10 @@ from sharpen.data.documents import files_below, read_documents
 from sharpen.data.examples import Draft, Dropped, read_examples
 from sharpen.data.leaks import leaks
 from sharpen.data.linking import Linked, link
+from sharpen.data.placing import place
 from sharpen.data.protecting import Shield, key_of, look, protect, said_of
-from sharpen.data.remarks import alone, remarks, unused, weighted
-from sharpen.data.splitting import SPLITS, cluster, split
+from sharpen.data.remarks import remarks
+from sharpen.data.splitting import SPLITS, cluster
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.inputs import Data
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
@@ -48,6 +49,7 @@ class Work:
     data: Data
     base: Path
     rows: dict[str, list[Example]] = field(default_factory=dict)
+    by: str = ""  # what rows are never torn from
     where: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> file and place
     documents: list[Document] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
@@ -80,7 +82,7 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         _place(work, drafts)
         tell("looking for leaks", 0, None)
         _drop_leaks(work)
-        found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
+        found, said = remarks(work.rows, work.by, ", ".join(work.files.values()), work.data.split.folds > 0)
         work.problems += found
         work.notes += said
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
@@ -193,18 +195,11 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     _protect(work, linked)
     work.documents = linked.documents
     work.notes += linked.notes()
-    s = work.data.split
-    work.notes += alone(linked.examples, s.by, "examples" in drafts)
-    work.notes += weighted(linked.examples, work.data.columns.get("weight", "weight"))
-    if "examples" in drafts:
-        shares = {"train": s.train, "dev": s.dev, "test": s.test}
-        # A place in a file is no name to split by: in another order, or under another name, it would be another split.
-        named_so = [replace(e, id=d.content or e.id) for e, d in zip(linked.examples, every, strict=True)]
-        given = split(named_so, shares, s.by, s.seed)
-    else:
-        work.notes += unused(s)
-        given = [use for use, found in drafts.items() for _ in found]
-    work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
+    placed = place(linked.examples, every, [use for use, found in drafts.items() for _ in found], work.data)
+    work.rows, work.by = placed.rows, placed.by
+    work.problems += placed.problems
+    work.dropped += placed.dropped
+    work.notes += placed.notes
 
 
 def _protect(work: Work, linked: Linked) -> None:
@@ -282,8 +277,7 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _facts(work: Work, sealed: str) -> dict[str, Any]:
-    by = work.data.split.by
-    test = work.rows["test"]
+    by, test = work.by, work.rows["test"]
     return {
         "cluster_by": by,
         "train": {**_counts(work.rows["train"], by), **_shown(work.rows["train"])},
