@@ -29,7 +29,7 @@ class Split(Strict):
         0,
         ge=0,
         le=20,
-        description="2 to 20: every question is tested once, and every arm built so many times; 0: one test",
+        description="2 to 20: every question is tested once, every arm built so many times; 0: one test",
     )
     fold: int = Field(0, ge=0, le=20, description="this one of the folds alone, as a study of its own; 0: all of them")
 

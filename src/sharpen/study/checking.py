@@ -68,7 +68,7 @@ def check(
     }
     found_data(known)
     choose_engines(setting)
-    plan = preflight.calibrate(setting, found.data, setting.engines())
+    plan = preflight.calibrate(setting, found.folds[0], setting.engines(), len(found.folds))
     return Checked(
         **known,
         problems=[*map(str, found.problems), *plan.problems],

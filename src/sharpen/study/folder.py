@@ -151,6 +151,11 @@ class RunFolder:
         if known != key:
             self.write_json("key.json", {"key": key})
 
+    def join(self, run: RunFolder) -> None:
+        """Become a part of a run: its tests are opened by that run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "run_id", run.run_id())
+
     def run_id(self) -> str:
         """The identity of this run, made once: going on after a kill is the same run."""
         path = self.path / "run_id"

@@ -19,6 +19,7 @@ from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
 from sharpen.study.augmenting import is_augmentation, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
+from sharpen.study.folds import fold_data, together
 from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
@@ -27,6 +28,8 @@ from sharpen.techniques import Bench, Counts
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
 
 log = logging.getLogger("sharpen.study")
+
+FOLDS = "data.split: folds"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Found:
     key: str
     given: dict[str, dict[str, str]] = field(default_factory=dict)  # answers by arm and id
     weights: dict[str, str] = field(default_factory=dict)  # what each model is, by reference
+    folds: tuple[Dataset, ...] = ()  # that ``data`` is the whole of; itself alone where there are none
 
 
 @dataclass(frozen=True)
@@ -60,19 +64,27 @@ def inspect(setting: Setting) -> Found:
     """
     problems = [*setting.problems, *arm_problems(setting), *model_problems(setting)]
     uc = setting.use_case
-    made = data_room.examine(uc.data, setting.base, setting.store.root / "data", setting.progress)
-    if made.folder is None:
-        raise UserError(setting.placed([*problems, *made.problems]))
-    data = data_room.load(made.folder)
+    if uc.data.split.folds and not uc.data.examples:
+        do = "Leave folds out, or give one file as data.examples."
+        problems.append(Problem("train, dev and test are files of their own, so there is nothing to deal.", FOLDS, do))
+    root = setting.store.root / "data"
+    made = [data_room.examine(d, setting.base, root, setting.progress) for d in fold_data(uc.data)]
+    said = tuple(dict.fromkeys(p for m in made for p in m.problems))
+    known = [data_room.load(m.folder) for m in made if m.folder]
+    if len(known) < len(made):
+        raise UserError(setting.placed([*problems, *said]))
+    data = together(known)
     settle(setting, data)
     problems += [*document_problems(setting, data), *given_problems(setting, data)]
     if problems:
-        raise UserError(setting.placed([*problems, *made.problems, *_also_long(setting, data)]))
+        raise UserError(setting.placed([*problems, *said, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
     given = {arm_name(a): read_given(setting.base / a.answers, a.answers)[0] for a in setting.arms if a.answers}
     weights = {ref: weights_of(ref) for ref in models_of(setting)}
-    parts_of_it = [data.seal.content, data.facts["files"], answers, own_parts(setting), weights]
-    return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given, weights)
+    files = [d.facts["files"] for d in known] if len(known) > 1 else data.facts["files"]
+    parts_of_it = [data.seal.content, files, answers, own_parts(setting), weights]
+    key = digest([uc.model_dump(mode="json"), *parts_of_it])
+    return Found(data, said, key, given, weights, tuple(known))
 
 
 def own_parts(setting: Setting) -> list[str]:
@@ -267,10 +279,11 @@ def _plan(known: Any) -> Plan:
     return Plan(**{**known, "counts": Counts(**known["counts"]), "estimates": tuple(known["estimates"])})
 
 
-def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
+def calibrate(setting: Setting, data: Dataset, engines: Engines, times: int = 1) -> Plan:
     """Measure this machine, estimate every arm, and turn the budget into counts, once.
 
-    A run that goes on uses what it wrote down before: after pre-flight nothing is decided by the clock.
+    A run that goes on uses what it wrote down before: after pre-flight nothing is decided by the clock. Where there are
+    folds, ``data`` is that of one, and each is taken to need as much: ``times`` their number.
     """
     folder = setting.folder
     known = folder.read_json("budget.json", _plan) if folder else None
@@ -285,8 +298,13 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
         models[ref] = Asked(speeds, Sketch(bench, engines.model(ref), data.seal.n))
     problems = list(dict.fromkeys(p for m in models.values() for p in length_problems(bench, m.sketch.model)))
     held = (available_gb(), resident_gb())
-    counts, why = fit(uc.budget.minutes, models, arms, uc.seeds)
+    minutes = uc.budget.minutes
+    counts, why = fit(minutes if minutes is None else minutes / times, models, arms, uc.seeds)
     rows, seconds = estimate(models, arms, counts, uc.seeds)
+    if times > 1:
+        rows = [{**row, "seconds": times * row["seconds"], "why": f"{times} times: {row['why']}"} for row in rows]
+        once = sum(m.speeds.measuring_seconds for m in models.values())
+        seconds, why = times * (seconds - once) + once, f"each of {times} folds {why}" if why else ""
     speeds = models[uc.model].speeds
     problems += tight_problems(rows, sum(x for x in held if x is not None) if None not in held else None)
     plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))
