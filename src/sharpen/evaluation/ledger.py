@@ -33,10 +33,11 @@ create table if not exists looked (
 """
 BEFORE = """
 select count(*), max(n) from (
-    select count(*) as n from looked where opening < :this
+    select count(distinct run) as n from looked join openings on number = opening
+    where opening < :this and run != :run
     and question in (select question from looked where opening = :this) group by question
 )
-"""
+"""  # a run that opens several tests (folds) which share a question's words looks at it once
 WAIT_SECONDS = 30.0  # for another run that is writing
 
 
@@ -89,7 +90,7 @@ class Ledger:
             find = "select number from openings where questions = ? and run = ?"
             (number,) = db.execute(find, (questions, run)).fetchone()
             db.executemany("insert or ignore into looked values (?, ?)", ((q, number) for q in each))
-            seen, most = db.execute(BEFORE, {"this": number}).fetchone()
+            seen, most = db.execute(BEFORE, {"this": number, "run": run}).fetchone()
         opening = next(o for o in self.openings(questions) if o.run == run)
         if opening.look > 1:  # the very same questions
             return replace(opening, look=max(opening.look, (most or 0) + 1), share=1.0)

@@ -6,6 +6,7 @@ own. What is claimed is about the programs that were built, one of every arm in 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -54,6 +55,21 @@ def _within(progress: Progress, fold: str) -> Progress:
 def named(arm: str, fold: int) -> str:
     """What the program of an arm in a fold is called."""
     return arm if fold == PROGRAM_OF else f"{arm} (fold {fold})"
+
+
+def arm_of(name: str) -> str:
+    """The arm that a program belongs to, of whatever fold it is."""
+    return re.sub(r" \(fold \d+\)$", "", name)
+
+
+def program_said(folds: Mapping[str, Any], name: str) -> str:
+    """Which of an arm's programs this is, in a sentence; ``name`` may say a fold."""
+    fold = re.search(r" \(fold (\d+)\)$", name)
+    k, n = int(fold[1]) if fold else folds["program_of"], folds["n"]
+    return (
+        f"Of {n} programs of this arm, one a fold, this is the one of fold {k}; the score is that of all {n}, each on "
+        "questions that it had not seen."
+    )
 
 
 def together(folds: Sequence[Dataset]) -> Dataset:
