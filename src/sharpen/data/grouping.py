@@ -61,13 +61,13 @@ def moment(value: Any) -> datetime | None:
         return None
     text = str(value).strip()
     try:
-        if re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d", text):
+        if re.fullmatch("(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]", text):
             found = datetime.strptime(text, "%Y%m%d")
-        elif re.fullmatch(r"(19|20)\d\d|2100", text):
+        elif re.fullmatch("(19|20)[0-9]{2}|2100", text):
             found = datetime(int(text), 1, 1)
-        elif re.fullmatch(r"\d{4}-\d\d", text):
+        elif re.fullmatch("[0-9]{4}-[0-9]{2}", text):
             found = datetime.strptime(text, "%Y-%m")
-        elif re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", text):
+        elif re.fullmatch("[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?", text):
             return _counted(float(text))
         else:
             found = datetime.fromisoformat(text)
