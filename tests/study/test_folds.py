@@ -1,4 +1,4 @@
-"""Studies in folds, from end to end on the fake model: one verdict over all of them, and no program saw what it answers."""
+"""Studies in folds on the fake model: one verdict over all of them, and no program saw what it is asked."""
 
 from __future__ import annotations
 

@@ -67,23 +67,32 @@ class Work:
         return {use: name for use, name in named.items() if name}
 
 
-def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
-    """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes."""
-    work = Work(data, base)
+def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes.
+
+    ``held`` keeps what was read for the next fold of the same files.
+    """
+    work, held = Work(data, base), {} if held is None else held
     if data.privacy.how != "off":
         work.shield = Shield(data.privacy, key_of(root))
     folder = root / _key(work)
     known = _prepared(folder)
     if known:
         return {"folder": str(folder), **known}
-    drafts = _read(work, tell)
+    if held and _key(held["work"]) == held["key"]:  # of another fold, and nobody wrote to the files since
+        drafts = held["drafts"]
+        work.documents, work.problems, work.dropped, work.notes = (list(found) for found in held["found"])
+    else:
+        drafts = _read(work, tell)
+        found = [list(some) for some in (work.documents, work.problems, work.dropped, work.notes)]
+        held |= {"work": Work(data, base, shield=work.shield), "key": folder.name, "drafts": drafts, "found": found}
     if all(drafts.values()):
         tell("splitting", 0, None)
         _place(work, drafts)
         tell("looking for leaks", 0, None)
         _drop_leaks(work)
-        found, said = remarks(work.rows, work.by, ", ".join(work.files.values()), work.data.split.folds > 0)
-        work.problems += found
+        problems, said = remarks(work.rows, work.by, ", ".join(work.files.values()), work.data.split.folds > 0)
+        work.problems += problems
         work.notes += said
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
     _hide(work)
@@ -353,9 +362,10 @@ def main(path: str) -> None:
     """Answer a request; what the disk refuses is a problem like any other."""
     _end_with_parent()
     request = json.loads(Path(path).read_text(encoding="utf-8"))
-    data = Data.model_validate(request["data"])
+    every = [Data.model_validate(data) for data in request["data"]]
+    held: dict[str, Any] = {}
     try:
-        answer = seal(data, Path(request["base"]), Path(request["root"]), Teller())
+        answers = [seal(data, Path(request["base"]), Path(request["root"]), Teller(), held) for data in every]
     except OSError as e:
         where = str(e.filename or request["root"])
         ours = where.startswith(request["root"]) or request["root"].startswith(where)
@@ -364,14 +374,14 @@ def main(path: str) -> None:
         else:
             do = "Make room, or name another folder by SHARPEN_HOME."
             problem = Problem(f"cannot be written: {e.strerror or e}.", where, do)
-        answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
+        answers = [{"folder": None, "problems": [asdict(problem)], "notes": []}]
     except UserError as e:
-        answer = {"folder": None, "problems": [asdict(p) for p in e.problems], "notes": []}
+        answers = [{"folder": None, "problems": [asdict(p) for p in e.problems], "notes": []}]
     except PluginError as e:  # a reader of another package
         do = "Mend or uninstall it: every file is offered to every reader."
-        answer = {"folder": None, "problems": [asdict(Problem(f"{e}.", "data", do))], "notes": []}
+        answers = [{"folder": None, "problems": [asdict(Problem(f"{e}.", "data", do))], "notes": []}]
     try:
-        Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+        Path(request["answer"]).write_text(json.dumps(answers), encoding="utf-8")
     except OSError:
         sys.exit(UNSAID)
 

@@ -21,8 +21,8 @@ def assemble(made: Results) -> dict[str, Any]:
     arms = [rows.arm_row(made, b) for b in made.built if not b.seed_of]
     floors = rows.floor_rows(made)
     question, folds = _question(made), fold_rows(made)
-    remarks = [*_limits(arms, made.compared.winner), *_remarks(floors, made.leader, made.test)]
-    remarks += [said(folds["n"], question["cluster_by"])] if folds else []
+    remarks = [said(folds["n"], question["cluster_by"])] if folds else []
+    remarks += [*_limits(arms, made.compared.winner), *_remarks(floors, made.leader, made.test)]
     return {
         **question,
         **({"folds": folds} if folds else {}),

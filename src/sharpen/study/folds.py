@@ -242,21 +242,19 @@ def fold_rows(made: Results) -> dict[str, Any] | None:
     if not made.folds:
         return None
     metric = made.setting.metrics[0].name
-    each, at = [], 0
+    each = []
     for k, part in enumerate(made.folds, 1):
-        n = len(part.test.examples)
-        rows = {
+        row = {
             "fold": k,
             **{kind: len(rows) for kind, rows in (("train", part.data.train), ("dev", part.data.dev))},
-            "test": n,
+            "test": len(part.test.examples),
             "n_clusters": len(set(part.test.clusters)),
             "opened_at": part.test.opened_at,
-            "look": part.test.looks,
+            "looks": part.test.looks,
             "scores": {b.name: part.values("arms", b.name)[metric] for b in part.left},
             "programs": {b.name: b.program.fingerprint for b in part.left if b.program},
         }
-        each.append(rows)
-        at += n
+        each.append(row)
     return {"n": len(each), "program_of": PROGRAM_OF, "each": each}
 
 

@@ -68,10 +68,10 @@ def inspect(setting: Setting) -> Found:
         do = "Leave folds out, or give one file as data.examples."
         problems.append(Problem("train, dev and test are files of their own, so there is nothing to deal.", FOLDS, do))
     root = setting.store.root / "data"
-    made = [data_room.examine(d, setting.base, root, setting.progress) for d in fold_data(uc.data)]
+    made = data_room.examine_folds(fold_data(uc.data), setting.base, root, setting.progress)
     said = tuple(dict.fromkeys(p for m in made for p in m.problems))
     known = [data_room.load(m.folder) for m in made if m.folder]
-    if len(known) < len(made):
+    if len(known) < len(fold_data(uc.data)):  # what ends the preparing of one ends that of all
         raise UserError(setting.placed([*problems, *said]))
     data = together(known)
     settle(setting, data)
