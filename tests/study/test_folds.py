@@ -24,6 +24,7 @@ from sharpen.errors import UserError
 from sharpen.evaluation import Rule, compare
 from sharpen.metrics import open_metric
 from sharpen.study.folds import arm_of, fold_data, named, program_said
+from sharpen.study.reading import Report
 from sharpen.types import Score
 
 ARMS = "arms=[baseline, few_shot, retrieve + few_shot]"
@@ -43,14 +44,20 @@ def few(tmp_path: Path) -> Path:
     return write_towns(tmp_path / "towns", documents=9)
 
 
-def test_every_question_is_answered_once_by_a_program_that_had_not_seen_its_source(few: Path) -> None:
-    report = sharpen.run(few, settings=FOLDS)
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """One study that several tests look at; its store lies beside its use case."""
+    return sharpen.run(write_towns(tmp_path_factory.mktemp("folded") / "towns", documents=9), settings=FOLDS)
+
+
+def test_every_question_is_answered_once_by_a_program_that_had_not_seen_its_source(folded: Report) -> None:
+    report, base = folded, folded.path.parents[1]
     rows = answers(report.path, "retrieve+few_shot")
     assert Counter(r["id"] for r in rows) == {f"questions:{n}": 1 for n in range(1, 91)}
     assert (report["n_test"], report["n_clusters"], report["cluster_by"]) == (90, 9, "source")
-    uc = read(few, FOLDS)[0]
+    uc = read(base / "usecase.yaml", FOLDS)[0]
     for k, data in enumerate(fold_data(uc.data), 1):
-        made = data_room.load(data_room.prepare(data, few.parent, store() / "data"))
+        made = data_room.load(data_room.prepare(data, base, base / ".sharpen" / "data"))
         seen, tested = [*made.train, *made.dev], {r["id"] for r in rows if r["fold"] == k}
         assert tested == {f"questions:{n}" for n in range(1, 91)} - {e.id for e in seen}
         sources = {f"town{(int(str(i).partition(':')[2]) - 1) // 10}.md" for i in tested}
@@ -62,8 +69,8 @@ def test_every_question_is_answered_once_by_a_program_that_had_not_seen_its_sour
         assert not [i for i in tested if f'"{i}"' in json.dumps(shots)], "nor is one of them a worked example"
 
 
-def test_the_verdict_is_one_comparison_over_all_folds(few: Path) -> None:
-    report = sharpen.run(few, settings=FOLDS)
+def test_the_verdict_is_one_comparison_over_all_folds(folded: Report) -> None:
+    report = folded
     arms = ["baseline", "few_shot", "retrieve + few_shot"]
     rows = {name: answers(report.path, name.replace(" ", "")) for name in arms}
     scores = {name: [Score(float(r["scores"]["exact_match"])) for r in some] for name, some in rows.items()}  # type: ignore[index, call-overload]
@@ -100,6 +107,7 @@ print(len({place for place, _ in opened}), [plans for _, plans in opened])
 """
 
 
+@pytest.mark.full
 def test_each_test_is_opened_once_and_only_when_all_folds_are_built_and_planned(few: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WATCH, str(few), str(tmp_path / "out"), *FOLDS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -110,6 +118,7 @@ def test_each_test_is_opened_once_and_only_when_all_folds_are_built_and_planned(
     assert "few_shot (fold 3)" in plan["programs"]
 
 
+@pytest.mark.full
 def test_looks_are_counted_and_questions_in_the_same_words_are_not_looked_at_twice_by_one_run(
     few: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +161,7 @@ def killed_when(command: list[str], ready: Callable[[], bool]) -> bool:
     return alive
 
 
+@pytest.mark.full
 def test_after_kills_the_same_command_gives_the_same_report(few: Path, tmp_path: Path) -> None:
     whole = sharpen.run(few, tmp_path / "whole", settings=FOLDS)
     for path in store().iterdir():
@@ -173,6 +183,7 @@ def test_after_kills_the_same_command_gives_the_same_report(few: Path, tmp_path:
     assert again["looks_at_this_test"] == 2  # the whole run looked first; kills added no look
 
 
+@pytest.mark.full
 def test_a_finished_study_in_folds_is_read_and_one_that_lost_its_report_asks_nothing(
     few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +236,7 @@ def test_files_of_their_own_cannot_be_dealt(few: Path) -> None:
         sharpen.check(few, [ARMS, files])
 
 
+@pytest.mark.full
 def test_given_answers_are_held_against_all_folds(few: Path) -> None:
     rows = [json.loads(line) for line in (few.parent / "questions.jsonl").read_text().splitlines()]
     given = [{"id": f"questions:{n}", "answer": r["answers"][0]} for n, r in enumerate(rows, 1)]
@@ -242,6 +254,7 @@ def test_where_no_split_can_show_anything_folds_are_proposed(tmp_path: Path) -> 
     assert not any("No verdict is possible" in s for s in better["proof"])
 
 
+@pytest.mark.full
 def test_without_sources_the_groups_are_clusters_and_the_report_says_so(tmp_path: Path) -> None:
     towns = write_towns(tmp_path / "towns", documents=9)
     file = towns.parent / "questions.jsonl"
@@ -255,9 +268,8 @@ def test_without_sources_the_groups_are_clusters_and_the_report_says_so(tmp_path
     assert "seen a group of questions that it was tested on" in report["verdict_text"]
 
 
-def test_the_page_shows_the_folds(few: Path) -> None:
-    report = sharpen.run(few, settings=FOLDS)
-    page = re.sub("<.*?>", "", (report.path / "report.html").read_text())
+def test_the_page_shows_the_folds(folded: Report) -> None:
+    page = re.sub("<.*?>", "", (folded.path / "report.html").read_text())
     assert "in 3 folds: every arm was built so many times" in page
     assert "The folds" in page
     assert "The verdict rests on all folds together" in page

@@ -18,6 +18,9 @@ def proof(setting: Setting, data: Dataset) -> evaluation.Plan:
     """What a test of these clusters can show; its ``says`` end with a split that could show something, if need be."""
     uc, arms = setting.use_case, max(2, len(setting.arms))
     shape = evaluation.plan(data.seal.cluster_sizes, arms, None, uc.worth, uc.alpha, bounds_of(setting.metrics[0]))
+    if uc.data.split.folds:  # all that there is is the test
+        says = (s.replace("A larger test share, finer sources, or more", "Finer sources or more") for s in shape.says)
+        shape = replace(shape, says=tuple(says))
     return shape if shape.possible else replace(shape, says=(*shape.says, other_split(setting, data)))
 
 
