@@ -34,14 +34,14 @@ def test_from_check_to_an_answer(typed: Callable[..., tuple], tmp_path: Path) ->
     status, out, err = typed("check", "mine", *FOLDS)
     assert (status, err) == (0, "")
     assert "  fold  1: train" in out
-    assert "test         24 questions from 6 clusters (source)" in out.replace("test       24", "test         24")
+    assert "  test       24 questions from 6 clusters (source)" in out
     assert "The test holds 24 questions in 6 clusters" in out
     assert (
         "3 folds: every arm is built 3 times, once for each fold, and asked every question once. Together about" in out
     )
     status, out, err = typed("run", "mine", *FOLDS)
     assert status == 0, err
-    assert "exact_match on 24 test questions from 6 clusters (source)" in out
+    assert "exact_match on 24 test questions from 6 clusters (source), in 3 folds" in out
     shown = typed("report", "mine/runs/mine")[1]
     assert shown.split("\nReport")[0].strip() in out
     status, out, err = typed("ask", "mine/runs/mine", "How long can I return goods?", "--arm", "retrieve + few_shot")
@@ -54,5 +54,7 @@ def test_from_check_to_an_answer(typed: Callable[..., tuple], tmp_path: Path) ->
     status, out, err = typed("run", "mine", *FOLDS)
     assert (status, "finished" in err) == (0, True)
     assert typed("store", "gc", "mine")[0] == 0
+    assert typed("data", "report", "mine", *FOLDS)[0] == 0
+    assert "what is shown is the first of 3 folds" in (tmp_path / "mine" / "data.html").read_text()
     rows = [json.loads(x) for x in (tmp_path / "mine/runs/mine/arms/retrieve/answers.jsonl").read_text().splitlines()]
     assert sorted({r["fold"] for r in rows}) == [1, 2, 3]

@@ -58,6 +58,8 @@ def place(examples: Sequence[Example], drafts: Sequence[Draft], uses: Sequence[s
         made.problems += [Problem(what, "data.split: folds", "Give fewer folds, or split by row.")] if what else []
         if what:
             return made
+    if data.split.folds and not data.split.fold:
+        made.notes.append(f"what is shown is the first of {data.split.folds} folds.")
     _put(made, examples, _shares(named_so, data.split, made.by))
     return made
 

@@ -63,7 +63,8 @@ def remarks(
             problems.append(Problem(f"{n} examples are left for {name}.", where, do))
     if rows["test"] and not folded and len({cluster(e, by) for e in rows["test"]}) < 2:
         do = "Give rows finer sources, a larger test share, or split by row."
-        problems.append(Problem(f"the test split is one single {by}; nothing can be shown with it.", where, do))
+        what = {"similar": "group of similar questions", "time": "hour"}.get(by, by)
+        problems.append(Problem(f"the test split is one single {what}; nothing can be shown with it.", where, do))
     told = {e.labels or e.targets for e in rows["train"]}
     if len(rows["train"]) > 1 and len(told) == 1 and told != {()}:
         notes.append("every reference of train is the same: who always answers that needs no model.")

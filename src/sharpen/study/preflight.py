@@ -302,7 +302,8 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines, times: int = 1)
     counts, why = fit(minutes if minutes is None else minutes / times, models, arms, uc.seeds)
     rows, seconds = estimate(models, arms, counts, uc.seeds)
     if times > 1:
-        rows = [{**row, "seconds": times * row["seconds"], "why": f"{times} times: {row['why']}"} for row in rows]
+        for row in (row for row in rows if row["seconds"]):  # answers that are given are built nowhere
+            row |= {"seconds": times * row["seconds"], "why": f"{times} times: {row['why']}"}
         once = sum(m.speeds.measuring_seconds for m in models.values())
         seconds, why = times * (seconds - once) + once, f"each of {times} folds {why}" if why else ""
     speeds = models[uc.model].speeds

@@ -121,7 +121,10 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     folder.write_json("environment.json", env)
 
     settings = fold_settings(setting, found.folds) if len(found.folds) > 1 else [setting]
-    ready = [_ready(s, d, engines, plan.counts) for s, d in zip(settings, found.folds, strict=True)]
+    ready = []
+    for s, d in zip(settings, found.folds, strict=True):
+        ready.append(_ready(s, d, engines, plan.counts))
+        folder.event("ready", folder=s.folder.path.name if s.folder else "")
     made = _tested(setting, found, ready, plan, env)
     keep_answers(folder, made)
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in data.dropped]
