@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sharpen.evaluation import Ledger
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import folds
@@ -37,3 +39,16 @@ def test_a_small_measurement() -> None:
     found = folds.measure(25)
     assert found["null"]["better_over_folds"] <= 0.16  # 5 or more of 25 at 5% happen once in 140
     assert found["learns"]["better_over_folds"] >= 0.8 > found["learns"]["better_on_one_split"]
+
+
+def test_parts_of_one_run_look_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first = ledger.record("same", "a/fold-1", "plan 1", ["q", "r"])
+    second = ledger.record("same", "a/fold-2", "plan 2", ["q", "r"])  # the same words, asked of other sources
+    third = ledger.record("other", "a/fold-3", "plan 3", ["r", "s"])
+    assert [(o.look, o.share) for o in (first, second, third)] == [(1, 0.0)] * 3
+    again = ledger.record("other", "b/fold-1", "plan", ["r", "s"])
+    assert (again.look, again.share) == (2, 1.0)
+    part = ledger.record("some", "c", "plan", ["s", "t"])
+    assert (part.look, part.share) == (3, 0.5)  # s was seen by a and by b
+    assert ledger.record("same", "a/fold-2", "another", ["q", "r"]).plan == "plan 2"

@@ -236,6 +236,19 @@ def test_files_of_their_own_cannot_be_dealt(few: Path) -> None:
         sharpen.check(few, [ARMS, files])
 
 
+def test_folds_that_ask_the_same_words_of_other_sources_are_tests_of_their_own(few: Path) -> None:
+    """As of contracts, each of which is asked the same: the ledger took the second fold for the first, replanned."""
+    file = few.parent / "questions.jsonl"
+    asked = ["Who signed it?", "When does it end at the latest?", "What is the fee a month?"]
+    rows = [{"question": q, "answers": [f"a{d}"], "source": f"town{d}.md"} for d in range(9) for q in asked]
+    file.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    report = sharpen.run(few, settings=["arms=[baseline, few_shot]", FOLDS[1]])
+    assert (report["n_test"], report["n_clusters"]) == (27, 9)
+    assert (report["looks_at_this_test"], report["seen_before"]) == (1, 0.0)
+    again = sharpen.run(few, few.parent / "again", settings=["arms=[baseline, few_shot]", FOLDS[1]])
+    assert (again["looks_at_this_test"], again["seen_before"]) == (2, 1.0)
+
+
 @pytest.mark.full
 def test_given_answers_are_held_against_all_folds(few: Path) -> None:
     rows = [json.loads(line) for line in (few.parent / "questions.jsonl").read_text().splitlines()]

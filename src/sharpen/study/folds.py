@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from sharpen.data import Dataset, Seal
+from sharpen.errors import Problem
 from sharpen.inputs import Data
 from sharpen.study.building import Built
 from sharpen.study.dev import DevRace
@@ -84,7 +85,7 @@ def together(folds: Sequence[Dataset]) -> Dataset:
         dev=(),
         seal=_seals([data.seal for data in folds]),
         dropped=tuple(dict.fromkeys(d for data in folds for d in data.dropped)),
-        problems=tuple(dict.fromkeys(p for data in folds for p in data.problems)),
+        problems=problems_of([data.problems for data in folds]),
         notes=tuple(_told([data.notes for data in folds])),
         facts=_facts([data.facts for data in folds]),
     )
@@ -96,6 +97,13 @@ def _told(notes: Sequence[Iterable[str]]) -> list[str]:
     count = Counter(note for some in every for note in some)
     said = [note for note in every[0] if count[note] == len(every)]
     return said + [f"fold {k}: {note}" for k, some in enumerate(every, 1) for note in some if note not in said]
+
+
+def problems_of(folds: Sequence[Sequence[Problem]]) -> tuple[Problem, ...]:
+    """Problems of all folds; what not all of them have is said with the fold."""
+    count = Counter(p for some in folds for p in dict.fromkeys(some))
+    named = [(replace(p, where=f"{p.where} (fold {k})"), p) for k, some in enumerate(folds, 1) for p in some]
+    return tuple(dict.fromkeys(p if count[p] == len(folds) else of_fold for of_fold, p in named))
 
 
 def _seals(seals: Sequence[Seal]) -> Seal:

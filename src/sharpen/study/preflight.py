@@ -19,7 +19,7 @@ from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
 from sharpen.study.augmenting import is_augmentation, nothing_learns, open_step
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
-from sharpen.study.folds import fold_data, together
+from sharpen.study.folds import fold_data, problems_of, together
 from sharpen.study.given import as_answers, n_cut, read_given
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of
@@ -69,7 +69,7 @@ def inspect(setting: Setting) -> Found:
         problems.append(Problem("train, dev and test are files of their own, so there is nothing to deal.", FOLDS, do))
     root = setting.store.root / "data"
     made = data_room.examine_folds(fold_data(uc.data), setting.base, root, setting.progress)
-    said = tuple(dict.fromkeys(p for m in made for p in m.problems))
+    said = problems_of([m.problems for m in made])
     known = [data_room.load(m.folder) for m in made if m.folder]
     if len(known) < len(fold_data(uc.data)):  # what ends the preparing of one ends that of all
         raise UserError(setting.placed([*problems, *said]))

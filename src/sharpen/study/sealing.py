@@ -51,7 +51,7 @@ def open_test(
     folder = setting.folder
     assert folder is not None
     write_plan(setting, data, family, programs, race, seen)
-    opened = evaluation.open_test(data.seal, folder.path, _ledger(setting), folder.run_id())
+    opened = evaluation.open_test(data.seal, folder.path, _ledger(setting), folder.look_id())
     folder.event("test opened", questions=len(opened.examples), look=opened.look)
     examples = list(opened.examples)
     clusters = clusters_of(examples, data.facts["cluster_by"])
@@ -81,7 +81,8 @@ def write_plan(
     assert folder is not None
     if not folder.planned:
         looked = [o for d in folds or (data,) for o in _ledger(setting).openings(d.seal.questions)]
-        if any(o.run == folder.run_id() for o in looked):
+        mine = folder.look_id()
+        if any(o.run == mine or (folds and o.run.startswith(f"{mine}/")) for o in looked):
             raise UserError("the plan is gone.", str(folder.path / "plan.json"), OPENED)
         can_show = evaluation.plan(
             data.seal.cluster_sizes, len(family), seen, uc.worth, uc.alpha, bounds_of(setting.metrics[0])
