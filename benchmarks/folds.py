@@ -9,8 +9,10 @@ source may have a leaning to one class. The baseline tosses a coin for each ques
 * ``null``: classes are drawn without regard to anything that can be learned; "better" is false.
 * ``learns``: what a question looks like says something of its class; "better" is right.
 
-Prints JSON: for each truth how often the verdict was "better" over folds and on one split, with the standard error of
-the share. The exit status is 1 where "better" is false more often over folds than 5% and 2.33 standard errors.
+Beside them an arm that learns nothing (another coin, over all questions) shows what the test itself errs. Half of 5%
+is to be expected of it: "worse" is the other half. Prints JSON: for each truth how often the verdict was "better" over
+folds and on one split, with the standard error of the share. The exit status is 1 where "better" is false more often
+over folds than 5% and 2.33 standard errors.
 """
 
 from __future__ import annotations
@@ -83,14 +85,15 @@ def verdict(drawn: Drawn, said: dict[int, int]) -> str:
     ).verdict
 
 
-def study(truth: str, number: int) -> tuple[str, str]:
-    """The verdict over all folds, and that of one split."""
+def study(truth: str, number: int) -> tuple[str, str, str]:
+    """The verdict over all folds, that of one split, and that over all questions of an arm that learns nothing."""
     drawn = draw(truth, number)
     dealt, said = deal(drawn.examples, FOLDS, "source", number), dict[int, int]()
     for k in range(1, FOLDS + 1):
         said |= answered(drawn, split_fold(drawn.examples, dealt, k, SHARES, "source", number))
     one = answered(drawn, split(drawn.examples, SHARES, "source", number))
-    return verdict(drawn, said), verdict(drawn, one)
+    coins = np.random.default_rng([number, 2]).integers(0, 2, len(drawn.examples)).tolist()
+    return verdict(drawn, said), verdict(drawn, one), verdict(drawn, dict(enumerate(coins)))
 
 
 def measure(studies: int) -> dict[str, dict[str, float]]:
@@ -98,9 +101,10 @@ def measure(studies: int) -> dict[str, dict[str, float]]:
     found = {}
     for truth in ("null", "learns"):
         done = [study(truth, n) for n in range(studies)]
-        folded, one = (sum(v[i] == "better" for v in done) / studies for i in (0, 1))
+        folded, one, coin = (sum(v[i] == "better" for v in done) / studies for i in range(3))
         error = float(np.sqrt(max(folded * (1 - folded), 0.05 * 0.95) / studies))
-        found[truth] = {"studies": studies, "better_over_folds": folded, "better_on_one_split": one, "error": error}
+        shares = {"better_over_folds": folded, "better_on_one_split": one, "better_of_a_coin": coin}
+        found[truth] = {"studies": studies, **shares, "error": error}
     return found
 
 
