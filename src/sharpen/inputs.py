@@ -20,10 +20,29 @@ class Split(Strict):
     train: float = Field(0.70, gt=0, lt=1, description="share to learn from")
     dev: float = Field(0.15, gt=0, lt=1, description="share to choose on")
     test: float = Field(0.15, gt=0, lt=1, description="share that is sealed until the end")
-    by: Literal["source", "group", "row", "label"] = Field(
-        "source", description="what is never torn apart; label: a row, and each label in the same shares"
+    by: Literal["source", "group", "row", "label", "similar", "time"] = Field(
+        "source",
+        description="what is never torn apart; label: a row, and each label in the same shares; similar: questions "
+        "that are nearly the same; time: rows of one time, the oldest learned from, the newest sealed",
     )
     seed: int = Field(0, ge=0, description="another one gives another split")
+    folds: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="2 to 20: every question is tested once, every arm built so many times; 0: one test",
+    )
+    fold: int = Field(0, ge=0, le=20, description="this one of the folds alone, as a study of its own; 0: all of them")
+
+    @model_validator(mode="after")
+    def _folds_fit(self) -> Split:
+        if self.folds == 1:
+            raise ValueError("one fold is no fold: give folds from 2 to 20, or 0 for one test")
+        if self.fold > self.folds:
+            raise ValueError(f"there is no fold {self.fold} of {self.folds}")
+        if self.folds and self.by == "time":
+            raise ValueError("a fold would be trained on what came later; leave out folds, or by: time")
+        return self
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:

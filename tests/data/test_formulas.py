@@ -6,7 +6,7 @@ import pytest
 
 etree = pytest.importorskip("lxml.etree")
 
-from sharpen.data.readers._math import formula
+from sharpen.data.readers._math import formula  # noqa: E402
 
 SPACE = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
 

@@ -439,10 +439,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(base: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(sealing, "_write_lines", full)
     answer = tmp_path / "answer.json"
-    request = {"data": settings().model_dump(mode="json"), "base": str(base), "root": str(tmp_path / "store")}
+    request = {"data": [settings().model_dump(mode="json")], "base": str(base), "root": str(tmp_path / "store")}
     write(tmp_path / "request.json", [{**request, "answer": str(answer)}])
     sealing.main(str(tmp_path / "request.json"))
-    made = json.loads(answer.read_text(encoding="utf-8"))
+    (made,) = json.loads(answer.read_text(encoding="utf-8"))
     assert made["folder"] is None
     assert "No space left" in made["problems"][0]["what"]
     assert list((tmp_path / "store").iterdir()) == []
@@ -456,10 +456,15 @@ def test_what_may_not_be_written_is_not_said_to_be_unreadable(
         raise PermissionError(13, "Permission denied", str(tmp_path / place))
 
     monkeypatch.setattr(sealing, "seal", refused)
-    request = {"data": settings().model_dump(mode="json"), "base": str(base), "root": str(tmp_path / "store" / "data")}
+    request = {
+        "data": [settings().model_dump(mode="json")],
+        "base": str(base),
+        "root": str(tmp_path / "store" / "data"),
+    }
     write(tmp_path / "request.json", [{**request, "answer": str(tmp_path / "answer.json")}])
     sealing.main(str(tmp_path / "request.json"))
-    (problem,) = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["problems"]
+    (made,) = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
+    (problem,) = made["problems"]
     assert problem["what"] == f"cannot be {says}: Permission denied."
     assert ("SHARPEN_HOME" in problem["do"]) is (says == "written")
 

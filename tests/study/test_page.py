@@ -473,6 +473,16 @@ def of_a_study() -> dict[str, Any]:
     return ran(write_towns)
 
 
+def of_a_study_in_folds() -> dict[str, Any]:
+    def prepare(folder: Path) -> Path:
+        file = write_towns(folder, documents=6)
+        text = file.read_text().replace("test: 0.4}", "test: 0.4, folds: 2}")
+        file.write_text(f"{text}arms: [baseline, few_shot]\n")
+        return file
+
+    return ran(prepare)
+
+
 def of_a_study_of_classes() -> dict[str, Any]:
     def prepare(folder: Path) -> Path:
         folder.mkdir()
@@ -502,6 +512,7 @@ REPORTS: dict[str, Callable[[], dict[str, Any]]] = {
         hostile,
         of_a_study,
         of_a_study_of_classes,
+        of_a_study_in_folds,
     )
 }
 

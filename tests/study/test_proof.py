@@ -74,9 +74,9 @@ def test_the_split_that_is_proposed_gives_a_verdict(tmp_path: Path) -> None:
 
 
 def test_where_no_split_by_source_helps_rows_may_stand_alone(tmp_path: Path) -> None:
-    towns = write_towns(tmp_path / "towns", documents=8)
+    towns = write_towns(tmp_path / "towns", documents=5)
     said = sharpen.check(towns, FEW)["proof"]
-    assert said[-2].startswith("8 in all are too few to split by source: bring more of them. If later")
+    assert said[-2].startswith("5 in all are too few to split by source: bring more of them. If later")
     setting = shlex.split(said[-2][said[-2].index("--set") :])[1]
     assert "by: row" in setting
     assert not any("No verdict is possible" in s for s in sharpen.check(towns, [FEW[0], setting])["proof"])

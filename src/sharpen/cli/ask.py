@@ -10,6 +10,17 @@ from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
 
+def say_of_folds(run: Path, arm: str | None) -> None:
+    """Say on stderr which of several programs of an arm this is, where a study has folds."""
+    from sharpen import study
+    from sharpen.study.folds import program_said
+
+    report = study.read_report(run)
+    if folds := report.data.get("folds"):
+        name = arm or report.winner or report["baseline"]
+        say(f"{program_said(folds, name)} --arm 'ARM (fold N)' names another's.", sys.stderr)
+
+
 def say_if_baseline(run: Path, arm: str | None) -> None:
     """Say on stderr that nothing was chosen, where that is so: what comes is the baseline's."""
     from sharpen import study
@@ -31,6 +42,7 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
         progress("open the model and answer", 0, None)
         answer = study.ask(run, question, arm)
     say_if_baseline(run, arm)
+    say_of_folds(run, arm)
     if as_json:
         print(json.dumps(plain(answer), indent=2, ensure_ascii=False))
         return

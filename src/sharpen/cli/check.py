@@ -24,6 +24,8 @@ def check(use_case: Path, settings: list[str], dry: bool = False) -> None:
         found = study.check(use_case, settings, progress, show)
     print("\nwhat it will take")
     say(found)
+    if found["folds"]:
+        say(f"\n{found['folds']}")
     if found["problems"]:
         print("\nA run would warn of these and go on; mend them or leave them:", flush=True)
         raise UserError([Problem(p) for p in found["problems"]])
@@ -38,7 +40,11 @@ def _data(found: dict[str, Any]) -> None:
 
     facts = found["data"]
     say("data")
-    for name in ("train", "dev", "test"):
+    folds = facts.get("folds", ())
+    for row in folds:
+        parts = (f"{name} {row[name]:5} in {row[f'{name}_clusters']}" for name in ("train", "dev", "test"))
+        say(f"  fold {row['fold']:2}: {', '.join(parts)} clusters")
+    for name in ("test",) if folds else ("train", "dev", "test"):
         part = facts[name]
         sizes = part["cluster_sizes"]
         say(

@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +118,18 @@ def examine(data: Data, base: Path, root: Path | None = None, progress: Progress
         data, base, progress: as for :func:`prepare`.
         root: as for :func:`prepare`; None: what is prepared is thrown away again.
     """
+    return examine_folds([data], base, root, progress)[0]
+
+
+def examine_folds(
+    folds: Sequence[Data], base: Path, root: Path | None = None, progress: Progress = silent
+) -> list[Prepared]:
+    """The same for data of which each is another fold: what they are read from is read once."""
     with _scratch() as scratch:
         request, answer = Path(scratch, "request.json"), Path(scratch, "answer.json")
         kept = Path(root) if root is not None else Path(scratch)
         settings = {
-            "data": data.model_dump(mode="json"),
+            "data": [data.model_dump(mode="json") for data in folds],
             "base": str(Path(base).resolve()),
             "root": str(kept.resolve()),
         }
@@ -144,9 +151,12 @@ def examine(data: Data, base: Path, root: Path | None = None, progress: Progress
             raise _no_room("the disk is full")
         if worker.returncode or not answer.is_file():
             raise _died(worker.returncode, stage, faults.read_text(errors="replace"))
-        made = json.loads(answer.read_text(encoding="utf-8"))
-        folder = Path(made["folder"]) if made["folder"] and root is not None else None
-        return Prepared(folder, tuple(Problem(**p) for p in made["problems"]), tuple(made["notes"]))
+        return [_prepared(made, root is not None) for made in json.loads(answer.read_text(encoding="utf-8"))]
+
+
+def _prepared(made: Mapping[str, Any], kept: bool) -> Prepared:
+    folder = Path(made["folder"]) if made["folder"] and kept else None
+    return Prepared(folder, tuple(Problem(**p) for p in made["problems"]), tuple(made["notes"]))
 
 
 @contextmanager

@@ -37,10 +37,10 @@ def near_duplicates(texts_a: Sequence[str], texts_b: Sequence[str], threshold: f
 
     Sorted by position. Texts without any word match only texts that are equal to them.
     """
-    return sorted((i, j, s) for rows, others, s in _alike(texts_a, texts_b, threshold) for i in rows for j in others)
+    return sorted((i, j, s) for rows, others, s in all_alike(texts_a, texts_b, threshold) for i in rows for j in others)
 
 
-def _alike(
+def all_alike(
     texts_a: Sequence[str], texts_b: Sequence[str], threshold: float
 ) -> Iterator[tuple[list[int], list[int], float]]:
     """Positions in ``texts_a`` and in ``texts_b`` whose texts are near-duplicates: all of the one of all of the other.
@@ -131,7 +131,7 @@ def leaks(
     """
     gone: dict[int, Leak] = {}
     alike: dict[int, Leak] = {}
-    for rows, others, s in _alike([asked(e) for e in learned], [asked(e) for e in judged], threshold):
+    for rows, others, s in all_alike([asked(e) for e in learned], [asked(e) for e in judged], threshold):
         rows = [i for i in rows if i not in gone or gone[i].similarity <= s]  # the others are known better
         given_away = _given_away(learned, judged, rows, others) if rows else iter(())
         for i in rows:

@@ -36,7 +36,7 @@ def alone(examples: Sequence[Example], by: str, one_file: bool) -> list[str]:
 def unused(given: Split) -> list[str]:
     """Say which settings of the split do nothing where train, dev and test are files."""
     plain = Split()
-    names = [name for name in (*SPLITS, "seed") if getattr(given, name) != getattr(plain, name)]
+    names = [name for name in (*SPLITS, "seed", "folds", "fold") if getattr(given, name) != getattr(plain, name)]
     listed = ", ".join(f"{name}: {getattr(given, name):g}" for name in names)
     return [f"data.split ({listed}) does nothing: train, dev and test are files of their own."] if names else []
 
@@ -48,17 +48,23 @@ def weighted(examples: Sequence[Example], column: str) -> list[str]:
     return [f"scores are weighted by the column {column}, from {least:g} to {most:g}. {do}"] if least < most else []
 
 
-def remarks(rows: Mapping[str, Sequence[Example]], by: str, where: str) -> tuple[list[Problem], list[str]]:
-    """Return problems and notes of examples that are split; ``where`` names their files."""
+def remarks(
+    rows: Mapping[str, Sequence[Example]], by: str, where: str, folded: bool = False
+) -> tuple[list[Problem], list[str]]:
+    """Return problems and notes of examples that are split; ``where`` names their files.
+
+    ``folded``: what is tested here is one part of the test.
+    """
     problems, notes = list[Problem](), list[str]()
-    for name, fewest in FEWEST.items():
+    for name, fewest in {**FEWEST, **({"test": 1} if folded else {})}.items():
         n = len(rows[name])
         if n < fewest:
             do = f"Give at least {fewest}, by more examples or a larger share."
             problems.append(Problem(f"{n} examples are left for {name}.", where, do))
-    if rows["test"] and len({cluster(e, by) for e in rows["test"]}) < 2:
+    if rows["test"] and not folded and len({cluster(e, by) for e in rows["test"]}) < 2:
         do = "Give rows finer sources, a larger test share, or split by row."
-        problems.append(Problem(f"the test split is one single {by}; nothing can be shown with it.", where, do))
+        what = {"similar": "group of similar questions", "time": "hour"}.get(by, by)
+        problems.append(Problem(f"the test split is one single {what}; nothing can be shown with it.", where, do))
     told = {e.labels or e.targets for e in rows["train"]}
     if len(rows["train"]) > 1 and len(told) == 1 and told != {()}:
         notes.append("every reference of train is the same: who always answers that needs no model.")

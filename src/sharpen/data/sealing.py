@@ -17,6 +17,7 @@ import json
 import signal
 import sys
 import time
+from copy import deepcopy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -34,10 +35,11 @@ from sharpen.data.kin import said_of as kin_of
 from sharpen.data.labels.origins import unconfirmed_in
 from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
 from sharpen.data.linking import link
+from sharpen.data.placing import place
 from sharpen.data.protecting import Shield, key_of
 from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
-from sharpen.data.remarks import alone, remarks, unused, weighted
-from sharpen.data.splitting import SPLITS, split
+from sharpen.data.remarks import remarks
+from sharpen.data.splitting import SPLITS
 from sharpen.data.work import Work, facts_of
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.inputs import Data
@@ -47,9 +49,12 @@ from sharpen.types import digest
 GUARDS = Path(guards.__file__).parent
 
 
-def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
-    """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes."""
-    work = Work(data, base, rules=Rules(data.sources))
+def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Prepare a folder below ``root`` and return what to answer: folder or None, problems, notes.
+
+    ``held`` keeps what was read for the next fold of the same files.
+    """
+    work, held = Work(data, base, rules=Rules(data.sources)), {} if held is None else held
     check_cleaners(data)
     if data.privacy.how != "off":
         work.shield = Shield(data.privacy, key_of(root))
@@ -57,7 +62,15 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
     known = _prepared(folder)
     if known:
         return {"folder": str(folder), **known}
-    drafts = _read(work, tell)
+    if held and _key(held["work"]) == held["key"]:  # of another fold, and nobody wrote to the files since
+        drafts = held["drafts"]
+        work.documents, work.problems, work.dropped, work.notes = (list(found) for found in held["found"])
+        work.lineage = deepcopy(held["lineage"])
+    else:
+        drafts = _read(work, tell)
+        found = [list(some) for some in (work.documents, work.problems, work.dropped, work.notes)]
+        held |= {"work": Work(data, base, shield=work.shield), "key": folder.name, "drafts": drafts, "found": found}
+        held["lineage"] = deepcopy(work.lineage) if data.split.folds else None
     if all(drafts.values()):
         tell("splitting", 0, None)
         _place(work, drafts)
@@ -67,10 +80,10 @@ def seal(data: Data, base: Path, root: Path, tell: Any) -> dict[str, Any]:
         shield(work)
         tell("looking for leaks", 0, None)
         drop_leaks(work)
-        said, work.kin = kin_of(work.rows, work.documents, data.split.by, data.near_duplicates, work.where)
+        said, work.kin = kin_of(work.rows, work.documents, work.by, data.near_duplicates, work.where)
         work.notes += said
-        found, said = remarks(work.rows, work.data.split.by, ", ".join(work.files.values()))
-        work.problems += found
+        problems, said = remarks(work.rows, work.by, ", ".join(work.files.values()), data.split.folds > 0)
+        work.problems += problems
         work.notes += [*said, *unconfirmed_in(work.rows)]
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
     hide(work)
@@ -179,20 +192,12 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.lineage.linked(linked)
     work.documents = linked.documents
     work.notes += linked.notes()
-    s = work.data.split
-    work.notes += alone(linked.examples, s.by, "examples" in drafts)
-    work.notes += weighted(linked.examples, work.data.columns.get("weight", "weight"))
-    if "examples" in drafts:
-        shares = {"train": s.train, "dev": s.dev, "test": s.test}
-        # A place in a file is no name to split by: in another order, or under another name, it would be another split.
-        same = copies(work.documents)  # one document under two names stays together, too
-        pairs = zip(linked.examples, every, strict=True)
-        named_so = [replace(e, id=d.content or e.id, source=same.get(e.source, e.source)) for e, d in pairs]
-        given = split(named_so, shares, s.by, s.seed)
-    else:
-        work.notes += unused(s)
-        given = [use for use, found in drafts.items() for _ in found]
-    work.rows = {name: [e for e, g in zip(linked.examples, given, strict=True) if g == name] for name in SPLITS}
+    uses = [use for use, found in drafts.items() for _ in found]
+    placed = place(linked.examples, every, uses, work.data, copies(work.documents))
+    work.rows, work.by = placed.rows, placed.by
+    work.problems += placed.problems
+    work.dropped += placed.dropped
+    work.notes += placed.notes
 
 
 def _write(work: Work, folder: Path) -> None:
@@ -257,9 +262,10 @@ def main(path: str) -> None:
     """Answer a request; what the disk refuses is a problem like any other."""
     _end_with_parent()
     request = json.loads(Path(path).read_text(encoding="utf-8"))
-    data = Data.model_validate(request["data"])
+    every = [Data.model_validate(data) for data in request["data"]]
+    held: dict[str, Any] = {}
     try:
-        answer = seal(data, Path(request["base"]), Path(request["root"]), Teller())
+        answers = [seal(data, Path(request["base"]), Path(request["root"]), Teller(), held) for data in every]
     except OSError as e:
         where = str(e.filename or request["root"])
         ours = where.startswith(request["root"]) or request["root"].startswith(where)
@@ -268,14 +274,14 @@ def main(path: str) -> None:
         else:
             do = "Make room, or name another folder by SHARPEN_HOME."
             problem = Problem(f"cannot be written: {e.strerror or e}.", where, do)
-        answer = {"folder": None, "problems": [asdict(problem)], "notes": []}
+        answers = [{"folder": None, "problems": [asdict(problem)], "notes": []}]
     except UserError as e:
-        answer = {"folder": None, "problems": [asdict(p) for p in e.problems], "notes": []}
+        answers = [{"folder": None, "problems": [asdict(p) for p in e.problems], "notes": []}]
     except PluginError as e:  # a reader of another package
         do = "Mend or uninstall it: every file is offered to every reader."
-        answer = {"folder": None, "problems": [asdict(Problem(f"{e}.", "data", do))], "notes": []}
+        answers = [{"folder": None, "problems": [asdict(Problem(f"{e}.", "data", do))], "notes": []}]
     try:
-        Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+        Path(request["answer"]).write_text(json.dumps(answers), encoding="utf-8")
     except OSError:
         sys.exit(UNSAID)
 

@@ -228,7 +228,7 @@ _BESIDE: Mapping[Shape, Set[str]] = {
 }
 """What a shape reads beside the fields that ask and answer."""
 
-KNOWN = tuple(dict.fromkeys([*(f for _, a, b, _s in SHAPES for f in (*a, *b)), "system", "kto_tag", *BESIDE]))
+KNOWN = tuple(dict.fromkeys([*(f for _, a, b, _s in SHAPES for f in (*a, *b)), "system", "kto_tag", *BESIDE, "time"]))
 """Our names of fields."""
 
 

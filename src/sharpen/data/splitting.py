@@ -15,11 +15,14 @@ from itertools import combinations
 from sharpen.types import Example
 
 SPLITS = ("train", "dev", "test")
+CLUSTER = "_cluster"
+"""Where ``Example.meta`` holds what a row was found to belong to: questions like it, or its day."""
 
 
 def cluster(example: Example, by: str) -> str:
     """Return the name of what ``example`` is never torn from; its own id where it belongs to nothing."""
-    name = {"source": example.source, "group": example.group}.get(by, "")
+    found = str(example.meta.get(CLUSTER, "")) if by in ("similar", "time") else ""
+    name = {"source": example.source, "group": example.group}.get(by, found)
     return f"{by}:{name}" if name else f"id:{example.id}"
 
 
@@ -29,9 +32,39 @@ def split(examples: Sequence[Example], shares: Mapping[str, float], by: str = "s
     Args:
         examples: one that belongs to nothing is named by its id.
         shares: of train, dev and test; they sum to 1.
-        by: source, group, row, or label (rows, every label in the same shares).
+        by: source, group, similar, row, or label (rows, every label in the same shares).
         seed: another seed gives another split.
     """
+    return _cut(examples, {s: shares[s] for s in SPLITS}, by, seed)
+
+
+def deal(examples: Sequence[Example], folds: int, by: str = "source", seed: int = 0) -> list[int]:
+    """Return the fold, 1 to ``folds``, in whose test each example is; clusters are whole, folds about equally large."""
+    if by == "label":
+        return _dealt(examples, folds, seed)
+    names = {str(k): 1 / folds for k in range(1, folds + 1)}
+    return [int(k) for k in _cut(examples, names, by, seed)]
+
+
+def split_fold(
+    examples: Sequence[Example], fold: Sequence[int], number: int, shares: Mapping[str, float], by: str, seed: int = 0
+) -> list[str]:
+    """Return the split of each example in one fold: what was dealt to it is its test, the rest is train and dev.
+
+    Args:
+        examples: all of them.
+        fold: as :func:`deal` gave it.
+        number: of the fold, from 1.
+        shares: of train and dev, in whose ratio the rest is split.
+        by, seed: as for :func:`split`.
+    """
+    both = shares["train"] + shares["dev"]
+    rest = [e for e, k in zip(examples, fold, strict=True) if k != number]
+    given = iter(_cut(rest, {s: shares[s] / both for s in ("train", "dev")}, by, f"{seed}, fold {number}"))
+    return ["test" if k == number else next(given) for k in fold]
+
+
+def _cut(examples: Sequence[Example], shares: Mapping[str, float], by: str, seed: int | str) -> list[str]:
     if by == "label":
         return _stratified(examples, shares, seed)
     clusters = [cluster(e, by) for e in examples]
@@ -40,16 +73,16 @@ def split(examples: Sequence[Example], shares: Mapping[str, float], by: str = "s
     return [given[c] for c in clusters]
 
 
-def _order(seed: int, name: str) -> bytes:
+def _order(seed: int | str, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\0{name}".encode()).digest()
 
 
 def _assign(sizes: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, str]:
     total = sum(sizes.values())
-    lack = {s: shares[s] * total for s in SPLITS}
+    lack = {s: share * total for s, share in shares.items()}
     given = {}
     for name, size in sizes.items():
-        most = max(SPLITS, key=lambda s: lack[s])
+        most = max(lack, key=lambda s: lack[s])
         given[name] = most
         lack[most] -= size
     _fill_empty(given, sizes, lack)
@@ -60,7 +93,7 @@ def _assign(sizes: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, 
 
 def _fill_empty(given: dict[str, str], sizes: Mapping[str, int], lack: dict[str, float]) -> None:
     """Give a split that got nothing the smallest cluster of a split that has several."""
-    for empty in [s for s in SPLITS if s not in given.values()]:
+    for empty in [s for s in lack if s not in given.values()]:
         counts = Counter(given.values())
         spare = [c for c in given if counts[given[c]] > 1]
         if spare:
@@ -77,11 +110,11 @@ def _improve(given: dict[str, str], sizes: Mapping[str, int], lack: dict[str, fl
     """Move or exchange clusters while that lowers the sum of squared deviations; counts of clusters keep at least 1."""
     for _ in range(200):
         best, change = -1e-9, None
-        members: dict[str, dict[int, str]] = {s: {} for s in SPLITS}
+        members: dict[str, dict[int, str]] = {s: {} for s in lack}
         counts = Counter(given.values())
         for name, at in given.items():
             members[at].setdefault(sizes[name], name)  # one of each size is enough
-        for a, b in combinations(SPLITS, 2):
+        for a, b in combinations(lack, 2):
             # d questions from a to b change the sum of squares by 2d(lack[a] - lack[b]) + 2d²
             for d, pair in _exchanges(members[a], members[b], counts[a] > 1, counts[b] > 1):
                 gain = 2 * d * (lack[a] - lack[b]) + 2 * d * d
@@ -98,17 +131,30 @@ def _exchanges(a: dict[int, str], b: dict[int, str], from_a: bool, from_b: bool)
     return moves + [(x - y, (n, m)) for x, n in a.items() for y, m in b.items() if x != y]
 
 
-def _stratified(examples: Sequence[Example], shares: Mapping[str, float], seed: int) -> list[str]:
-    rows: dict[str, list[int]] = defaultdict(list)
-    for i, e in enumerate(examples):
-        rows[(e.labels or e.targets or ("",))[0]].append(i)
+def _stratified(examples: Sequence[Example], shares: Mapping[str, float], seed: int | str) -> list[str]:
     given = [""] * len(examples)
-    owed = dict.fromkeys(SPLITS, 0.0)  # what rounding owes each split, carried from label to label
-    for label in sorted(rows):
-        for n, i in enumerate(sorted(rows[label], key=lambda i: _order(seed, examples[i].id))):
-            for s in SPLITS:
+    owed = dict.fromkeys(shares, 0.0)  # what rounding owes each split, carried from label to label
+    for rows in _by_label(examples, seed):
+        for n, i in enumerate(rows):
+            for s in shares:
                 owed[s] += shares[s]
-            most = "train" if n == 0 else max(SPLITS, key=lambda s: owed[s])  # every label can be learned
+            most = "train" if n == 0 else max(shares, key=lambda s: owed[s])  # every label can be learned
             given[i] = most
             owed[most] -= 1
     return given
+
+
+def _dealt(examples: Sequence[Example], folds: int, seed: int) -> list[int]:
+    """Rows of one label after the other, dealt in turn."""
+    given = [0] * len(examples)
+    for n, i in enumerate(i for rows in _by_label(examples, seed) for i in rows):
+        given[i] = n % folds + 1
+    return given
+
+
+def _by_label(examples: Sequence[Example], seed: int | str) -> list[list[int]]:
+    """Positions of the rows of each label, in the order of the seed."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for i, e in enumerate(examples):
+        rows[(e.labels or e.targets or ("",))[0]].append(i)
+    return [sorted(rows[label], key=lambda i: _order(seed, examples[i].id)) for label in sorted(rows)]

@@ -28,6 +28,7 @@ class Work:
     data: Data
     base: Path
     rows: dict[str, list[Example]] = field(default_factory=dict)
+    by: str = ""  # what rows are never torn from
     where: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> file and place
     documents: list[Document] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
@@ -58,8 +59,7 @@ class Work:
 
 def facts_of(work: Work, sealed: str) -> dict[str, Any]:
     """What ``data.json`` says; ``sealed`` is the hash of the sealed file."""
-    by = work.data.split.by
-    test = work.rows["test"]
+    by, test = work.by, work.rows["test"]
     return {
         "cluster_by": by,
         "train": {**_counts(work.rows["train"], by), **_shown(work.rows["train"])},

@@ -31,12 +31,14 @@ create table if not exists looked (
     primary key (question, opening)
 ) without rowid
 """
-BEFORE = """
+STUDY = "substr(run || '/', 1, instr(run || '/', '/') - 1)"
+BEFORE = f"""
 select count(*), max(n) from (
-    select count(*) as n from looked where opening < :this
+    select count(distinct {STUDY}) as n from looked join openings on number = opening
+    where opening < :this and {STUDY} != :study
     and question in (select question from looked where opening = :this) group by question
 )
-"""
+"""  # what one study opens in several parts (folds), it looks at once
 WAIT_SECONDS = 30.0  # for another run that is writing
 
 
@@ -56,6 +58,11 @@ class Opening:
     share: float = 0.0
 
 
+def study_of(run: str) -> str:
+    """The run that a part of one belongs to."""
+    return run.partition("/")[0]
+
+
 class Ledger:
     """The openings of all runs in one file, ``<store>/ledger.sqlite``.
 
@@ -73,7 +80,7 @@ class Ledger:
 
         Args:
             questions: hash of the test questions.
-            run: identity of the run.
+            run: identity of the run; of a part of one (a fold) the run's, a slash, and the part.
             plan: hash of the written plan.
             each: hash of each question: a test that shares questions with another is a look at them, too.
 
@@ -89,7 +96,7 @@ class Ledger:
             find = "select number from openings where questions = ? and run = ?"
             (number,) = db.execute(find, (questions, run)).fetchone()
             db.executemany("insert or ignore into looked values (?, ?)", ((q, number) for q in each))
-            seen, most = db.execute(BEFORE, {"this": number}).fetchone()
+            seen, most = db.execute(BEFORE, {"this": number, "study": study_of(run)}).fetchone()
         opening = next(o for o in self.openings(questions) if o.run == run)
         if opening.look > 1:  # the very same questions
             return replace(opening, look=max(opening.look, (most or 0) + 1), share=1.0)
@@ -103,7 +110,10 @@ class Ledger:
             rows = db.execute(
                 "select questions, run, plan, opened_at from openings where questions = ? order by number", (questions,)
             ).fetchall()
-        return tuple(Opening(q, run, plan, at, i) for i, (q, run, plan, at) in enumerate(rows, start=1))
+        studies: dict[str, int] = {}  # to the number of each
+        return tuple(
+            Opening(q, run, plan, at, studies.setdefault(study_of(run), len(studies) + 1)) for q, run, plan, at in rows
+        )
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

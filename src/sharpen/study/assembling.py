@@ -10,6 +10,7 @@ from typing import Any
 from sharpen.evaluation import Comparison
 from sharpen.models import public_name
 from sharpen.study import evidence, rows
+from sharpen.study.folds import fold_rows, said
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened
 from sharpen.types import Example
@@ -20,9 +21,12 @@ def assemble(made: Results) -> dict[str, Any]:
     arms = [rows.arm_row(made, b) for b in made.built if not b.seed_of]
     floors = rows.floor_rows(made)
     stamp = evidence.stamp(made.data.facts)
-    remarks = [*_limits(arms, made.compared.winner), *_remarks(floors, made.leader, made.test)]
+    question, folds = _question(made), fold_rows(made)
+    remarks = [said(folds["n"], question["cluster_by"])] if folds else []
+    remarks += [*_limits(arms, made.compared.winner), *_remarks(floors, made.leader, made.test)]
     return {
-        **_question(made),
+        **question,
+        **({"folds": folds} if folds else {}),
         "arms": arms,
         "pairs": [asdict(p) for p in made.compared.pairs],
         "floors": floors,
@@ -45,6 +49,7 @@ def assemble(made: Results) -> dict[str, Any]:
 def _question(made: Results) -> dict[str, Any]:
     """What was asked, on what, and what it can show."""
     uc, compared, metric = made.setting.use_case, made.compared, made.setting.metrics[0]
+    by = made.data.facts["cluster_by"]
     return {
         "name": uc.name,
         "task": made.setting.task.name,
@@ -59,7 +64,7 @@ def _question(made: Results) -> dict[str, Any]:
         "baseline": made.baseline,
         "n_test": compared.n_test,
         "n_clusters": compared.n_clusters,
-        "cluster_by": "row" if uc.data.split.by == "label" else uc.data.split.by,  # a label's rows are torn apart
+        "cluster_by": "row" if by == "label" else by,  # a label's rows are torn apart
         "weights": _weights(made.test.examples),
         "smallest_possible_p": compared.smallest_possible_p,
         "minimum_detectable_difference": compared.minimum_detectable_difference,

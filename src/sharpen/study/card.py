@@ -64,6 +64,7 @@ def _card(format: str, report: Report, arm: Mapping[str, Any], program: System, 
     which = (
         "" if arm["name"] == report.winner else f"This is the arm {arm['name']}, which the study did not choose.\n\n"
     )
+    which += f"{arm['which']}\n\n" if arm.get("which") else ""
     return f"""---
 base_model: {base}
 library_name: {"peft" if format == "adapter" else "transformers"}

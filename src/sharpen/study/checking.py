@@ -17,10 +17,22 @@ from sharpen.study.sufficient import ASK
 from sharpen.types import Progress, silent
 
 
+def price(folds: int, seconds: float, use_case: UseCase) -> str:
+    """What a study in folds takes, in sentences: how often every arm is built, how long, and what the machine costs."""
+    again = f", trained ones {folds * use_case.seeds} times ({use_case.seeds} seeds)" if use_case.seeds > 1 else ""
+    hour = use_case.costs.machine_hour
+    money = f", and about {seconds / 3600 * hour:.2f} for the machine" if hour else ""
+    return (
+        f"{folds} folds: every arm is built {folds} times{again}, once for each fold, and asked every question once. "
+        f"Together about {clock(seconds)}{money}; one split of the same data takes about {clock(seconds / folds)}. "
+        "Nothing is raced: an arm that was dropped in one fold could not be compared over all of them."
+    )
+
+
 class Checked(dict[str, Any]):
     """What :func:`check` found: ``data``, ``dropped``, ``notes``, ``evidence``, ``proof``, ``estimates``, ``seconds``,
-    ``budget``, ``problems``. ``dropped`` is the file that says of every row that is left out where it stood and why;
-    ``evidence`` is a stamp where the test would be none.
+    ``budget``, ``problems``, ``folds``. ``dropped`` is the file that says of every row that is left out where it stood
+    and why; ``evidence`` is a stamp where the test would be none; ``folds`` says what folds cost, "" without them.
 
     Printing shows what the study will take, a notebook shows it as a table.
     """
@@ -71,12 +83,14 @@ def check(
         "proof": [*filter(None, said), *proof(setting, found.data).says],
     }
     found_data(known)
+    n = len(found.folds)
     choose_engines(setting)
-    plan = preflight.calibrate(setting, found.data, setting.engines())
+    plan = preflight.calibrate(setting, found.folds[0], setting.engines(), n)
     return Checked(
         **known,
         problems=[*map(str, found.problems), *plan.problems],
         estimates=list(plan.estimates),
         seconds=plan.seconds,
         budget=plan.budget,
+        folds=price(n, plan.seconds, setting.use_case) if n > 1 else "",
     )

@@ -36,8 +36,10 @@ class DevRace:
         return dict(vars(self))
 
 
-def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple[list[Built], DevRace, Seen]:
+def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built], by: str) -> tuple[list[Built], DevRace, Seen]:
     """Return the arms that go to the test, what the race did, and the dev scores of the arms that are left.
+
+    ``by``: what questions are never torn from.
 
     Where the plan stands already the race was run, and is not run again: an answer that could not be had then, and can
     now, might end it otherwise.
@@ -49,7 +51,7 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built]) -> tuple
     if ran_before:
         return going_on(built, ran_before), ran_before, Seen({}, (), metric, baseline)
     programs = {b.name: b.program for b in built if b.program is not None and not b.seed_of}
-    clusters, weights = clusters_of(dev, setting.use_case.data.split.by), [e.weight for e in dev]
+    clusters, weights = clusters_of(dev, by), [e.weight for e in dev]
     scores: dict[str, dict[int, Score]] = {name: {} for name in programs}
 
     def ask(name: str, positions: Sequence[int]) -> list[Score]:

@@ -17,6 +17,7 @@ from sharpen.store import is_text
 from sharpen.study.asking import program_of
 from sharpen.study.card import describe
 from sharpen.study.folder import RunFolder
+from sharpen.study.folds import arm_of, program_said
 from sharpen.study.reading import Report, read_report
 from sharpen.study.setting import Setting
 from sharpen.types import Example, Progress, System, silent
@@ -67,7 +68,9 @@ def export(
     if arm is None and report.winner is None:
         names = ", ".join(a["name"] for a in report["arms"] if a["fingerprint"])
         raise UserError("the study chose no arm.", str(run), f"Name the one to export with --arm; there are: {names}.")
-    row = report.arm(arm or report.winner or report["baseline"])
+    name = arm or report.winner or report["baseline"]
+    folded = report.data.get("folds")
+    row = report.arm(arm_of(name) if folded else name)
     if is_hosted(program.model):
         raise UserError(f"{program.model} has no weights that could be exported.", do="Export an arm of a local model.")
     data = _data_folder(report, setting)
@@ -81,7 +84,7 @@ def export(
     try:  # whole or not at all, so that the same command works again after an interruption
         progress(f"write {format}", 0, None)
         opened = _write(format, local, adapters, made, read)
-        describe(made, format, report, row, program, local)
+        describe(made, format, report, {**row, "which": program_said(folded, name) if folded else ""}, program, local)
         same, n = _agreement(setting, program, opened, data, progress)
         made.rename(target)
     finally:

@@ -35,6 +35,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.part = ""  # of another run, where this is one
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -150,6 +151,16 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
         if known != key:
             self.write_json("key.json", {"key": key})
+
+    def join(self, run: RunFolder) -> None:
+        """Become a part of a run: its tests are opened by that run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "run_id", run.run_id())
+        self.part = self.path.name
+
+    def look_id(self) -> str:
+        """Who opens a test, for the ledger: the run, or the part of it that has a test of its own."""
+        return f"{self.run_id()}/{self.part}" if self.part else self.run_id()
 
     def run_id(self) -> str:
         """The identity of this run, made once: going on after a kill is the same run."""

@@ -20,6 +20,7 @@ from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
 from sharpen.study.augmenting import kind_of, nothing_learns, open_step, unwritten
 from sharpen.study.estimates import Asked, Sketch, estimate, fit
+from sharpen.study.folds import fold_data, problems_of, together
 from sharpen.study.given import as_answers, given_of, n_cut
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of, weights_of, writers_of
@@ -28,6 +29,8 @@ from sharpen.techniques import Bench, Counts
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
 
 log = logging.getLogger("sharpen.study")
+
+FOLDS = "data.split: folds"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Found:
     key: str
     given: dict[str, dict[str, str]] = field(default_factory=dict)  # answers by arm and id
     weights: dict[str, str] = field(default_factory=dict)  # what each model is, by reference
+    folds: tuple[Dataset, ...] = ()  # that ``data`` is the whole of; itself alone where there are none
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,29 @@ def inspect(setting: Setting) -> Found:
     """
     problems = [*setting.problems, *arm_problems(setting), *model_problems(setting)]
     uc = setting.use_case
-    made = data_room.examine(uc.data, setting.base, setting.store.root / "data", setting.progress)
-    if made.folder is None:
-        raise UserError(setting.placed([*problems, *made.problems]))
-    data = data_room.load(made.folder)
+    if uc.data.split.folds and not uc.data.examples:
+        do = "Leave folds out, or give one file as data.examples."
+        problems.append(Problem("train, dev and test are files of their own, so there is nothing to deal.", FOLDS, do))
+    root = setting.store.root / "data"
+    made = data_room.examine_folds(fold_data(uc.data), setting.base, root, setting.progress)
+    said = problems_of([m.problems for m in made])
+    known = [data_room.load(m.folder) for m in made if m.folder]
+    if len(known) < len(fold_data(uc.data)):  # what ends the preparing of one ends that of all
+        raise UserError(setting.placed([*problems, *said]))
+    data = together(known)
     settle(setting, data)
     problems += [*document_problems(setting, data), *given_problems(setting, data)]
     problems += unfit(data, uc.data.quality.model_dump(exclude_none=True))
     if problems:
-        raise UserError(setting.placed([*problems, *made.problems, *_also_long(setting, data)]))
+        raise UserError(setting.placed([*problems, *said, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]
     labels = data.labels if setting.task.chooses else ()
     given = {arm_name(a): given_of(setting, a, labels)[0] for a in setting.arms if a.answers}
     weights = {ref: weights_of(ref) for ref in models_of(setting)}
-    parts_of_it = [data.seal.content, data.facts["files"], answers, own_parts(setting), weights]
-    return Found(data, made.problems, digest([uc.model_dump(mode="json"), *parts_of_it]), given, weights)
+    files = [d.facts["files"] for d in known] if len(known) > 1 else data.facts["files"]
+    parts_of_it = [data.seal.content, files, answers, own_parts(setting), weights]
+    key = digest([uc.model_dump(mode="json"), *parts_of_it])
+    return Found(data, said, key, given, weights, tuple(known))
 
 
 def own_parts(setting: Setting) -> list[str]:
@@ -268,10 +280,11 @@ def _plan(known: Any) -> Plan:
     return Plan(**{**known, "counts": Counts(**known["counts"]), "estimates": tuple(known["estimates"])})
 
 
-def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
+def calibrate(setting: Setting, data: Dataset, engines: Engines, times: int = 1) -> Plan:
     """Measure this machine, estimate every arm, and turn the budget into counts, once.
 
-    A run that goes on uses what it wrote down before: after pre-flight nothing is decided by the clock.
+    A run that goes on uses what it wrote down before: after pre-flight nothing is decided by the clock. Where there are
+    folds, ``data`` is that of one, and each is taken to need as much: ``times`` their number.
     """
     folder = setting.folder
     known = folder.read_json("budget.json", _plan) if folder else None
@@ -286,8 +299,14 @@ def calibrate(setting: Setting, data: Dataset, engines: Engines) -> Plan:
         models[ref] = Asked(speeds, Sketch(bench, engines.model(ref), data.seal.n))
     problems = list(dict.fromkeys(p for m in models.values() for p in length_problems(bench, m.sketch.model)))
     held = (available_gb(), resident_gb())
-    counts, why = fit(uc.budget.minutes, models, arms, uc.seeds)
+    minutes = uc.budget.minutes
+    counts, why = fit(minutes if minutes is None else minutes / times, models, arms, uc.seeds)
     rows, seconds = estimate(models, arms, counts, uc.seeds)
+    if times > 1:
+        for row in (row for row in rows if row["seconds"]):  # answers that are given are built nowhere
+            row |= {"seconds": times * row["seconds"], "why": f"{times} times: {row['why']}"}
+        once = sum(m.speeds.measuring_seconds for m in models.values())
+        seconds, why = times * (seconds - once) + once, f"each of {times} folds {why}" if why else ""
     speeds = models[uc.model].speeds
     problems += tight_problems(rows, sum(x for x in held if x is not None) if None not in held else None)
     plan = Plan(counts, why, tuple(rows), seconds, asdict(speeds), tuple(str(p) for p in problems))

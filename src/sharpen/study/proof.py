@@ -19,6 +19,9 @@ def proof(setting: Setting, data: Dataset) -> evaluation.Plan:
     """What a test of these clusters can show; its ``says`` end with a split that could show something, if need be."""
     uc, arms = setting.use_case, max(2, len(setting.arms))
     shape = evaluation.plan(data.seal.cluster_sizes, arms, None, uc.worth, uc.alpha, bounds_of(setting.metrics[0]))
+    if uc.data.split.folds:  # all that there is is the test
+        says = (s.replace("A larger test share, finer sources, or more", "Finer sources or more") for s in shape.says)
+        shape = replace(shape, says=tuple(says))
     said = [] if shape.possible else [other_split(setting, data)]
     least = shape.minimum_detectable_difference
     if least is None or least > uc.worth:
@@ -71,12 +74,20 @@ def other_split(setting: Setting, data: Dataset) -> str:
     if not uc.data.examples:
         what = "questions" if split.by in ("row", "label") else f"{split.by}s"
         return f"Give the test file at least {fewest} {what}."
-    sizes = [n for name in ("train", "dev", "test") for n in data.facts[name]["cluster_sizes"]]
-    line = _line(sizes, fewest, split, split.by)
+    if split.by == "time":
+        return "Rows over a longer time would help, or a larger test share."
+    names = ("test",) if split.folds else ("train", "dev", "test")  # of folds every cluster is tested
+    sizes = [n for name in names for n in data.facts[name]["cluster_sizes"]]
+    line = "" if split.folds else _line(sizes, fewest, split, split.by)
     if line:
         return line
     line = _line([1] * sum(sizes), fewest, split, "row") if sum(sizes) > len(sizes) else ""
-    few = f"{len(sizes)} in all are too few to split by {split.by}: bring more of them."
+    by = str(data.facts["cluster_by"])
+    if len(sizes) >= fewest and not split.folds:
+        folds = min(5, len(sizes) // 3)
+        what = f"lets all {len(sizes)} clusters count: every question is tested once, every arm built {folds} times."
+        return f"--set data.split.folds={folds} {what}"
+    few = f"{len(sizes)} in all are too few to split by {by}: bring more of them."
     return f"{few} If later questions will be about these very ones, rows may stand alone: {line}" if line else few
 
 

@@ -93,7 +93,8 @@ def table(data: Mapping[str, Any]) -> str:
     ]
     lines.insert(1, "-" * max(map(len, lines)))
     n, by = data["n_test"], data["cluster_by"]
-    facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}"
+    folds = f", in {data['folds']['n']} folds" if data.get("folds") else ""
+    facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}{folds}"
     facts += f" ({data['evidence']})" if data.get("evidence") else ""
     return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"]])
 

@@ -35,6 +35,7 @@ class Results:
     answered: Mapping[str, Mapping[str, list[Answer]]]
     retriever: str | None
     environment: Mapping[str, Any]
+    folds: tuple[Results, ...] = ()  # of which this is the whole
     _scores: dict[tuple[str, str], list[list[Score]]] = field(default_factory=dict)
 
     @cached_property

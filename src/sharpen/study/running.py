@@ -6,14 +6,18 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sharpen import parts
 from sharpen.config import UseCase, arm_name
+from sharpen.data import Dataset
+from sharpen.evaluation import Seen
 from sharpen.floors import Predict, open_floor
+from sharpen.runtime import Engines
 from sharpen.store import write_text
 from sharpen.study import preflight
 from sharpen.study.assembling import assemble
@@ -22,15 +26,16 @@ from sharpen.study.dev import DevRace, race_on_dev
 from sharpen.study.engine import check_engine, choose_engines
 from sharpen.study.environment import code_hash, environment, machine
 from sharpen.study.folder import RunFolder, arm_folder
+from sharpen.study.folds import fold_settings, named, pooled, races
 from sharpen.study.given import as_answers
 from sharpen.study.latency import QUESTIONS, WARM, measure, measured
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.proof import proof
 from sharpen.study.reading import Report, read_report
 from sharpen.study.results import Results
-from sharpen.study.sealing import Opened, code_as_planned, open_test
+from sharpen.study.sealing import Opened, code_as_planned, open_test, write_plan
 from sharpen.study.setting import Setting, embeds, resolve
-from sharpen.techniques import Bench
+from sharpen.techniques import Bench, Counts
 from sharpen.types import Answer, Progress, digest, plain, silent
 
 log = logging.getLogger("sharpen.study")
@@ -74,6 +79,28 @@ def run(
         return _run(setting, found)
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What stands before a test is opened: arms built on train and chosen on dev, measured; floors fitted.
+
+    A study is one of these; a study in folds is one for each.
+    """
+
+    setting: Setting
+    data: Dataset
+    bench: Bench
+    built: Sequence[Built]
+    left: Sequence[Built]
+    race: DevRace
+    seen: Seen
+    latencies: dict[str, dict[str, Any]]
+    floors: dict[str, Predict]
+
+    def programs(self, family: Sequence[str]) -> dict[str, str]:
+        """Fingerprints of all programs that are to be asked, by name."""
+        return {b.name: b.program.fingerprint for b in self.built if b.program and (b.seed_of or b.name) in family}
+
+
 def _run(setting: Setting, found: preflight.Found) -> Report:
     folder, data = setting.folder, found.data
     assert folder is not None
@@ -83,39 +110,78 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
         log.warning("This study will cost its time and a look at the test, and decide nothing. Ctrl-C stops it now.")
     choose_engines(setting)
     engines = setting.engines()
-    plan = preflight.calibrate(setting, data, engines)
+    plan = preflight.calibrate(setting, found.folds[0], engines, len(found.folds))
     for problem in (*map(str, found.problems), *plan.problems):
         log.warning(problem)
     if plan.budget:
         log.info(f"The budget: {plan.budget}.")
-    bench = setting.bench(data, engines, plan.counts)
+    bench = setting.bench(found.folds[0], engines, plan.counts)
     engines.release()
     env = {**environment(setting, engines), "engine_check": check_engine(setting, bench)}
     folder.write_json("environment.json", env)
 
-    built = build_all(setting, bench)
-    left, race, seen = race_on_dev(setting, bench, built)
-    latencies = measure_all(setting, bench, left)
-    leader = leader_on_dev(setting, left, race)
-    family = [b.name for b in left]
-    floors = fit_floors(setting, bench)
-    programs = {b.name: b.program.fingerprint for b in built if b.program and (b.seed_of or b.name) in family}
-    test = open_test(setting, data, family, programs, race, seen)
-    answered = answer_test(setting, bench, built, left, leader, test, found.given)
-    answered["floors"] = {name: predict([e.blind() for e in test.examples]) for name, predict in floors.items()}
-    race.saved_test = len(race.dropped) * data.seal.n
-    made = Results(setting, data, built, left, race, latencies, test, plan, answered, leader, env)
+    settings = fold_settings(setting, found.folds) if len(found.folds) > 1 else [setting]
+    ready = []
+    for s, d in zip(settings, found.folds, strict=True):
+        ready.append(_ready(s, d, engines, plan.counts))
+        folder.event("ready", folder=s.folder.path.name if s.folder else "")
+    made = _tested(setting, found, ready, plan, env)
     keep_answers(folder, made)
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in data.dropped]
     write_text(folder.path / "dropped.jsonl", "".join(f"{line}\n" for line in lines))
-    report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": folder.spent()}
+    spent = Counter[str]()
+    for held in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
+        spent.update(held.spent())
+    report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
     folder.write_json("report.json", report)
     _write_page(folder)
-    others = {b.program.model for b in built if b.program} - found.weights.keys()  # that a technique took instead
+    others = {b.program.model for r in ready for b in r.built if b.program} - found.weights.keys()  # a technique's own
     weights = {**found.weights, **{ref: preflight.weights_of(ref) for ref in sorted(others)}}
     folder.write_json("done.json", {"key": found.key, "data": found.data.folder.name, "weights": weights})
     folder.event("finished", verdict=report["verdict"], winner=report["winner"])
     return read_report(folder.path)
+
+
+def _ready(setting: Setting, data: Dataset, engines: Engines, counts: Counts) -> Ready:
+    """Build, choose on dev, measure: all that is done before a test is opened."""
+    bench = setting.bench(data, engines, counts)
+    built = build_all(setting, bench)
+    left, race, seen = race_on_dev(setting, bench, built, data.facts["cluster_by"])
+    latencies = measure_all(setting, bench, left)
+    return Ready(setting, data, bench, built, left, race, seen, latencies, fit_floors(setting, bench))
+
+
+def _tested(
+    setting: Setting, found: preflight.Found, ready: Sequence[Ready], plan: preflight.Plan, env: dict[str, Any]
+) -> Results:
+    """Open the test, once, and answer it; of folds one after the other, when all of them are ready and planned."""
+    folder, folded = setting.folder, len(ready) > 1
+    assert folder is not None
+    every = [{b.name for b in r.left} for r in ready]
+    ready = [replace(r, left=[b for b in r.left if all(b.name in names for names in every)]) for r in ready]
+    family = [b.name for b in ready[0].left]
+    race = races([r.race for r in ready], family) if folded else ready[0].race
+    leader = leader_on_dev(setting, ready[0].left, race)
+    written: dict[str, Any] = {}
+    if folded:
+        folder.write_json("programs.json", _programs(ready))
+        programs = {named(b, k): p for k, r in enumerate(ready, 1) for b, p in r.programs(family).items()}
+        write_plan(setting, found.data, family, programs, race, ready[0].seen, found.folds)
+        written = folder.read_json("plan.json", dict) or {}
+    parts = []
+    for r in ready:
+        test = open_test(r.setting, r.data, family, r.programs(family), r.race, r.seen)
+        answered = answer_test(r.setting, r.bench, r.built, r.left, leader, test, found.given)
+        answered["floors"] = {name: predict([e.blind() for e in test.examples]) for name, predict in r.floors.items()}
+        r.race.saved_test = len(r.race.dropped) * r.data.seal.n
+        results = Results(r.setting, r.data, r.built, r.left, r.race, r.latencies, test, plan, answered, leader, env)
+        parts.append(results)
+    return pooled(setting, found.data, parts, written) if folded else parts[0]
+
+
+def _programs(ready: Sequence[Ready]) -> dict[str, Any]:
+    """The programs of all folds by the name under which each can be asked."""
+    return {named(b.name, k): plain(b.program) for k, r in enumerate(ready, 1) for b in r.built if b.program}
 
 
 def build_all(setting: Setting, bench: Bench) -> list[Built]:
@@ -229,13 +295,15 @@ def fit_floors(setting: Setting, bench: Bench) -> dict[str, Predict]:
 
 def keep_answers(folder: RunFolder, made: Results) -> None:
     """Write what arms, oracles, floors and other seeds answered, and how it was judged, one JSON line a question."""
-    for kind, named in made.answered.items():
-        for name, answers in named.items():
+    fold_of = {e.id: k for k, part in enumerate(made.folds, 1) for e in part.test.examples}
+    for kind, answered in made.answered.items():
+        for name, answers in answered.items():
             scores = made.scores(kind, name)
             lines = []
             for i, (e, a) in enumerate(zip(made.asked(kind), answers, strict=True)):
                 row = {
                     "id": e.id,
+                    **({"fold": fold_of[e.id]} if fold_of else {}),
                     "answer": a.text,
                     "raw": a.raw,
                     "scores": {m.name: s[i].value for m, s in zip(made.setting.metrics, scores, strict=True)},

@@ -48,11 +48,41 @@ def open_test(
     Raises:
         UserError: another plan stands here, and the test was opened for that one.
     """
+    folder = setting.folder
+    assert folder is not None
+    write_plan(setting, data, family, programs, race, seen)
+    opened = evaluation.open_test(data.seal, folder.path, _ledger(setting), folder.look_id())
+    folder.event("test opened", questions=len(opened.examples), look=opened.look)
+    examples = list(opened.examples)
+    clusters = clusters_of(examples, data.facts["cluster_by"])
+    return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan), opened.opening.share)
+
+
+def _ledger(setting: Setting) -> Ledger:
+    return Ledger(setting.store.root / "ledger.sqlite")
+
+
+def write_plan(
+    setting: Setting,
+    data: Dataset,
+    family: Sequence[str],
+    programs: Mapping[str, str],
+    race: DevRace,
+    seen: Seen,
+    folds: Sequence[Dataset] = (),
+) -> None:
+    """Write the plan where there is none yet, and see that what stands there is what would be tested.
+
+    Args:
+        setting, data, family, programs, race, seen: as for :func:`open_test`.
+        folds: the parts of ``data`` that are opened one by one, each for this plan and for one of its own.
+    """
     uc, folder = setting.use_case, setting.folder
     assert folder is not None
-    ledger = Ledger(setting.store.root / "ledger.sqlite")
     if not folder.planned:
-        if any(o.run == folder.run_id() for o in ledger.openings(data.seal.questions)):
+        looked = [o for d in folds or (data,) for o in _ledger(setting).openings(d.seal.questions)]
+        mine = folder.look_id()
+        if any(o.run == mine or (folds and o.run.startswith(f"{mine}/")) for o in looked):
             raise UserError("the plan is gone.", str(folder.path / "plan.json"), OPENED)
         can_show = evaluation.plan(
             data.seal.cluster_sizes, len(family), seen, uc.worth, uc.alpha, bounds_of(setting.metrics[0])
@@ -63,7 +93,7 @@ def open_test(
                 "metric": setting.metrics[0].name,
                 "worth": uc.worth,
                 "alpha": uc.alpha,
-                "cluster_by": uc.data.split.by,
+                "cluster_by": data.facts["cluster_by"],
                 "cluster_sizes": list(data.seal.cluster_sizes),
                 "questions": data.seal.n,
                 "content": data.seal.content,
@@ -76,11 +106,6 @@ def open_test(
             },
         )
     as_planned(folder, family, programs)
-    opened = evaluation.open_test(data.seal, folder.path, ledger, folder.run_id())
-    folder.event("test opened", questions=len(opened.examples), look=opened.look)
-    examples = list(opened.examples)
-    clusters = clusters_of(examples, uc.data.split.by)
-    return Opened(examples, clusters, opened.opening.opened_at, opened.look, dict(opened.plan), opened.opening.share)
 
 
 def code_as_planned(folder: RunFolder) -> None:

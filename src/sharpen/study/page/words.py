@@ -67,6 +67,8 @@ def rests_on(facts: Facts) -> Markup:
     elif base:
         said = Markup("{} scores {} by {}. ").format(_base(facts, base), facts.num(f"{base}/mean"), metric)
         said = Markup("The") + said[3:] if said.startswith("the") else said
+    if report.get("folds"):
+        return said + _of_folds(facts)
     if report.get("n_clusters") == report.get("n_test"):
         each = Markup("Measured on {} questions that no arm had seen, each taken to stand alone.")
         return said + each.format(facts.num("/n_test", "whole"))
@@ -75,6 +77,16 @@ def rests_on(facts: Facts) -> Markup:
     )
     said += Markup(" (by {}).").format(facts.text("/cluster_by")) if report.get("cluster_by") else Markup(".")
     return said
+
+
+def _of_folds(facts: Facts) -> Markup:
+    """What was measured in folds: by several programs of an arm, each on what it had not seen."""
+    said = Markup(
+        "Measured on all {} questions, from {} independent groups (by {}), in {} folds: every arm was built so many "
+        "times, and each question answered by programs that had not seen its group."
+    )
+    whole = (facts.num("/n_test", "whole"), facts.num("/n_clusters", "whole"))
+    return said.format(*whole, facts.text("/cluster_by"), facts.num("/folds/n", "whole"))
 
 
 def _interval(facts: Facts, at: str) -> Markup:
