@@ -142,6 +142,13 @@ def test_a_probe_sees_variants_that_say_another_class() -> None:
     assert found["warnings"][1:] == ["100% of the variants look like another class than their own, 0% of train do."]
 
 
+def test_a_probe_tells_nothing_from_a_handful() -> None:
+    """A typo that makes "he" of "the" is no bias."""
+    train = [row(f"a{i}", f"she wants loan {i}", "loan") for i in range(10)]
+    found = probe(train, [replace(row("v", "he wants loan 1", "loan"), meta={"of": "a1"})])
+    assert (found["after"]["gender"], found["after"]["leaning"], found["warnings"]) == (None, None, [])
+
+
 def test_a_probe_of_nothing_and_of_no_classes() -> None:
     assert probe([], []) == {"before": probe([], [])["after"], "after": probe([], [])["before"]} | {
         "made": {},

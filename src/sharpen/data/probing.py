@@ -19,6 +19,8 @@ from sharpen.types import Example
 
 FIRST = frozenset(a for a, _ in PAIRS) | {"his"}
 SECOND = (frozenset(OTHER) - FIRST) | {"hers"}
+FEWEST = 20
+"""Texts with words of gender below which their share is not told."""
 MOST = 500
 """Texts that are put to the classifier, drawn."""
 LEAST = 5
@@ -54,7 +56,7 @@ def measures(rows: Sequence[Example], train: Sequence[Example]) -> dict[str, Any
     """The measures of some rows; ``unknown`` and ``elsewhere`` against the words of train."""
     classes = Counter(group_of(e) for e in rows if group_of(e))
     sides = [(e, side) for e in rows if (side := _side(e.question)) is not None]
-    share = sum(side for _, side in sides) / len(sides) if sides else None
+    share = sum(side for _, side in sides) / len(sides) if len(sides) >= FEWEST else None
     of = defaultdict(list)
     for e, side in sides:
         if group_of(e):
