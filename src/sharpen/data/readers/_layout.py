@@ -285,7 +285,7 @@ def _table(rows: Sequence[Row]) -> list[Line]:
                 made[-1][0][at] = whole(made[-1][0][at], cell_text)
         else:
             made.append((cells, row))
-    lines = []
+    lines: list[Line] = []
     for cells, _ in made:
         while cells and not cells[-1]:
             cells.pop()
