@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-etree = pytest.importorskip("lxml.etree")
+from sharpen.data.readers._math import formula
 
-from sharpen.data.readers._math import formula  # noqa: E402
+etree = pytest.importorskip("lxml.etree")
 
 SPACE = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
 

@@ -248,10 +248,8 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zip: a text without end": ("zip", lambda: every.packed({"a.txt": bytes(1_500_000_000)})),
     "zip: many texts": ("zip", lambda: every.packed({f"{i}.txt": b"word " * 10_000_000 for i in range(12)})),
     "zip: zips in zips": ("zip", lambda: zips(60)),
-    "msg: a loop of sectors": (
-        "msg",
-        lambda: every.sample("msg").replace(b"\x03\0\0\0\x04\0\0\0", b"\x03\0\0\0\x03\0\0\0"),
-    ),
+    "msg: a loop of sectors": ("msg", lambda: every.sample("msg").replace(
+        b"\x03\0\0\0\x04\0\0\0", b"\x03\0\0\0\x03\0\0\0")),
     "xls: bytes of a larger one": ("xls", lambda: every.sample("xls") + b"\x04\x02\xff\x7f" * 2_000_000),
     "eml: one long word": ("eml", lambda: b"Subject: s\r\nContent-Type: text/html\r\n\r\n" + b"<b>" * 2_000_000),
     "ipynb: many cells": ("ipynb", lambda: json.dumps(

@@ -67,7 +67,8 @@ def test_a_table_without_lines_has_its_cells_apart_and_empty_ones_kept(tmp_path:
     rows = [["Code", "Place", "Wanted"], ["K-1", "", "450"], ["", "B-07", ""], ["K-2", "C-15", "78"]]
     page = [(50, 760, "What was counted in the spring."), *grid(rows, (50, 150, 250)), (50, 560, "All is well.")]
     assert text_of(tmp_path, made([(page, "")])) == (
-        "What was counted in the spring.\n\nCode | Place | Wanted\nK-1 |  | 450\n| B-07\nK-2 | C-15 | 78\n\nAll is well."
+        "What was counted in the spring.\n\nCode | Place | Wanted\nK-1 |  | 450\n| B-07\nK-2 | C-15 | 78\n\n"
+        "All is well."
     )
 
 
@@ -244,8 +245,9 @@ def test_a_scanned_report_is_read_with_its_tables() -> None:
 EXPECTED = {
     "markitdown/SPARSE-2024-INV-1234_borderless_table.pdf": [
         "INVENTORY RECONCILIATION REPORT\n\nReport ID: SPARSE-2024-INV-1234\n\nWarehouse: Distribution Center East\n\n",
-        "\nProduct Code | Location | Expected | Actual | Variance | Status\nSKU-8847 | A-12 | 450\n| B-07 |  | 289 | -23\n"
-        "SKU-9201 |  | 780 | 778 |  | OK\n| C-15 |  |  | +15\nSKU-4563 | D-22 |  | 156 |  | CRITICAL\n"
+        "\nProduct Code | Location | Expected | Actual | Variance | Status\nSKU-8847 | A-12 | 450\n"
+        "| B-07 |  | 289 | -23\nSKU-9201 |  | 780 | 778 |  | OK\n| C-15 |  |  | +15\n"
+        "SKU-4563 | D-22 |  | 156 |  | CRITICAL\n"
         "|  | 180 |  | -24\nSKU-7728 | A-08 | 920\n|  |  | 935 | +15 | OK\n\n",
         "Cross-location verification protocols should be reviewed to prevent future discrepancies.",
         "\nProduct Code | Category | Unit Cost | Total Value | Last Audit | Notes\n"
@@ -308,9 +310,10 @@ EXPECTED = {
         "\nU코드 | ◦ 대상질병에 U코드 없음 | ◦ 대상질병에 U코드 일부(3종) 포함",
     ],
     "support.pdf": [
-        "\n\n2. How to Cancel a Confirmed Booking\n\nLife happens, and sometimes you need to cancel a confirmed booking.",
-        "\n\n• Depending on the host’s cancellation policy, you may be subject to cancellation fees. These fees will be "
-        "clearly displayed during the cancellation process.\n\n6. Refunds:",
+        "\n\n2. How to Cancel a Confirmed Booking\n\nLife happens, and sometimes you need to cancel a confirmed "
+        "booking.",
+        "\n\n• Depending on the host’s cancellation policy, you may be subject to cancellation fees. These fees will "
+        "be clearly displayed during the cancellation process.\n\n6. Refunds:",
     ],
     "markitdown/test.pdf": [
         "1 Introduction\n\nLarge language models (LLMs) are becoming a crucial building block",

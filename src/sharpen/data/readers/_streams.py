@@ -49,7 +49,7 @@ def _size(data: bytes, at: int, most: int, times: int) -> int:
     try:
         while rest and size <= most:
             piece = opened[0].decompress(rest, _PIECE)
-            size += len(piece) if opened[1] is None else len(opened[1].decompress(piece, most))
+            size += len(piece) if opened[1] is None else len(opened[1].decompress(piece, most + 1))
             rest = opened[0].unconsumed_tail
             if not rest and not opened[0].eof:
                 rest = data[at : at + _PIECE]

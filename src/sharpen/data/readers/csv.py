@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv as stdlib
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -65,7 +66,7 @@ def _rows(text: str, name: str, delimiter: str) -> Iterator[Row | Problem | Note
                 header = [c.strip() for c in cells]
                 while len(header) > 1 and not header[-1]:  # as Excel writes columns that once held something
                     header.pop()
-                twice = sorted({c for c in header if header.count(c) > 1})
+                twice = sorted(c for c, n in Counter(header).items() if n > 1)
                 if twice:
                     yield Problem(f"has two columns called {twice[0]!r}.", f"{name}, line {at}", "Rename one.")
                     return

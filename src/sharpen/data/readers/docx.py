@@ -46,10 +46,11 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
             yield Problem(f"unpacks to {what}.", source, "Check what it is.")
             return
         word = package.Document(str(path))
+        title = (word.core_properties.title or "").strip()
+        blocks = [b for b in _blocks(word) if b[1]]
     except Exception as e:  # python-docx raises whatever its zip and XML parsers do
         yield Problem(f"is not a Word file that can be read ({type(e).__name__}).", source, "Open it and save it anew.")
         return
-    blocks = [b for b in _blocks(word) if b[1]]
     if not blocks:
         yield Problem("holds no text.", source, "If it is scanned, run OCR on it.")
         return
@@ -57,7 +58,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     for (before, _), (kind, text) in itertools.pairwise(blocks):
         made += ("\n" if kind == before == "list" else "\n\n") + text
     heading = next((text.lstrip("# ") for kind, text in blocks if kind == "heading"), "")
-    yield Document(source, tidy(made), (word.core_properties.title or "").strip() or heading or Path(source).stem)
+    yield Document(source, tidy(made), title or heading or Path(source).stem)
 
 
 def _blocks(word: Any) -> Iterator[tuple[str, str]]:

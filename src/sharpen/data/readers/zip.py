@@ -34,7 +34,7 @@ def zip() -> DocumentReader:
 def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not _hidden(m.filename)]
+            members = [m for m in archive.infolist() if m.filename and not m.is_dir() and not _hidden(m.filename)]
             if len(members) > MOST:
                 yield Problem(f"holds {len(members):,} files; at most {MOST:,} are read.", source, "Unpack it.")
             elif members:
