@@ -130,8 +130,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in data.dropped]
     write_text(folder.path / "dropped.jsonl", "".join(f"{line}\n" for line in lines))
     spent = Counter[str]()
-    for s in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
-        spent.update(s.spent())
+    for place in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
+        spent.update(place.spent())
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
     folder.write_json("report.json", report)
     _write_page(folder)
