@@ -122,9 +122,9 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
 
     settings = fold_settings(setting, found.folds) if len(found.folds) > 1 else [setting]
     ready = []
-    for s, d in zip(settings, found.folds, strict=True):
+    for k, (s, d) in enumerate(zip(settings, found.folds, strict=True), 1):
         ready.append(_ready(s, d, engines, plan.counts))
-        folder.event("ready", folder=s.folder.path.name if s.folder else "")
+        folder.event("ready", fold=k)
     made = _tested(setting, found, ready, plan, env)
     keep_answers(folder, made)
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in data.dropped]
