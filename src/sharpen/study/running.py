@@ -122,16 +122,16 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
 
     settings = fold_settings(setting, found.folds) if len(found.folds) > 1 else [setting]
     ready = []
-    for s, d in zip(settings, found.folds, strict=True):
+    for k, (s, d) in enumerate(zip(settings, found.folds, strict=True), 1):
         ready.append(_ready(s, d, engines, plan.counts))
-        folder.event("ready", folder=s.folder.path.name if s.folder else "")
+        folder.event("ready", fold=k)
     made = _tested(setting, found, ready, plan, env)
     keep_answers(folder, made)
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in data.dropped]
     write_text(folder.path / "dropped.jsonl", "".join(f"{line}\n" for line in lines))
     spent = Counter[str]()
-    for held in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
-        spent.update(held.spent())
+    for place in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
+        spent.update(place.spent())
     report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
     folder.write_json("report.json", report)
     _write_page(folder)
