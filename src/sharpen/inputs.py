@@ -58,7 +58,7 @@ class Privacy(Strict):
     how: Literal["off", "mask", "remove", "pseudonymise"] = Field(
         "off", description="mask: its type in brackets; pseudonymise: the same stand-in everywhere, by a key"
     )
-    types: tuple[str, ...] = Field((), description="only these (EMAIL, PHONE, PERSON, ...); all where none is named")
+    types: tuple[str, ...] = Field((), description="only these (EMAIL, PHONE, ...), else all; NER adds names by spaCy")
 
 
 class Clean(Strict):

@@ -45,6 +45,8 @@ REAL = {
     "json": ["markitdown/test.json"],
 }
 
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+
 CHILD = """
 import random, resource, signal, sys
 from pathlib import Path
@@ -251,6 +253,8 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "msg: a loop of sectors": ("msg", lambda: every.sample("msg").replace(
         b"\x03\0\0\0\x04\0\0\0", b"\x03\0\0\0\x03\0\0\0")),
     "xls: bytes of a larger one": ("xls", lambda: every.sample("xls") + b"\x04\x02\xff\x7f" * 2_000_000),
+    "sql: rows without end": ("sql", lambda: f"-- url: sqlite://\n{ENDLESS} SELECT x FROM c".encode()),
+    "sql: a giant cell": ("sql", lambda: b"-- url: sqlite://\nSELECT hex(zeroblob(100000000)) AS question"),
     "eml: one long word": ("eml", lambda: b"Subject: s\r\nContent-Type: text/html\r\n\r\n" + b"<b>" * 2_000_000),
     "ipynb: many cells": ("ipynb", lambda: json.dumps(
         {"cells": [{"cell_type": "markdown", "source": "x"}] * 300_000}).encode()),

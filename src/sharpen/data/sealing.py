@@ -17,9 +17,9 @@ import json
 import signal
 import sys
 import time
-from copy import deepcopy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path

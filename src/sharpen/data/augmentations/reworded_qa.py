@@ -16,6 +16,7 @@ from sharpen.data.wording import words
 from sharpen.data.writing import asked
 from sharpen.types import Example, Message
 
+WRITES = True
 ANSWER = "Answer the question in a few words, copied from the passage.\n\nPassage:\n{passage}"
 AROUND = 1_000  # characters of the document on each side of the answer that are shown
 

@@ -26,6 +26,9 @@ NEEDS = {"sqlalchemy": "sql"}
 LIVE = True
 """What it reads does not stand in the file: the rows themselves are hashed."""
 
+MOST = 1_000_000
+"""Rows that are taken: a query can give rows without end."""
+
 _ADDRESS = re.compile(r"\s*--\s*url:\s*(\S+)[^\S\n]*(?:\n|\Z)", re.I)
 _BESIDE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|file:|:memory:)(.+)", re.S)
 
@@ -53,6 +56,10 @@ def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
                 return
         url = _BESIDE.sub(lambda m: m[1] + str((path.parent / m[2]).resolve()), url)
         try:
-            yield from read_query(url, each[found.end() :], name)
+            for n, row in enumerate(read_query(url, each[found.end() :], name), 1):
+                if n > MOST:
+                    yield Problem(f"gives more than {MOST:,} rows.", name, "Have fewer chosen: WHERE, LIMIT.")
+                    return
+                yield row
         except (UserError, MissingExtra) as e:
             yield from e.problems
