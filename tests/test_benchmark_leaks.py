@@ -66,6 +66,7 @@ def test_what_is_planted_is_what_it_is_called() -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.full
 def test_all_is_found_and_what_is_not_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     together = leaks.together
     monkeypatch.setattr(leaks, "together", lambda s, place: together(s, place, 1))

@@ -29,6 +29,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     return run
 
 
+@pytest.mark.full
 def test_from_check_to_an_answer(typed: Callable[..., tuple], tmp_path: Path) -> None:
     typed("init", "mine")
     status, out, err = typed("check", "mine", *FOLDS)

@@ -236,6 +236,7 @@ def test_files_of_their_own_cannot_be_dealt(few: Path) -> None:
         sharpen.check(few, [ARMS, files])
 
 
+@pytest.mark.full
 def test_folds_that_ask_the_same_words_of_other_sources_are_tests_of_their_own(few: Path) -> None:
     """As of contracts, each of which is asked the same: the ledger took the second fold for the first, replanned."""
     file = few.parent / "questions.jsonl"

@@ -107,11 +107,11 @@ def _hashed(pieces: list[str]) -> tuple[Hashes, Places]:
         joined = "\0".join(p.replace("\0", " ") for p in pieces)
     if joined.isascii():
         codes: NDArray[np.uint8] | NDArray[np.uint32] = np.frombuffer(joined.lower().encode("ascii"), np.uint8)
-        kinds, values = _kinds()[codes], _values()[codes]
+        kinds, values = _kinds(FEW)[codes], _values()[codes]
     else:
         folded = unicodedata.normalize("NFKC", joined).casefold()
         codes = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
-        kinds, values = _kinds()[codes], _valued(codes)
+        kinds, values = _kinds(FEW if int(codes.max()) < FEW else ALL)[codes], _valued(codes)
     begins, ends = _edges(kinds)
     powers, inverse = _powers(len(codes) + 1)
     values *= powers[: len(codes)]
@@ -137,17 +137,21 @@ def _edges(kinds: NDArray[np.uint8]) -> tuple[Places, Places]:
     return np.flatnonzero(begins), np.flatnonzero(ends)
 
 
+FEW, ALL = 0x3000, 0x110000
+"""Code points of the small table, which most texts need and which is made at once, and of the whole one (.3 s)."""
+
+
 @cache
-def _kinds() -> NDArray[np.uint8]:
-    """For each code point: 1 stands in words, 2 is a word by itself, 0 is between words."""
-    kinds = np.zeros(0x110000, dtype=np.uint8)
+def _kinds(upto: int) -> NDArray[np.uint8]:
+    """For each code point below ``upto``: 1 stands in words, 2 is a word by itself, 0 is between words."""
+    kinds = np.zeros(upto, dtype=np.uint8)
     kinds[ord("_")] = 1
-    kinds[[i for i in range(0x110000) if chr(i).isalnum()]] = 1
-    kinds[[i for i in range(0x300, 0x10000) if unicodedata.category(chr(i))[0] == "M"]] = 1
+    kinds[[i for i in range(upto) if chr(i).isalnum()]] = 1
+    kinds[[i for i in range(0x300, min(upto, 0x10000)) if unicodedata.category(chr(i))[0] == "M"]] = 1
     ranges = UNSPACED.split("-")
     begin = ranges[0]
     for end in ranges[1:]:
-        kinds[ord(begin) : ord(end[0]) + 1] = 2
+        kinds[ord(begin) : ord(end[0]) + 1] = 2  # slices beyond the end are empty
         begin = end[1:]
     return kinds
 
