@@ -40,6 +40,7 @@ class Model:
         return N(ents=[N(text=m[0], label_="PERSON", start_char=m.start()) for m in found])
 
 
+@pytest.mark.full
 def test_asked_for_beside_types_or_alone_it_adds_persons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ner, "_model", Model)
     all_recognisers.cache_clear()

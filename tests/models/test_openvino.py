@@ -358,6 +358,7 @@ except UserError as e:
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("tuned", [False, True])
 @pytest.mark.parametrize(
     "share", [pytest.param(0.0, marks=pytest.mark.full), 0.25, pytest.param(0.9, marks=pytest.mark.full)]

@@ -163,6 +163,7 @@ def test_a_run_that_goes_on_says_what_is_damaged(name: str, how: str, study: Stu
         assert sharpen.read_report(run)["looks_at_this_test"] == (2 if name == "run_id" else 1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["plan.json", "key.json", "budget.json", "engine.json"])
 def test_what_the_test_was_opened_for_is_not_made_anew(name: str, study: Study, typed: Typed) -> None:
     towns, run, _ = study

@@ -42,6 +42,7 @@ def kill_when(towns: Path, out: Path, ready: Callable[[], bool]) -> bool:
     return alive
 
 
+@pytest.mark.full
 def test_after_kills_the_same_command_gives_the_same_report(towns: Path, tmp_path: Path) -> None:
     whole = sharpen.run(towns, tmp_path / "whole")
     store = Path(os.environ.get("SHARPEN_HOME") or towns.parent / ".sharpen")

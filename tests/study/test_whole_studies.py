@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from end_to_end import study
 
 
+@pytest.mark.full
 def test_where_nothing_helps_little_is_called_better(tmp_path: Path) -> None:
     verdicts = [study("null", n, tmp_path / str(n))["verdict"] for n in range(8)]
     assert verdicts.count("better") <= 2  # 3 or more of 8 at 5% each happen once in 170

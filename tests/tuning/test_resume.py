@@ -79,6 +79,7 @@ for write in (1, 2, 3):
 """
 
 
+@pytest.mark.full
 def test_kill_9_at_any_step_gives_the_same_adapter(tmp_path: Path) -> None:
     script = textwrap.dedent(KILLED).format(here=str(HERE))
     env = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -150,6 +150,7 @@ def test_what_was_trained_outlives_a_kill_before_its_record(job: Job) -> None:
     assert job.said("trained")[0] == job.said("trained")[1]
 
 
+@pytest.mark.full
 def test_a_kill_while_training_goes_on_from_the_checkpoint(job: Job) -> None:
     whole = job.tune()
     bench = job.bench
