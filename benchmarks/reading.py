@@ -1,15 +1,16 @@
 """Reading PDFs, Office files, pages and books beside markitdown: ``python benchmarks/reading.py --work DIR``.
 
 The files of ``ingest_samples`` that ``reading.json`` lists, each with phrases and table rows in their order: written
-down by hand from what the file shows. Some were chosen after our own text had been seen, which favours ours; the share
-found says more of the other program's tables than of ours. Text that is a picture is not in it. Both programs read all files in a process of their own, in turns, ``--repeats`` times; starting Python,
-importing and one warm reading of each kind of file are not counted. markitdown is installed below DIR, in an
-environment of its own. For each file and kind: seconds and megabytes a second of both, and as ``times_as_fast`` the
-median over repeats of markitdown's seconds by ours. ``found`` is the share of what is listed that stands in the text in
-order: phrases anywhere, letters and signs compared without Markdown's marks; a row where its cells, empty ones passed
-over, follow each other on one line, apart by ``|``. A demand is that ours finds no smaller share than ``LEAST`` and
-than markitdown, and is at least ``LEAST`` times as fast. Written to ``results/reading.json``; status 1 where a demand
-is not met. With ``--repeats`` below 3 nothing is written.
+down by hand from what the file shows. Some were chosen after our own text had been seen, which favours ours; the
+share found says more of the other program's tables than of ours. Text that is a picture is not in it. Both programs
+read all files in a process of their own, in turns, ``--repeats`` times; starting Python, importing and one warm
+reading of each kind of file are not counted. markitdown is installed below DIR, in an environment of its own. For
+each file and kind: seconds and megabytes a second of both, and as ``times_as_fast`` the median over repeats of
+markitdown's seconds by ours. ``found`` is the share of what is listed that stands in the text in order: phrases
+anywhere, letters and signs compared without Markdown's marks; a row where its cells, empty ones passed over, follow
+each other on one line, apart by ``|``. A demand is that ours finds no smaller share than ``LEAST`` and than
+markitdown, and is at least ``LEAST`` times as fast. Written to ``results/reading.json``; status 1 where a demand is
+not met. With ``--repeats`` below 3 nothing is written.
 """
 
 from __future__ import annotations

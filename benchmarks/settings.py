@@ -21,7 +21,7 @@ from sharpen.cli.progress import Live
 from sharpen.data import cluster
 from sharpen.study import preflight
 from sharpen.study.environment import code_hash, machine, packages
-from sharpen.study.setting import Setting, resolve
+from sharpen.study.setting import Engine, Setting, resolve
 from sharpen.techniques import Bench, Counts, open_technique
 from sharpen.types import digest
 
@@ -50,7 +50,7 @@ def open_setting(work: Path, seed: int) -> tuple[Setting, Any]:
 def bench_of(work: Path, said: list[dict[str, Any]]) -> tuple[Setting, Bench, int]:
     """A bench whose dev are held-out articles, and how many; what training notes is appended to ``said``."""
     setting, data = open_setting(work, 0)
-    setting.engine = "openvino"
+    setting.engines_of[setting.use_case.model] = Engine("openvino", "asked for")
     never_tested = [
         {cluster(e, "source") for e in (*other.train, *other.dev)}
         for other in (open_setting(work, seed)[1] for seed in (0, 1, 2))
