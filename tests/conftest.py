@@ -15,6 +15,7 @@ skipped tests are counted by reason at the end.
 from __future__ import annotations
 
 import datetime
+import gc
 import hashlib
 import os
 import signal
@@ -26,8 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_worker import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
+# Where nothing compiled is kept, each of the hundreds of processes that tests start compiles all of sharpen anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Helpers of these rooms (tiny models, servers, use cases) serve the tests of others too.
 sys.path += [str(ROOT / "tests" / room) for room in ("models", "study")]
 
@@ -98,6 +103,25 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SHARPEN_HOME", str(folder))
     return folder
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # a study collects what it lets go; what thousands of tests hold need not be looked through each time
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_are_forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the fast ring only: see ``warm_worker``."""
+    if request.config.getoption("--full") or not hasattr(os, "fork"):
+        yield
+        return
+    from sharpen.data import dataset
+
+    warm = Warm()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "subprocess", warm.namespace())
+        yield
+    warm.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)
