@@ -110,12 +110,18 @@ class Joining:
         self.sets = sets
         self.clusters = clusters
         self.threshold = threshold
-        self.refused = np.zeros(0, dtype=np.uint64)  # pairs that were compared and did not reach it
+        self.refused = np.zeros(0, dtype=np.uint64)  # pairs that an earlier band compared for nothing, in order
+        self.fresh: list[Hashes] = []  # those of this band, where no pair comes twice
         self.compared = 0
         self.uncompared = 0
 
     def band(self, keys: Hashes, rows: Places) -> None:
         """Join what agrees in one band: ``keys[i]`` is that of the text ``rows[i]``; ``rows`` are in order."""
+        self._grouped(keys, rows)
+        self.refused = np.sort(np.concatenate([self.refused, *self.fresh]))
+        self.fresh.clear()
+
+    def _grouped(self, keys: Hashes, rows: Places) -> None:
         order = np.argsort(keys)
         keys = keys[order]
         same = keys[1:] == keys[:-1]
@@ -145,14 +151,15 @@ class Joining:
     def _compare(self, a: Places, b: Places) -> None:
         apart = self.clusters.roots(a) != self.clusters.roots(b)
         a, b = a[apart], b[apart]
-        codes = np.minimum(a, b).astype(np.uint64) * np.uint64(len(self.clusters.parents)) + np.maximum(a, b).astype(
-            np.uint64
-        )
-        fresh = ~np.isin(codes, self.refused)
-        a, b, codes = a[fresh], b[fresh], codes[fresh]
+        size = np.uint64(len(self.clusters.parents))
+        codes = np.minimum(a, b).astype(np.uint64) * size + np.maximum(a, b).astype(np.uint64)
+        if len(self.refused):
+            at = np.searchsorted(self.refused, codes)
+            fresh = self.refused[np.minimum(at, len(self.refused) - 1)] != codes
+            a, b, codes = a[fresh], b[fresh], codes[fresh]
         if not len(a):
             return
         alike = self.sets.similarity(a, b) >= self.threshold - 1e-9
         self.compared += len(a)
         self.clusters.join(a[alike], b[alike])
-        self.refused = np.union1d(self.refused, codes[~alike])
+        self.fresh.append(codes[~alike])
