@@ -149,3 +149,5 @@ def test_one_file_keeps_copies_together(tmp_path: Path) -> None:
         assert not known & {e.source[1:] for e in (*made.dev, *data.load_sealed(made.seal))}
         assert made.facts["kin"]["torn"] == []
         assert made.facts["kin"]["copies"] == 12
+        assert set(made.seal.cluster_sizes) == {8}, "a document under two names is one cluster"
+        assert len({data.cluster(e, "source") for e in made.train}) == len(known)

@@ -40,13 +40,16 @@ def place(
         drafts: what each was read from.
         uses: what the file of each is for: examples (one file that is split), train, dev or test.
         data: the settings.
-        copies: documents that are another one under a second name, with the first; the two stay together.
+        copies: documents that are another one under a second name, with the first; the two stay together and count as
+            one cluster.
     """
     made = Placed(by=data.split.by)
     made.notes += weighted(examples, data.columns.get("weight", "weight"))
     if made.by == "time":
         _in_time(made, examples, drafts, uses, data)
         return made
+    if made.by == "source":
+        examples = [_told(e, copies.get(e.source, "")) for e in examples]
     one_file = ONE_FILE in uses
     examples = _belonging(made, examples, one_file, data)
     if not one_file:
@@ -55,7 +58,7 @@ def place(
         return made
     # A place in a file is no name to split by: in another order, or under another name, it would be another split.
     pairs = zip(examples, drafts, strict=True)
-    named_so = [replace(e, id=d.content or e.id, source=copies.get(e.source, e.source)) for e, d in pairs]
+    named_so = [replace(e, id=d.content or e.id) for e, d in pairs]
     n = len({cluster(e, made.by) for e in named_so})
     if n < max(3, data.split.folds):
         what = f"{n} clusters ({made.by}) are too few for {data.split.folds} folds." if data.split.folds else ""

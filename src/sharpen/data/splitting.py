@@ -21,8 +21,8 @@ CLUSTER = "_cluster"
 
 def cluster(example: Example, by: str) -> str:
     """Return the name of what ``example`` is never torn from; its own id where it belongs to nothing."""
-    found = str(example.meta.get(CLUSTER, "")) if by in ("similar", "time") else ""
-    name = {"source": example.source, "group": example.group}.get(by, found)
+    found = str(example.meta.get(CLUSTER, "")) if by in ("similar", "time", "source") else ""
+    name = {"source": found or example.source, "group": example.group}.get(by, found)
     return f"{by}:{name}" if name else f"id:{example.id}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.config import UseCase
-from sharpen.data import Dataset
+from sharpen.data import Dataset, cluster
 from sharpen.errors import MissingExtra, UserError
 from sharpen.models import open_model
 from sharpen.tasks import open_task
@@ -59,7 +59,7 @@ def _curve(some: Sequence[Example], use_case: UseCase, progress: Progress) -> di
     progress("measure a learning curve", 0, None)
     groups = None
     if use_case.data.split.by == "source" and all(e.source for e in some):
-        groups = [e.source for e in some]
+        groups = [cluster(e, "source") for e in some]
     found = learning_curve(x, [_label(e) for e in some], worth=use_case.worth, groups=groups)
     mean = found.accuracy.mean(axis=0)
     return {
