@@ -243,6 +243,17 @@ def test_language(code: str) -> None:
     assert identify(SAID[code])[0] == code
 
 
+@pytest.mark.parametrize("asked", ["I want to get a refund.", "Why did I get declined during a transfer?"])
+def test_a_short_question_is_english_though_other_languages_have_its_words(asked: str) -> None:
+    assert identify(asked)[0] == "en"
+
+
+@pytest.mark.parametrize("text", ["", "\ud800 \udfff a b c d", "a\nb\0c\nd e f g", "\u200b" * 99, "1 2 3 4 5 6"])
+def test_whatever_is_no_language_is_answered(text: str) -> None:
+    code, share = identify(text)
+    assert (code == "unknown") == (share == 0.0)
+
+
 def test_other_languages_go_and_unsure_ones_stay() -> None:
     texts = [SAID["en"], SAID["de"], "OK", "12345 67890 !!! ???", "Xqz vrtpl mnbv kkl"]
     done = clean(texts, {"language": {"keep": ["en"]}})
