@@ -6,6 +6,7 @@ Expectations on real files were written down from pictures of their pages.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sharpen.data.documents import read_document
 from sharpen.data.readers import _ocr
 from sharpen.data.readers._grids import edges_of
 from sharpen.data.readers._layout import page_lines
+from sharpen.data.readers._streams import LARGEST, too_large
 from sharpen.data.readers._words import SOFT, Box, Word, unbroken, whole
 from sharpen.data.reading import Note
 from sharpen.errors import Problem
@@ -238,6 +240,15 @@ def test_a_scanned_report_is_read_with_its_tables() -> None:
     assert "SEATTLE GENERAL HOSPITAL" in document.text
     assert "Heart Rate | 78 bpm | 60-100 bpm | NORMAL" in document.text
     assert "Total Cholesterol | 215 mg/dL" in document.text
+
+
+def test_a_large_stream_is_counted_to_its_end_and_no_further(tmp_path: Path) -> None:
+    packed = zlib.compress(b"0 0 m 9 9 l S " * 200_000)  # what is behind it was unpacked for ever, once
+    path = tmp_path / "large.pdf"
+    path.write_bytes(b"4 0 obj\n<< /Filter /FlateDecode >>\nstream\n" + packed + b"\nendstream\nendobj\n")
+    assert too_large(path) == 0
+    path.write_bytes(path.read_bytes().replace(packed, zlib.compress(b" " * (LARGEST + 1))))
+    assert too_large(path) > LARGEST
 
 
 # -- real files, looked at as pictures ----------------------------------------

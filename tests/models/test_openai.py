@@ -399,6 +399,9 @@ def test_packed_answers_are_read_and_bombs_are_not_unpacked(hosted: Hosted) -> N
     for _ in range(2):
         (found,) = ask(opened(hosted, tries=1))
         assert (found.error, found.text[-10:]) == (None, "word 8999 ")
+    hosted.moods = [packed(gzip.compress(text) + b"what a server has sent behind the end")]
+    (found,) = ask(opened(hosted, tries=1))
+    assert (found.error, found.text[-10:]) == (None, "word 8999 ")
     bomb = gzip.compress(b"data: " + b"a" * 200_000_000, 1)
     hosted.moods = [packed(bomb)]
     tracemalloc.start()

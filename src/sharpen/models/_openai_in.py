@@ -83,7 +83,7 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS)  # either of the two
     try:
         for chunk in response.iter_raw():
-            while chunk:
+            while chunk and not unpack.eof:  # what is behind its end stays in the tail for ever
                 yield unpack.decompress(chunk, PORTION)
                 chunk = unpack.unconsumed_tail
         yield unpack.flush()

@@ -50,8 +50,10 @@ def _size(data: bytes, at: int, most: int, times: int) -> int:
         while rest and size <= most:
             piece = opened[0].decompress(rest, _PIECE)
             size += len(piece) if opened[1] is None else len(opened[1].decompress(piece, most + 1))
+            if opened[0].eof:  # what is behind the stream stays in its tail for ever
+                break
             rest = opened[0].unconsumed_tail
-            if not rest and not opened[0].eof:
+            if not rest:
                 rest = data[at : at + _PIECE]
                 at += len(rest)
     except zlib.error:
