@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,10 @@ def test_a_model_is_asked_about_each_document_in_turn_and_no_more_than_needed() 
     assert asked == ["a", "b", "a"]
     assert len(found.drafts) == 3
     assert heard == [(1, 6, 1), (2, 6, 1), (3, 6, 1)]
+
+
+@pytest.mark.parametrize("text", ["word " * 60_000, "x" * 500_000, "Aa " * 60_000 + ".", "1," * 60_000 + "."])
+def test_gaps_are_looked_for_in_a_long_line_in_no_time(text: str) -> None:
+    began = time.process_time()
+    assert cloze([Document("x", text)]) == []
+    assert time.process_time() - began < 2, "once the square of its length: minutes"

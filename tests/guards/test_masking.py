@@ -193,3 +193,42 @@ def test_a_large_text_is_protected_in_linear_time() -> None:
 
     seconds(10)
     assert seconds(12_000) < 20 * seconds(1200) + 0.5
+
+
+def test_numbers_and_named_fields_and_keys_are_protected() -> None:
+    record = {
+        "card": 4111111111111111, "ssn": 536904399, "as text": {"ssn": "536904399", "phone": "4155552671"},
+        "in Excel": 4111111111111111.0, "customer jane.q.doe@example.com": "yes", "from max.q.doe@example.org": "no",
+    }  # fmt: skip
+    made, found = Protector().record(record)
+    assert made == {
+        "card": "[CARD]", "ssn": "[US_SSN]", "as text": {"ssn": "[US_SSN]", "phone": "[PHONE]"},
+        "in Excel": "[CARD]", "customer [EMAIL]": "yes", "from [EMAIL]": "no",
+    }  # fmt: skip
+    assert len(found) == 7
+    assert Protector().record({"a@b.de": 1, "c@d.de": 2})[0] == {"[EMAIL]": 1, "[EMAIL] 2": 2}
+
+
+def test_the_rest_of_a_name_that_was_cut_is_found_again() -> None:
+    text = "Hannah said: no 4111 1111 1111 1111 Ada Lovelace Hannah said: no Ada Lovelace 123-45-6780"
+    assert "Ada" not in Protector().text(text)[0]
+
+
+def test_numbers_that_are_none_of_a_person_stay() -> None:
+    plain = {"n": 12345678, "id": 1700000000, "year": 2024, "amount": 1234567.89, "big": 10**5000, "no": float("inf")}
+    assert Protector().record({**plain, "yes": True, "none": None}) == ({**plain, "yes": True, "none": None}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("pay 4111\u00a01111\u00a01111\u00a01111 now", "pay [CARD] now"),
+        ("write doe@\u200bsecretmail.com!", "write [EMAIL]!"),
+        ("a\uff20b.com", "[EMAIL]"),
+        ("jane (at) corp (dot) com, jane [at] corp.com", "[EMAIL], [EMAIL]"),
+        ("tel:0044 20 7946 0958", "tel:[PHONE]"),
+        ("+49\u201130\u20119018\u20110, \u200bGr\u00fc\u00dfe", "[PHONE], \u200bGr\u00fc\u00dfe"),
+    ],
+)
+def test_what_looks_alike_is_found_alike(text: str, masked: str) -> None:
+    assert Protector().text(text)[0] == masked

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sharpen.errors import Problem, UserError
 from sharpen.guards import Finding, Protector, all_recognisers, find
@@ -96,7 +97,7 @@ class Shield:
             source=self.name(document.source),
             text=text,
             title=self.text(document.title),
-            meta=self.texts.record(dict(document.meta))[0],
+            meta=self._record(dict(document.meta)),
         )
         return made, move
 
@@ -111,11 +112,17 @@ class Shield:
             gold=tuple(self._span(g, moves) for g in example.gold),
             source=self.name(example.source),
             group=self.name(example.group),
-            meta=self.texts.record(dict(example.meta))[0],
+            meta=self._record(dict(example.meta)),
         )
 
+    def _record(self, record: Any) -> Any:
+        """Nested fields without what was found in them."""
+        new, found = self.texts.record(record)
+        self.found.update(f.type for _, f in found)
+        return new
+
     def _message(self, message: Message) -> Message:
-        calls = tuple(self.texts.record(list(message.tool_calls))[0])
+        calls = tuple(self._record(list(message.tool_calls)))
         return replace(message, content=self.text(message.content), tool_calls=calls)
 
     def _span(self, span: Span, moves: Mapping[str, Callable[[int, int], tuple[int, int]]]) -> Span:

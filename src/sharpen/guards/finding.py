@@ -1,9 +1,15 @@
-"""Ask the recognisers, settle what overlaps, and find the same values again where they stand elsewhere."""
+"""Ask the recognisers, settle what overlaps, and find the same values again where they stand elsewhere.
+
+Recognisers read a text as a person sees it: with plain spaces, hyphens and letters where others of the same look stand
+(no-break spaces, full-width letters), and without what has no width.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 from sharpen import parts
@@ -12,6 +18,8 @@ from sharpen.guards.findings import Finding, Recogniser, settled
 
 WORD = re.compile(r"\w+")
 SHORTEST = 4  # characters of a value that is looked for again
+ROUNDS = 4
+UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"  # characters without width, and the soft hyphen
 
 
 @cache
@@ -74,6 +82,33 @@ def find(text: str, types: Sequence[str] = ()) -> list[Finding]:
         text: any text.
         types: only these, such as ``("EMAIL", "CARD")``; all that there are where none is named.
     """
+    if text.isascii():
+        return _find(text, types)
+    plain, places = _seen(text)
+    found = _find(plain, types)
+    if places is None:
+        return found
+    return [replace(f, start=places[f.start], end=places[f.end - 1] + 1) for f in found]
+
+
+@cache
+def _looks() -> dict[int, str]:
+    """For code points that look like a sign of ASCII, that sign."""
+    made = {c: unicodedata.normalize("NFKC", chr(c)) for c in range(0xFF01, 0xFF5F)}
+    made |= dict.fromkeys((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), " ")
+    return made | dict.fromkeys((0x2010, 0x2011, 0x2212, 0xFE63), "-")
+
+
+def _seen(text: str) -> tuple[str, list[int] | None]:
+    """A text as it looks, and where each of its characters stands in the text; None: where it did before."""
+    plain = text.translate(_looks())
+    if not any(c in plain for c in UNSEEN):
+        return plain, None
+    places = [i for i, c in enumerate(plain) if c not in UNSEEN]
+    return "".join(plain[i] for i in places), places
+
+
+def _find(text: str, types: Sequence[str]) -> list[Finding]:
     found = [f for r in all_recognisers(tuple(types)) for f in r.find(text)]
     if not found:
         return found
@@ -81,8 +116,12 @@ def find(text: str, types: Sequence[str] = ()) -> list[Finding]:
     if wanted:
         found = [f for f in found if f.type in wanted]
     kept = _trimmed(text, settled(found))
-    again = _again(text, kept)
-    return _trimmed(text, settled([*kept, *again])) if again else kept
+    for _ in range(ROUNDS):  # what is found again can cut another finding, whose rest is a value of its own
+        again = _again(text, kept)
+        if not again:
+            break
+        kept = _trimmed(text, settled([*kept, *again]))
+    return kept
 
 
 def _trimmed(text: str, found: Sequence[Finding]) -> list[Finding]:

@@ -25,7 +25,7 @@ from sharpen.types import Document, Span
 
 HEADING = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
-SENTENCE = re.compile(r"[^.!?。！？\s](?:[^.!?。！？]|[.!?](?=[\w,;)]))*[.!?。！？]+")
+SENTENCE = re.compile(r"[^.!?。！？\s](?:[^.!?。！？]++|[.!?](?=[\w,;)]))*+(?:[.!?。！？]++|(?P<open>\Z))")
 ASKS = re.compile(r"(?:who|what|when|where|why|which|how|can|could|do|does|did|is|are|may|should|will|would)\b", re.I)
 MARKUP = re.compile(r"\]\(|\{[%{]|[<>|`]|https?:|www\.")
 BULLET = re.compile(r"(?:[-*+•]|\d+[.)])\s+|\*\*|__")
@@ -35,6 +35,7 @@ NUMBER = re.compile(
 NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*(?![\w/])")
 BEFORE = re.compile(r"[A-Z][\w'’-]*\s+$")  # of a name: another part of it
 LONGEST = 40  # words of a sentence with a gap
+WIDEST = 1_000  # its characters: what is longer is no sentence of words
 SHORTEST = 6
 COMMON = 0.1  # share of the documents that hold a name, beyond which a gap there asks for nothing
 GAP = "____"
@@ -139,6 +140,8 @@ def cloze(documents: Sequence[Document], per_document: int = 10) -> list[Draft]:
         found: list[tuple[float, Draft]] = []
         for p in paragraphs(document):
             for sentence in SENTENCE.finditer(p.text):
+                if sentence["open"] is not None or len(sentence[0]) > WIDEST:
+                    continue
                 made = _gap(p, sentence.start(), sentence[0], lambda name: _held(name, everywhere) > most)
                 if made:
                     found.append((_held(made.answer, everywhere), made))

@@ -1,7 +1,8 @@
 """E-mail addresses.
 
-Covers addresses as people write them, in any alphabet, up to 64 characters before the sign. Not covered: quoted local
-parts (``"a b"@c.de``), addresses of machines without a dot, and "name at domain dot com".
+Covers addresses as people write them, in any alphabet, up to 64 characters before the sign, and those that hide from
+machines in brackets (``name (at) domain [dot] com``). Not covered: quoted local parts (``"a b"@c.de``), addresses of
+machines without a dot, and "name at domain dot com".
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ TYPES = ("EMAIL",)
 LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 BEFORE = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}$")
 AFTER = re.compile(rf"{LABEL}(?:\.{LABEL}){{0,6}}\.(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]{{2,40}})(?![\w-])")
+DOT = r"(?: ?[(\[{] ?(?:dot|punkt|point) ?[)\]}] ?|\.)"
+HIDDEN = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}} ?[(\[{{] ?at ?[)\]}}] ?{LABEL}(?:{DOT}{LABEL}){{1,6}}", re.I)
 
 
 def email() -> Recogniser:
@@ -32,3 +35,4 @@ def _find(text: str) -> Iterator[Finding]:
             if name and not name.endswith("."):
                 yield Finding("EMAIL", at - len(name), after.end(), 1.0)
         at = text.find("@", at + 1)
+    yield from (Finding("EMAIL", m.start(), m.end(), 0.9) for m in HIDDEN.finditer(text))

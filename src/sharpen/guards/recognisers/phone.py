@@ -14,7 +14,8 @@ from sharpen.guards.findings import Finding, Recogniser
 
 TYPES = ("PHONE",)
 CANDIDATE = re.compile(
-    r"(?<![\w.,/:%$€£#@=-])(?:(?<!\d )|(?=\+))(?:\+|00|\()?\(?\d[\d ().\-/\u2010-\u2013]{4,22}\d(?![\d%])(?!:\d)"
+    r"(?:(?<=\btel:)|(?<![\w.,/:%$€£#@=-]))(?:(?<!\d )|(?=\+))"
+    r"(?:\+|00|\()?\(?\d[\d ().\-/\u2010-\u2013]{4,22}\d(?![\d%])(?!:\d)"
     r"(?: ?(?:x|ext\.?|extension) ?\d{1,6}(?!\w))?(?![A-Za-z_@])",
     re.ASCII,
 )
