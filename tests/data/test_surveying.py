@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from sharpen.cli.main import main
 from sharpen.data import survey
+from sharpen.data.bulk import clean_files
 from sharpen.errors import UserError
 
 
@@ -23,6 +25,23 @@ def folder(tmp_path: Path) -> Path:
     (here / "broken.pdf").write_bytes(b"%PDF-1.4 no")
     (here / "strange.xyz").write_bytes(b"\x00\x01")
     return here
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_what_is_passed_over_is_said(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.md").write_text("# B\n\nSome text.\n")
+    (folder / "linked").symlink_to("../elsewhere")
+    (folder / "gone.md").symlink_to("/nowhere/at/all")
+    os.mkfifo(folder / "pipe")
+    left = survey(folder).left_out
+    assert [said.partition(":")[0] for said in left] == ["linked", "gone.md", "pipe"]
+    assert all(said in str(survey(folder)) for said in left)
+    facts = clean_files([folder], tmp_path / "out").facts
+    assert [p for p in facts["problems"] if "left out" in p] == list(left)
+    assert facts["documents"]["kept"] == 1
+    (tmp_path / "none").mkdir()
+    assert "no file lies there" in str(survey(tmp_path / "none"))
 
 
 def test_every_file_is_read_or_refused_with_a_reason(folder: Path) -> None:

@@ -168,9 +168,19 @@ def test_consent_retention_and_allowed_use_are_enforced(base: Path) -> None:
     assert facts[0]["owner"] == "sales"
 
 
-def test_a_rule_that_fits_nothing_is_said(base: Path) -> None:
-    made = prepared(base, sources=[{"match": "crm/*", "consent": False}])
-    assert any("crm/*" in str(p) for p in made.problems)
+def test_a_rule_that_fits_nothing_ends_it(base: Path) -> None:
+    with pytest.raises(UserError, match=r"'crm/\*' fits no source.*keeps nothing out"):
+        prepared(base, sources=[{"match": "crm/*", "consent": False}])
+
+
+def test_a_benchmark_that_cannot_be_read_ends_it(base: Path) -> None:
+    (base / "empty.jsonl").write_text("")
+    with pytest.raises(UserError) as refused:
+        prepared(base, benchmarks=["nope.jsonl", "empty.jsonl"])
+    said = [str(p) for p in refused.value.problems]
+    assert said[0].startswith("data.benchmarks: nope.jsonl")
+    assert len(said) == 2
+    assert all("nothing could be kept out of training" in p for p in said)
 
 
 def test_the_day_after_the_last_makes_other_data() -> None:

@@ -236,6 +236,7 @@ def _write(place: Place, out: Path) -> None:
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("holds files already.", str(out), "Name a folder that is new or empty.")
+    out.mkdir(parents=True, exist_ok=True)  # before it is counted: what cannot be written is no look
     made = data.load(place.folder)
     run = f"written-{secrets.token_hex(8)}"
     ledger = Ledger(place.store / "ledger.sqlite")

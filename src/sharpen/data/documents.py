@@ -39,6 +39,21 @@ def run_folders(root: Path) -> list[Path]:
     return sorted(marked)
 
 
+def left_out(root: Path) -> tuple[list[str], list[Problem]]:
+    """Say what of a folder is passed over: folders of runs, links to folders or to nothing, and what is no file."""
+    notes = [f"{run.relative_to(root).as_posix()}: left out: it is the folder of a run." for run in run_folders(root)]
+    problems = []
+    for folder in (d for d in (root, *root.rglob("*")) if d.is_dir()):
+        place = _readable(folder.relative_to(root).as_posix()) if folder != root else str(root)
+        if not os.access(folder, os.R_OK | os.X_OK):
+            problems.append(Problem("is a folder that may not be read.", place, "Mend its permissions."))
+        elif folder != root and folder.is_symlink() and not _hidden(folder, root):
+            notes.append(f"{place}: left out: it is a link to another folder.")
+    odd = [p for p in root.rglob("*") if not p.is_file() and not p.is_dir() and not _hidden(p, root)]
+    places = sorted(_readable(p.relative_to(root).as_posix()) for p in odd)
+    return [*notes, *(f"{place}: left out: it is a link to nothing, or no file." for place in places)], problems
+
+
 def _hidden(path: Path, root: Path) -> bool:
     return any(p.startswith((".", "~$")) or p == "__MACOSX" for p in path.relative_to(root).parts)
 
@@ -57,16 +72,9 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
         what = "is the folder of a run, whose report holds the test questions."
         made.problems.append(Problem(what, str(root), "Name the folder of the documents themselves."))
         return made
-    made.notes += [f"{run.relative_to(root).as_posix()}: left out: it is the folder of a run." for run in runs]
-    for folder in (d for d in (root, *root.rglob("*")) if d.is_dir()):
-        place = _readable(folder.relative_to(root).as_posix()) if folder != root else str(root)
-        if not os.access(folder, os.R_OK | os.X_OK):
-            made.problems.append(Problem("is a folder that may not be read.", place, "Mend its permissions."))
-        elif folder != root and folder.is_symlink() and not _hidden(folder, root):
-            made.notes.append(f"{place}: left out: it is a link to another folder.")
-    odd = [p for p in root.rglob("*") if not p.is_file() and not p.is_dir() and not _hidden(p, root)]
-    for place in sorted(_readable(p.relative_to(root).as_posix()) for p in odd):
-        made.notes.append(f"{place}: left out: it is a link to nothing, or no file.")
+    notes, problems = left_out(root)
+    made.notes += notes
+    made.problems += problems
     files = files_below(root)
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))

@@ -31,6 +31,9 @@ def check_cleaners(data: Data) -> None:
         raise UserError(problems)
 
 
+KEEP = "Name a file of questions that can be read, or take it out: nothing could be kept out of training by it."
+
+
 def govern(work: Work) -> None:
     """Drop what may not be used for what its split is for, and documents that may not be searched."""
     rules = work.rules
@@ -45,8 +48,9 @@ def govern(work: Work) -> None:
     for source, why in left:
         work.dropped.append(Dropped(source, "", "", why))
         work.lineage.dropped(source, "sources", why, of="document")
-    for match in rules.unmatched:
-        work.problems.append(Problem(f"{match!r} fits no source and no file.", "data.sources", "Mend or remove it."))
+    if rules.unmatched:  # a slip of the pen in a rule of consent would let everything through
+        do = "Mend or remove it: as it stands it keeps nothing out."
+        raise UserError([Problem(f"{m!r} fits no source and no file.", "data.sources", do) for m in rules.unmatched])
 
 
 def _drop(work: Work, name: str, why: str) -> None:
@@ -84,11 +88,16 @@ def tidy(work: Work) -> None:
 
 def _benchmarks(work: Work) -> dict[str, list[str]]:
     """The questions that nothing may be trained on, by file."""
-    made = {}
+    made, refused = {}, []
     for name in work.data.benchmarks:
         found = read_examples(work.base / name, name)
-        work.problems += found.problems
         made[name] = [d.example.question for d in found.drafts]
+        if not found.drafts:
+            said = found.problems or [Problem("holds no question.", name)]
+            refused += [replace(p, where=f"data.benchmarks: {p.where}", do=KEEP) for p in said]
+        work.problems += found.problems if found.drafts else []
+    if refused:  # without it nothing would be kept out
+        raise UserError(refused)
     return made
 
 

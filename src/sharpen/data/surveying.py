@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sharpen.data.documents import files_below, read_document
+from sharpen.data.documents import files_below, left_out, read_document
 from sharpen.data.examples import read_examples
 from sharpen.data.reading import RowReader, asks, open_reader
 from sharpen.errors import Problem, UserError
@@ -38,11 +38,12 @@ class Survey:
 
     root: str
     files: tuple[File, ...] = field(default_factory=tuple)
+    left_out: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
-        return {"root": self.root, "files": [asdict(f) for f in self.files]}
+        return {"root": self.root, "files": [asdict(f) for f in self.files], "left_out": self.left_out}
 
     def __str__(self) -> str:
         read = [f for f in self.files if not f.refused]
@@ -55,6 +56,8 @@ class Survey:
             refused, size = sum(f.refused for f in some), sum(f.characters for f in some)
             lines.append(f"  {suffix:10} {len(some):6} {refused:8} {documents:10} {rows:8} {size:12}")
         lines += [f"  refused: {f.name}: {_why(f)}" for f in self.files if f.refused]
+        lines += [f"  {said}" for said in self.left_out]
+        lines += [] if self.files else ["  no file lies there (those whose names begin with a dot are passed over)"]
         lines += [f"  {p}" for f in read for p in f.problems]
         lines += [f"  note: {note}" for f in self.files if not f.refused for note in f.notes]
         return "\n".join(lines)
@@ -84,7 +87,8 @@ def survey(root: Path, progress: Progress = silent) -> Survey:
         made.append(_read(path, name.encode("utf-8", "backslashreplace").decode()))
     if files:
         progress("reading", len(files), len(files))
-    return Survey(str(root), tuple(made))
+    notes, problems = left_out(root)
+    return Survey(str(root), tuple(made), (*notes, *map(str, problems)))
 
 
 def _read(path: Path, name: str) -> File:

@@ -22,7 +22,7 @@ from sharpen.data.bulk.names import Names, written
 from sharpen.data.bulk.steps import Steps
 from sharpen.data.bulk.together import Alike, Thinned, Together, learn
 from sharpen.data.cleaning import SHOWN
-from sharpen.data.documents import files_below
+from sharpen.data.documents import files_below, left_out
 from sharpen.errors import UserError
 from sharpen.store import beside, hash_file, hash_folder, locked, put_aside, read_cached, sync
 from sharpen.types import Progress, digest, silent
@@ -82,6 +82,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
     usable(asked.engine, asked.workers)
     out = out.absolute()
     jobs = _jobs(paths, out, asked.steps)
+    passed = [str(said) for root in paths for some in left_out(root) for said in some]
     with locked(out):
         before = _before(out)
         work = out.with_name(f".{out.name}.work")
@@ -89,7 +90,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
         begin = time.perf_counter()
         facts = _each(jobs, asked, progress)
         alone = time.perf_counter() - begin
-        inputs = digest([[f.name, f.sha256] for f in facts])
+        inputs = digest([*passed, *([f.name, f.sha256] for f in facts)])
         known = (inputs, asked.steps.model_dump(), __version__)
         if (
             before
@@ -103,6 +104,7 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
         made = Together(asked.steps, facts, work)
         with beside(out) as fresh:
             report = _written(made, fresh, progress)
+            report["problems"] = [*passed, *report["problems"]]
             report |= {"inputs": inputs, "steps": asked.steps.model_dump(), "version": __version__, "made_by": MADE_BY}
             report["run"] = _run(asked, alone, time.perf_counter() - begin)
             text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
