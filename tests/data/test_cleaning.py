@@ -35,6 +35,15 @@ PROSE = (
         ("two\u00a0words", "two words", ("white_space",)),
         ("👩\u200d💻 می\u200cخواهم", "👩\u200d💻 می\u200cخواهم", ()),
         ("ﬁ ２", "ﬁ ２", ()),  # NFC, not NFKC: what was written stays
+        ("Why?  \n\n\n    if x:\n        y  = 1", "Why?\n\n    if x:\n        y = 1", ("white_space",)),
+        ("def f():\n    if x:\n\treturn", "def f():\n    if x:\n\treturn", ()),
+        ("    if x:", "    if x:", ()),
+        ("\n  a:\n    b", "  a:\n    b", ("white_space",)),
+        ("  two  words ", "two words", ("white_space",)),
+        ("- a\n  - b\n    c", "- a\n  - b\n    c", ()),
+        ("So:\n```py\na  = 1\n\n\n\tb\n```\nthe  end", "So:\n```py\na  = 1\n\n\n\tb\n```\nthe end", ("white_space",)),
+        ("It is $a  +  b$  and `x  y`.", "It is $a  +  b$ and `x  y`.", ("white_space",)),
+        ("> ~~~\n> a  b\n> ~~~\na  b", "> ~~~\n> a  b\n> ~~~\na b", ("white_space",)),
     ],
 )
 def test_normalise(text: str, after: str, rules: tuple[str, ...]) -> None:
