@@ -110,10 +110,10 @@ def hide(work: Work) -> None:
         return
     hidden = work.shield
     work.problems = [hidden.problem(p) for p in work.problems]
-    work.notes = [hidden.text(note) for note in work.notes]
+    work.notes = [hidden.said(note) for note in work.notes]
     work.tidied.scores = [replace(s, id=hidden.name(s.id)) for s in work.tidied.scores]
     work.tidied.changes = {}  # they show texts before and after, cut anywhere
-    work.dropped = [replace(d, file=hidden.name(d.file), reason=hidden.text(d.reason)) for d in work.dropped]
+    work.dropped = [replace(d, file=hidden.name(d.file), reason=hidden.said(d.reason)) for d in work.dropped]
 
 
 def drop_leaks(work: Work) -> None:
