@@ -291,6 +291,31 @@ def test_a_classifier_keeps_what_is_like_the_good() -> None:
         clean(fresh, ["classifier"])
 
 
+def test_outliers_are_far_from_their_nearest() -> None:
+    things, ways = ("parcel", "letter", "invoice", "refund", "order"), ("not arrive", "come late", "cost so much")
+    usual = [f"Why did my {t} {w} last {d}?" for t in things for w in ways for d in ("week", "month", "Monday", "year")]
+    planted = ["Lorem ipsum dolor sit amet", "zxcv 88120 qwer", "Der Zug fährt um neun Uhr ab.", ""]
+    done = clean([*usual, *planted], ["outliers"])
+    assert [g.at for g in done.dropped] == [60, 61, 62, 63]
+    assert done.dropped[0].reason.startswith("its nearest are ")
+    scores = done.scores["outliers"]
+    assert len(scores) == 64
+    assert max(scores[i] for i in range(60)) < min(scores[i] for i in range(60, 64))
+    assert not clean([*usual, *planted], {"outliers": {"far": 200}}).dropped  # only scores
+    assert not clean(usual[:9] + planted, ["outliers"]).dropped  # too few to say what is usual
+
+
+def test_the_distance_is_the_one_of_sklearn() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.neighbors import NearestNeighbors
+
+    texts = [f"{PROSE[i * 3 : i * 3 + 60]} {i}" for i in range(40)]
+    rows = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True).fit_transform(texts)
+    away, _ = NearestNeighbors(n_neighbors=4, metric="cosine").fit(rows).kneighbors(rows)
+    scores = clean(texts, {"outliers": {"neighbours": 3, "far": 50}}).scores["outliers"]
+    assert [scores[i] for i in range(40)] == pytest.approx(away[:, 1:].mean(axis=1).tolist(), abs=2e-3)
+
+
 def test_relevance_to_the_task() -> None:
     texts = ["Returning a parcel costs no postage.", "The volcano erupted at dawn above glaciers.", "", *SHOP[:3]]
     texts += [f"Planet {i} was seen by {i} astronomers." for i in range(9)]

@@ -11,10 +11,10 @@ curated texts are about, not only how well they are written.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sharpen.data.cleaners._sampled import sampled
 from sharpen.data.cleaning import Outcome, TextCleaner
 from sharpen.data.curated import texts_of
 from sharpen.errors import UserError
@@ -41,7 +41,7 @@ def classifier(
         raise UserError(f"{len(curated)} good texts are too few to learn from.", "cleaner classifier", do)
 
     def learned(texts: Iterable[str]) -> TextCleaner:
-        score = _fitted(curated, unwanted or _sample(texts, seed))
+        score = _fitted(curated, unwanted or sampled(texts, seed, SAMPLE))
 
         def scored(batch: Sequence[str]) -> list[Outcome]:
             return [_one(t, s, least) for t, s in zip(batch, score(batch), strict=True)]
@@ -56,17 +56,6 @@ def _one(text: str, score: float, least: float) -> Outcome:
         reason = f"its score is {score:.2f}, and {least:.2f} is asked for"
         return Outcome(None, ("unlike_the_good",), reason, score)
     return Outcome(text, score=score)
-
-
-def _sample(texts: Iterable[str], seed: int, size: int = SAMPLE) -> list[str]:
-    """So many of any number of texts, each with the same chance (reservoir sampling)."""
-    draw, held = random.Random(seed), []
-    for at, text in enumerate(texts):
-        if at < size:
-            held.append(text)
-        elif (place := draw.randrange(at + 1)) < size:
-            held[place] = text
-    return held
 
 
 def _fitted(good: Sequence[str], others: Sequence[str]) -> Any:
