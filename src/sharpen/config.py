@@ -109,6 +109,15 @@ class UseCase(Strict):
         return [{"does": a} if isinstance(a, str) else a for a in arms]
 
     @model_validator(mode="after")
+    def _about_its_goal(self) -> UseCase:
+        clean = self.data.clean
+        asked = (*clean.documents, *clean.questions, *clean.answers)
+        if self.goal and not clean.about and any(c.strip().startswith("relevance") for c in asked):
+            told = self.data.model_copy(update={"clean": clean.model_copy(update={"about": (self.goal,)})})
+            object.__setattr__(self, "data", told)
+        return self
+
+    @model_validator(mode="after")
     def _distinct_arms(self) -> UseCase:
         names = [arm_name(a) for a in self.arms]
         # Each has a folder of its name, and not every file system tells letters' cases apart.

@@ -67,6 +67,7 @@ class Clean(Strict):
     documents: tuple[str, ...] = Field((), description="of documents, which they change or drop")
     questions: tuple[str, ...] = Field((), description="of training rows, whose questions they change or drop")
     answers: tuple[str, ...] = Field((), description="of training rows, which they drop; no answer is changed")
+    about: tuple[str, ...] = Field((), description="what the task is about, for relevance; empty: the use case's goal")
 
 
 class Duplicates(Strict):

@@ -85,6 +85,12 @@ class Part:
         with blamed(self):
             return self._constant("EMBEDS", False) is True
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its options that are texts, for which a use case may name a file."""
+        with blamed(self):
+            return tuple(self._constant("TEXTS", ()))
+
     def _constant(self, name: str, default: Any) -> Any:
         """A constant of the part's file."""
         for node in _tree(self.path).body if self.path else []:

@@ -35,6 +35,15 @@ PROSE = (
         ("two\u00a0words", "two words", ("white_space",)),
         ("👩\u200d💻 می\u200cخواهم", "👩\u200d💻 می\u200cخواهم", ()),
         ("ﬁ ２", "ﬁ ２", ()),  # NFC, not NFKC: what was written stays
+        ("Why?  \n\n\n    if x:\n        y  = 1", "Why?\n\n    if x:\n        y = 1", ("white_space",)),
+        ("def f():\n    if x:\n\treturn", "def f():\n    if x:\n\treturn", ()),
+        ("    if x:", "    if x:", ()),
+        ("\n  a:\n    b", "  a:\n    b", ("white_space",)),
+        ("  two  words ", "two words", ("white_space",)),
+        ("- a\n  - b\n    c", "- a\n  - b\n    c", ()),
+        ("So:\n```py\na  = 1\n\n\n\tb\n```\nthe  end", "So:\n```py\na  = 1\n\n\n\tb\n```\nthe end", ("white_space",)),
+        ("It is $a  +  b$  and `x  y`.", "It is $a  +  b$ and `x  y`.", ("white_space",)),
+        ("> ~~~\n> a  b\n> ~~~\na  b", "> ~~~\n> a  b\n> ~~~\na b", ("white_space",)),
     ],
 )
 def test_normalise(text: str, after: str, rules: tuple[str, ...]) -> None:
@@ -280,6 +289,31 @@ def test_a_classifier_keeps_what_is_like_the_good() -> None:
     assert clean(fresh + SPAM, {"classifier": {"good": SHOP, "least": 0}}).places == list(range(26))
     with pytest.raises(UserError, match="0 good texts are too few"):
         clean(fresh, ["classifier"])
+
+
+def test_outliers_are_far_from_their_nearest() -> None:
+    things, ways = ("parcel", "letter", "invoice", "refund", "order"), ("not arrive", "come late", "cost so much")
+    usual = [f"Why did my {t} {w} last {d}?" for t in things for w in ways for d in ("week", "month", "Monday", "year")]
+    planted = ["Lorem ipsum dolor sit amet", "zxcv 88120 qwer", "Der Zug fährt um neun Uhr ab.", ""]
+    done = clean([*usual, *planted], ["outliers"])
+    assert [g.at for g in done.dropped] == [60, 61, 62, 63]
+    assert done.dropped[0].reason.startswith("its nearest are ")
+    scores = done.scores["outliers"]
+    assert len(scores) == 64
+    assert max(scores[i] for i in range(60)) < min(scores[i] for i in range(60, 64))
+    assert not clean([*usual, *planted], {"outliers": {"far": 200}}).dropped  # only scores
+    assert not clean(usual[:9] + planted, ["outliers"]).dropped  # too few to say what is usual
+
+
+def test_the_distance_is_the_one_of_sklearn() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.neighbors import NearestNeighbors
+
+    texts = [f"{PROSE[i * 3 : i * 3 + 60]} {i}" for i in range(40)]
+    rows = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True).fit_transform(texts)
+    away, _ = NearestNeighbors(n_neighbors=4, metric="cosine").fit(rows).kneighbors(rows)
+    scores = clean(texts, {"outliers": {"neighbours": 3, "far": 50}}).scores["outliers"]
+    assert [scores[i] for i in range(40)] == pytest.approx(away[:, 1:].mean(axis=1).tolist(), abs=2e-3)
 
 
 def test_relevance_to_the_task() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import stat
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 import sharpen
 from sharpen.data import examine, load, prepare
 from sharpen.data.protecting import Shield, key_of, look, protect
-from sharpen.errors import UserError
+from sharpen.errors import Problem, UserError
 from sharpen.inputs import Data, Privacy
 from sharpen.types import Document, Example, Message, Span
 
@@ -79,6 +80,26 @@ def test_nothing_that_was_found_stands_in_any_file_of_the_prepared_data(tmp_path
     loaded = load(made.folder)
     assert loaded.facts["personal"]["found"]["EMAIL"] >= 60
     assert any("were masked" in note for note in loaded.notes)
+
+
+def test_our_own_words_are_no_names() -> None:
+    """Every sentence of an error is said as it is written; what it quotes is not."""
+    ours = {"Problem", "UserError", "Refused"}
+    shield = Shield(Privacy(how="mask"), b"k" * 16)
+    said: list[str] = []
+    here = Path(sharpen.__file__).parent / "data"
+    for path in {*here.rglob("*.py")} - {*(here / "augmentations").glob("*.py")}:  # these give names as examples
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ours
+            if called or (isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("do", "what", "why")):
+                every = (c.value for c in ast.walk(node) if isinstance(c, ast.Constant))
+                said += [text for text in every if isinstance(text, str) and " " in text]
+    assert len(said) > 200
+    assert [text for text in said if shield.said(text) != text] == []
+    damaged = "cannot be read (PdfiumError: Failed to load document (PDFium: Data format error).)."
+    assert shield.problem(Problem(damaged, "a.pdf", "Mend it.")) == Problem(damaged, "a.pdf", "Mend it.")
+    quoted = shield.problem(Problem("its columns (Jane Doe, jane@example.org) are no known shape", "Anna Miller.csv"))
+    assert (quoted.what, quoted.where) == ("its columns ([PERSON], [EMAIL]) are no known shape", "[PERSON].csv")
 
 
 def test_what_is_told_apart_stays_apart(tmp_path: Path) -> None:

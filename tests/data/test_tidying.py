@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharpen import data
+from sharpen.data.asked import cleaners
 from sharpen.data.governing import Rules
-from sharpen.data.tidying import cleaners, mover
+from sharpen.data.tidying import mover
 from sharpen.errors import UserError
 from sharpen.inputs import Data, Source
 from sharpen.types import Span

@@ -209,7 +209,9 @@ def data_clean(
     steps: Annotated[
         Path | None, typer.Option("--steps", help="What is done; steps.yaml in --out of a run is one.")
     ] = None,
-    with_: Annotated[list[str] | None, typer.Option("--with", help="These cleaners alone; repeatable.")] = None,
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", help="These cleaners alone, each NAME or NAME(option=value).")
+    ] = None,
     off: Annotated[
         list[str] | None, typer.Option("--off", metavar="RULE", help="Leave out, as quality.few_words; repeatable.")
     ] = None,

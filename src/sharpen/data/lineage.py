@@ -193,7 +193,7 @@ def _hider(shield: Shield | None) -> Callable[[str], str]:
             return text
         if text not in known:
             hidden = shield.name(text)
-            known[text] = shield.text(text) if hidden != text and " " in text else hidden
+            known[text] = shield.said(text) if hidden != text and " " in text else hidden
         return known[text]
 
     return hide

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from bisect import bisect_right
 from collections import Counter
@@ -29,6 +30,8 @@ LOOKED_AT = 1_000_000
 """Characters that are looked at where nothing is to be protected."""
 PUBLIC = frozenset({"PERSON", "ADDRESS"})
 """Types that encyclopedias and newspapers are full of: alone they are no reason to say anything."""
+OURS = re.compile(r"[A-Za-z]\w*(Error|Exception)|PDFium|Mend|else")
+"""Words of our own messages, and of the libraries', that a recogniser of names takes for one."""
 SHORTEST = 16  # bytes of a key
 
 
@@ -129,9 +132,14 @@ class Shield:
         start, end = moves[span.source](span.start, span.end) if span.source in moves else (span.start, span.end)
         return Span(self.name(span.source), start, end)
 
+    def said(self, text: str) -> str:
+        """A message without what was found in it; our own words are no names."""
+        found = [f for f in find(text, self.types) if f.type not in PUBLIC or not OURS.fullmatch(text[f.start : f.end])]
+        return self.texts.replaced(text, found)
+
     def problem(self, problem: Problem) -> Problem:
         """A problem, which may quote what stands in a row."""
-        return Problem(*(self.texts.text(part)[0] for part in (problem.what, problem.where, problem.do)))
+        return Problem(*map(self.said, (problem.what, problem.where, problem.do)))
 
 
 def protect(examples: Sequence[Example], documents: Sequence[Document], shield: Shield) -> Protected:

@@ -7,28 +7,23 @@ leaks. Cleaning stands before protecting, since a character taken out can make a
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from sharpen.data.asked import KINDS, about_of, asked_of
 from sharpen.data.examples import Dropped, read_examples
 from sharpen.data.governing import allowed_documents, allowed_rows
 from sharpen.data.leaks import leaks
 from sharpen.data.lineage import Noting
 from sharpen.data.protecting import look, protect, said_of
-from sharpen.data.tidying import cleaners, moved, tidy_documents, tidy_rows
+from sharpen.data.tidying import moved, tidy_documents, tidy_rows
 from sharpen.data.work import Work
-from sharpen.errors import Problem, UserError
+from sharpen.errors import Problem
 from sharpen.inputs import Data
 
 
-def check_cleaners(data: Data) -> None:
-    """Say what is wrong with the cleaners before anything is read."""
-    problems: list[Problem] = []
-    for what in ("documents", "questions", "answers"):
-        try:
-            cleaners(getattr(data.clean, what), f"data.clean.{what}")
-        except UserError as e:
-            problems += e.problems
-    if problems:
-        raise UserError(problems)
+def check_cleaners(data: Data, base: Path) -> None:
+    """Say what is wrong with the cleaners before anything is read; what the task is about is known after."""
+    asked_of(data.clean, dict.fromkeys(KINDS, ("the task",)), base)
 
 
 KEEP = "Name a file of questions that can be read, or take it out: nothing could be kept out of training by it."
@@ -62,15 +57,17 @@ def _drop(work: Work, name: str, why: str) -> None:
 def tidy(work: Work) -> None:
     """Clean documents and training rows, and take out what stands there twice or in a benchmark."""
     data, into = work.data, work.tidied
-    about = [e.question for e in work.rows["train"]]
-    work.documents, moves = tidy_documents(work.documents, data.clean, data.duplicates, about, into)
+    about = about_of([e.question for e in work.rows["train"]], work.documents)
+    asked = asked_of(data.clean, about, work.base)
+    work.documents, moves = tidy_documents(work.documents, asked["documents"], data.duplicates, into)
     known = frozenset(d.source for d in work.documents)
     work.rows = {name: moved(rows, moves, known, into) for name, rows in work.rows.items()}
     if into.unplaced:
         work.notes.append(f"{into.unplaced} gold passages are gone with the documents, or what was cleaned of them.")
     banned = _benchmarks(work)
     before = work.rows["train"]
-    work.rows["train"] = tidy_rows(before, data.clean, data.duplicates, banned, data.near_duplicates, into)
+    places = {name: f"{file}, {place}" for name, (file, place) in work.where.items()}
+    work.rows["train"] = tidy_rows(before, asked, data.duplicates, banned, data.near_duplicates, into, places)
     for step in into.steps:
         rule = f"{step.rule}: {step.reason}" if step.reason else step.rule
         work.lineage.did(step.id, step.by, rule, 0, what=step.did, of=step.kind)
@@ -122,9 +119,10 @@ def hide(work: Work) -> None:
         return
     hidden = work.shield
     work.problems = [hidden.problem(p) for p in work.problems]
-    work.notes = [hidden.text(note) for note in work.notes]
+    work.notes = [hidden.said(note) for note in work.notes]
+    work.tidied.scores = [replace(s, id=hidden.name(s.id)) for s in work.tidied.scores]
     work.tidied.changes = {}  # they show texts before and after, cut anywhere
-    work.dropped = [replace(d, file=hidden.name(d.file), reason=hidden.text(d.reason)) for d in work.dropped]
+    work.dropped = [replace(d, file=hidden.name(d.file), reason=hidden.said(d.reason)) for d in work.dropped]
 
 
 def drop_leaks(work: Work) -> None:

@@ -2,9 +2,9 @@
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
 the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
-``dropped.jsonl``, ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and ``sealed/origin.jsonl`` (no texts), and
-of the test split besides only ``test-questions.txt`` and ``test-ids.txt`` (hashes) and what ``data.json`` says: counts
-and hashes.
+``dropped.jsonl``, ``scores.jsonl`` (where a cleaner gave scores), ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and
+``sealed/origin.jsonl`` (no texts), and of the test split besides only ``test-questions.txt`` and ``test-ids.txt``
+(hashes) and what ``data.json`` says: counts and hashes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | N
     ``held`` keeps what was read for the next fold of the same files.
     """
     work, held = Work(data, base, rules=Rules(data.sources)), {} if held is None else held
-    check_cleaners(data)
+    check_cleaners(data, base)
     if data.privacy.how != "off":
         work.shield = Shield(data.privacy, key_of(root))
     folder = root / _key(work)
@@ -210,6 +210,7 @@ def _write(work: Work, folder: Path) -> None:
             "dev.jsonl": map(example_row, work.rows["dev"]),
             "documents.jsonl": map(asdict, work.documents),
             "dropped.jsonl": map(asdict, work.dropped),
+            **({"scores.jsonl": map(asdict, scored)} if (scored := work.scores) else {}),
             "sealed/test.jsonl": map(example_row, work.rows["test"]),
             LINEAGE: work.lineage.write(work.rows, work.documents, work.shield),
             ORIGIN: [origin(work.data.model_dump(mode="json"), work.inputs, work.shield)],

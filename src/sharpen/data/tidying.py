@@ -14,15 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
 
-from sharpen.config import parse_sum
 from sharpen.data.alike import EXACT, Contamination, RepeatedSentences, RepeatedSpans, duplicates, without_spans
+from sharpen.data.asked import OWN, Asked, check_fields, cleaned, row_of
 from sharpen.data.cleaning import Change, Cleaned, clean
 from sharpen.data.evidence import nearest
 from sharpen.data.leaks import near_duplicates
-from sharpen.errors import Problem, UserError
-from sharpen.inputs import Clean, Duplicates
+from sharpen.inputs import Duplicates
 from sharpen.types import Document, Example, Span
 
 MOST_LINES = 20_000
@@ -41,6 +39,17 @@ class Step:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A cleaner's measure of a row or document that it kept; ``of`` is "documents", "questions" or "answers"."""
+
+    kind: str
+    id: str
+    of: str
+    cleaner: str
+    score: float
+
+
 @dataclass
 class Tidied:
     """What came of it. ``counts`` has every rule by ``what.cleaner.rule``, those without a hit included."""
@@ -48,6 +57,7 @@ class Tidied:
     steps: list[Step] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     changes: dict[str, list[Change]] = field(default_factory=dict)
+    scores: list[Scored] = field(default_factory=list)
     unplaced: int = 0  # gold passages that were cleaned away
 
     def take(self, what: str, made: Cleaned, ids: Sequence[str]) -> None:
@@ -58,6 +68,8 @@ class Tidied:
         self.changes.update({f"{what}.{rule}": shown for rule, shown in made.changes.items()})
         kind = "document" if what == "documents" else "example"
         dropped = {gone.at: gone for gone in made.dropped}
+        for by, each in made.scores.items():
+            self.scores += [Scored(kind, ids[at], what, by, score) for at, score in each.items() if at not in dropped]
         for at, rules in (made.hits or {}).items():
             for rule in dict.fromkeys(rules):
                 by, _, name = rule.partition(".")
@@ -72,51 +84,15 @@ class Tidied:
         self.steps.append(Step(kind, name, by, rule, "dropped", reason))
 
 
-def cleaners(names: Sequence[str], where: str, about: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """Return cleaners with their options, of ``name(option=value)`` each.
-
-    Args:
-        names: as the use case has them.
-        where: its key, for errors.
-        about: texts of the task, where a cleaner asks for them and none were given.
-
-    Raises:
-        UserError: one cannot be read, is there twice, or there is none of this name.
-    """
-    made: dict[str, dict[str, Any]] = {}
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            ((cleaner, options),) = parse_sum(name)
-        except UserError as e:
-            problems += [Problem(p.what, where, "Write: name(option=value).") for p in e.problems]
-            continue
-        except ValueError:
-            problems.append(Problem(f"{name!r} is not one cleaner.", where, "Write each as an entry of its own."))
-            continue
-        if cleaner in made:
-            problems.append(Problem(f"{cleaner} stands there twice.", where, "Keep one."))
-        if cleaner == "relevance" and "about" not in options:
-            options = {**options, "about": list(about)}
-        try:  # it is made when it is used; what is wrong with it is said now
-            clean([], {cleaner: options})
-        except UserError as e:
-            problems += [Problem(p.what, p.where or f"{where}: {cleaner}", p.do) for p in e.problems]
-        made[cleaner] = options
-    if problems:
-        raise UserError(problems)
-    return made
-
-
 def tidy_documents(
-    documents: Sequence[Document], asked: Clean, alike: Duplicates, about: Sequence[str], into: Tidied
+    documents: Sequence[Document], asked: Asked, alike: Duplicates, into: Tidied
 ) -> tuple[list[Document], Mapping[str, Callable[[Span], Span | None]]]:
     """Clean documents and take out what stands there twice.
 
     Args:
         documents: as read.
-        asked, alike: what the use case wants.
-        about: questions of train, for cleaners that ask what the task is about.
+        asked: the cleaners of documents.
+        alike: what the use case takes for a duplicate.
         into: where every step is noted.
 
     Returns:
@@ -124,9 +100,10 @@ def tidy_documents(
     """
     was = {d.source: d.text for d in documents}
     now = list(documents)
-    if asked.documents:
+    if asked:
         rows = [{"text": d.text, "source": d.source, "title": d.title} for d in now]
-        made = clean(rows, cleaners(asked.documents, "data.clean.documents", about), each=True)
+        check_fields(asked, rows, "data.clean.documents", ("text", "source", "title"))
+        made = clean(rows, asked, each=True)
         into.take("documents", made, [d.source for d in now])
         now = [replace(now[at], text=str(r["text"])) for at, r in zip(made.places, made.kept, strict=True)]
     twins: dict[str, str] = {}
@@ -254,29 +231,35 @@ def moved(
 
 def tidy_rows(
     train: Sequence[Example],
-    asked: Clean,
+    asked: Mapping[str, Asked],
     alike: Duplicates,
     banned: Mapping[str, Sequence[str]],
     near: float,
     into: Tidied,
+    places: Mapping[str, str],
 ) -> list[Example]:
     """Clean training rows, and take out those that stand there twice or in a benchmark.
 
     Args:
         train: rows to learn from.
-        asked, alike: what the use case wants.
+        asked: the cleaners of questions and of answers.
+        alike: what the use case takes for a duplicate.
         banned: questions of benchmarks by the name of their file.
         near: similarity from which a short question is a benchmark's.
         into: where every step is noted.
+        places: where each row stands, by id, so that a duplicate names its twin.
     """
     now = list(train)
-    about = [e.question for e in train]
-    if asked.questions:
-        made = clean(_fields(now), cleaners(asked.questions, "data.clean.questions", about), text="question", each=True)
+    if asked["questions"]:
+        rows = [row_of(e) for e in now]
+        check_fields(asked["questions"], rows, "data.clean.questions", OWN)
+        made = clean(rows, asked["questions"], text="question", each=True)
         into.take("questions", made, [e.id for e in now])
-        now = [_asking(now[at], str(r["question"])) for at, r in zip(made.places, made.kept, strict=True)]
-    if asked.answers:
-        made = clean(_fields(now), cleaners(asked.answers, "data.clean.answers", about), text="answer", each=True)
+        now = [cleaned(now[at], r) for at, r in zip(made.places, made.kept, strict=True)]
+    if asked["answers"]:
+        rows = [row_of(e) for e in now]
+        check_fields(asked["answers"], rows, "data.clean.answers", list(dict.fromkeys(k for r in rows for k in r)))
+        made = clean(rows, asked["answers"], text="answer", each=True)
         gone = {g.at for g in made.dropped}
         made.hits = {at: rules for at, rules in (made.hits or {}).items() if at in gone}  # none was changed
         made.changes = {}
@@ -287,34 +270,11 @@ def tidy_rows(
         for i, e in enumerate(now):
             if not found.kept[i]:
                 rule = "exact" if found.how[i] == EXACT else "near"
-                like = f"{found.similarity[i]:.2f} like an earlier training row"
+                twin = now[int(found.twin[i])].id
+                like = f"{found.similarity[i]:.2f} like {places.get(twin, twin)}"
                 into.drop("example", e.id, "duplicates", rule, like)
         now = [e for e, kept in zip(now, found.kept.tolist(), strict=True) if kept]
     return _clear_of(now, banned, near, into) if banned else now
-
-
-def _fields(rows: Sequence[Example]) -> list[dict[str, Any]]:
-    """What cleaners see of rows."""
-    return [
-        {
-            **e.meta,
-            "question": e.question,
-            "answer": e.targets[0] if e.targets else "",
-            "label": e.labels[0] if e.labels else "",
-            "source": e.source,
-        }
-        for e in rows
-    ]
-
-
-def _asking(example: Example, question: str) -> Example:
-    """The example with another question in its last message by the user."""
-    if question == example.question:
-        return example
-    messages = list(example.messages)
-    at = max(i for i, m in enumerate(messages) if m.role == "user")
-    messages[at] = replace(messages[at], content=question)
-    return replace(example, messages=tuple(messages))
 
 
 def _clear_of(rows: Sequence[Example], banned: Mapping[str, Sequence[str]], near: float, into: Tidied) -> list[Example]:

@@ -6,6 +6,7 @@ All of it is told from ``lineage.jsonl``, hashes and counts; the sealed rows are
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -149,6 +150,8 @@ def rules(lines: Iterable[Line]) -> Counter[str]:
 
 def plain_rule(rule: str) -> str:
     """The rule without the place of an earlier row, so that alike ones are counted together."""
+    if told := re.match(r"(exact|near): [\d.]+ like ", rule):
+        return told[1]
     return "is the same as an earlier row" if rule.startswith("is the same as ") else rule
 
 

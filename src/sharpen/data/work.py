@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.asked import files_of
 from sharpen.data.examples import Dropped
 from sharpen.data.governing import Rules
 from sharpen.data.labels.origins import came_about
 from sharpen.data.lineage import Lineage
 from sharpen.data.protecting import Shield
 from sharpen.data.splitting import cluster
-from sharpen.data.tidying import Tidied
+from sharpen.data.tidying import Scored, Tidied
 from sharpen.errors import Problem
 from sharpen.inputs import Data
 from sharpen.types import Document, Example, digest
@@ -54,7 +55,14 @@ class Work:
     def others(self) -> dict[str, str]:
         """What is read besides, by what it is for."""
         named = {f"benchmark {n}": name for n, name in enumerate(self.data.benchmarks)}
-        return named | ({"documents": self.data.documents} if self.data.documents else {})
+        named |= {"documents": self.data.documents} if self.data.documents else {}
+        return named | files_of(self.data.clean)
+
+    @property
+    def scores(self) -> list[Scored]:
+        """What cleaners measured of the rows of train and the documents that are left."""
+        left = {("example", e.id) for e in self.rows["train"]} | {("document", d.source) for d in self.documents}
+        return [s for s in self.tidied.scores if (s.kind, s.id) in left]
 
 
 def facts_of(work: Work, sealed: str) -> dict[str, Any]:

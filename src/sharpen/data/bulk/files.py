@@ -6,8 +6,10 @@ again. It is written whole or not at all; its facts come last, so where they are
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,6 +22,7 @@ from sharpen import __version__
 from sharpen.data.bulk.steps import Steps, alone
 from sharpen.data.cleaning import SHOWN, Cleaned, Cleaner, Cleaning, Gone
 from sharpen.data.documents import read_document
+from sharpen.data.protecting import key_of
 from sharpen.data.reading import Note, Row, RowReader, open_reader
 from sharpen.data.shapes import SHAPES
 from sharpen.errors import PluginError, Problem, UserError
@@ -36,7 +39,7 @@ MOST = 5
 
 PARTS = ("kept", "dropped")
 NAMES = frozenset(("source", "place", "file", "rule"))
-FORMAT = 1
+FORMAT = 2
 """Raised when what is written here changes, so that what an older sharpen left is not taken up."""
 
 
@@ -69,6 +72,7 @@ class Facts:
     unsaid: int = 0
     written: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    personal: dict[str, int] = field(default_factory=dict)
     failed: str = ""
 
 
@@ -82,7 +86,9 @@ def clean_file(job: Job) -> dict[str, Any]:
         sha = hash_file(path)
     except OSError as e:
         return asdict(Facts(job.name, problems=[str(_unreadable(e, job.name))]))
-    key = digest([sha, job.name, job.steps, __version__, FORMAT])[:40]
+    how = Steps.model_validate_json(job.steps).privacy
+    hidden = secret(how, job.work)
+    key = digest([sha, job.name, job.steps, __version__, FORMAT, hashlib.sha256(hidden).hexdigest()])[:40]
     done = read_cached(work / f"{key}.json", lambda raw: Facts(**raw))
     if done and done.written == _sizes(work, key):
         return asdict(done)
@@ -90,7 +96,7 @@ def clean_file(job: Job) -> dict[str, Any]:
     try:
         with ExitStack() as stack:
             kept, dropped = (stack.enter_context(_written(work / f"{key}.{kind}")) for kind in PARTS)
-            _all(path, job.steps, facts, kept, dropped)
+            _all(path, (job.steps, _shield(how, hidden)), facts, kept, dropped)
         facts.written = _sizes(work, key)
         with _written(work / f"{key}.json") as f:
             f.write(json.dumps(asdict(facts)))
@@ -124,15 +130,25 @@ def _unreadable(error: OSError, name: str) -> Problem:
 
 
 @cache
-def _shield(steps: str) -> Protector | None:
+def _shield(how: str, key: bytes) -> Protector | None:
     """What takes personal data out of all that is written, dropped things included; None where they stay."""
-    how = Steps.model_validate_json(steps).privacy
-    return None if how == "off" else Protector(how)
+    return None if how == "off" else Protector(how, key)
 
 
-def _hidden(value: Any, shield: Protector | None) -> Any:
+def secret(how: str, work: str) -> bytes:
+    """The key of pseudonyms, where there are any: of ``SHARPEN_HOME``, or of ``.sharpen`` beside what is written."""
+    home = Path(os.environ.get("SHARPEN_HOME") or Path(work).parent / ".sharpen")
+    return key_of(home) if how == "pseudonymise" else b""
+
+
+def _hidden(value: Any, shield: Protector | None, into: Counter[str] | None = None) -> Any:
     """A record without personal data; ``source`` and ``place`` name a document and stay as they are."""
-    return value if shield is None else shield.record(value, NAMES)[0]
+    if shield is None:
+        return value
+    made, found = shield.record(value, NAMES)
+    if into is not None:
+        into.update(f.type for _, f in found)
+    return made
 
 
 @cache
@@ -143,21 +159,22 @@ def _made(steps: str, kind: str) -> tuple[str, Mapping[str, Cleaner]]:
     return read.rows.field if kind == "rows" else "text", Cleaning(cleaners).cleaners
 
 
-def _all(path: Path, steps: str, facts: Facts, kept: TextIO, dropped: TextIO) -> None:
+def _all(path: Path, asked: tuple[str, Protector | None], facts: Facts, kept: TextIO, dropped: TextIO) -> None:
+    steps, shield = asked
     rows = isinstance(open_reader(path), RowReader)
     facts.kind = "rows" if rows else "documents"
     found = _rows(path, facts, dropped) if rows else _documents(path, facts, dropped)
     first: list[Mapping[str, Any]] = list(islice(found, 1))
     named, cleaners = _made(steps, facts.kind)
     facts.column = named or (asking(first[0]["fields"]) if first else "")
-    cleaning, shield = Cleaning(cleaners, facts.column), _shield(steps)
-    into, at = Cleaned(), 0
+    cleaning = Cleaning(cleaners, facts.column)
+    into, at, personal = Cleaned(), 0, Counter[str]()
     for batch in _batches(_chained(first, found)):
         values = [one["fields"] if rows else one for one in batch]
         cleaning.batch(values, at, into)
         for place, value in zip(into.places, into.kept, strict=True):
-            one = {"place": batch[place - at]["place"], "fields": _hidden(value, shield)}
-            kept.write(line(one if rows else _hidden(value, shield)))
+            value = _hidden(value, shield, personal)
+            kept.write(line({"place": batch[place - at]["place"], "fields": value} if rows else value))
         for gone in into.dropped:
             dropped.write(line(_hidden(said(facts.name, batch[gone.at - at], gone, into), shield)))
         at += len(batch)
@@ -166,7 +183,7 @@ def _all(path: Path, steps: str, facts: Facts, kept: TextIO, dropped: TextIO) ->
         for held in (into.kept, into.places, into.dropped, into.scores, into.said):
             held.clear()
     facts.read = at
-    facts.rules = dict(into.counts)
+    facts.rules, facts.personal = dict(into.counts), dict(personal)
     if shield is None:  # these are cut out of texts, and half an address is not known to be one
         facts.changes = {rule: [asdict(c) for c in some[:SHOWN]] for rule, some in into.changes.items()}
 

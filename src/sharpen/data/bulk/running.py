@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,9 +18,9 @@ import yaml
 
 from sharpen import __version__
 from sharpen.data.bulk.engines import spread, usable
-from sharpen.data.bulk.files import Facts, Job, clean_file, line
+from sharpen.data.bulk.files import Facts, Job, clean_file, line, secret
 from sharpen.data.bulk.names import Names, written
-from sharpen.data.bulk.steps import Steps
+from sharpen.data.bulk.steps import Steps, texts_in
 from sharpen.data.bulk.together import Alike, Thinned, Together, learn
 from sharpen.data.cleaning import SHOWN
 from sharpen.data.documents import files_below, left_out
@@ -50,6 +51,11 @@ class Report:
         for kind in ("documents", "rows"):
             hits = [(rule, n) for rule, n in f[kind]["rules"].items() if n]
             lines += [f"  {kind}: {rule} {n}" for rule, n in hits]
+        listed = ", ".join(f"{n} {kind}" for kind, n in f.get("personal", {}).items())
+        done = {"mask": "masked", "remove": "removed", "pseudonymise": "pseudonymised"}.get(f["steps"]["privacy"])
+        lines += [f"  personal data and secrets {done}: {listed or 'none was found'}"] if done else []
+        if f.get("scores"):
+            lines.append(f"  {f['scores']} scores of what was kept: {self.folder / 'scores.jsonl'}")
         lines += [f"  {p}" for p in f["problems"][:PROBLEMS]]
         more = len(f["problems"]) - PROBLEMS
         lines += [f"  and {more} more problems; report.json names them"] if more > 0 else []
@@ -71,9 +77,9 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
     """Clean the files of folders, or files, into ``out``.
 
     ``out`` holds ``kept/documents`` (a folder of documents), ``kept/rows`` (a file of examples for each that was
-    given), ``dropped.jsonl``, ``files.jsonl``, ``report.json`` and ``steps.yaml``, from which one's own file may be
-    made. A run that was stopped goes on with the files that it had not cleaned; where nothing has changed the report
-    that is there is returned.
+    given), ``dropped.jsonl``, ``scores.jsonl`` (where a cleaner scored what it kept), ``files.jsonl``, ``report.json``
+    and ``steps.yaml``, from which one's own file may be made. A run that was stopped goes on with the files that it had
+    not cleaned; where nothing has changed the report that is there is returned.
 
     Raises:
         UserError: a path is not there, ``out`` holds something else, or an engine cannot be had.
@@ -87,10 +93,12 @@ def clean_files(paths: Sequence[Path], out: Path, asked: Asked | None = None, pr
         before = _before(out)
         work = out.with_name(f".{out.name}.work")
         work.mkdir(parents=True, exist_ok=True)
+        secret(asked.steps.privacy, str(work))  # made once, before there are workers
         begin = time.perf_counter()
         facts = _each(jobs, asked, progress)
         alone = time.perf_counter() - begin
-        inputs = digest([*passed, *([f.name, f.sha256] for f in facts)])
+        read = [[f.name, f.sha256, f.key] for f in facts]
+        inputs = digest([*passed, *read, *map(hash_file, texts_in(asked.steps))])
         known = (inputs, asked.steps.model_dump(), __version__)
         if (
             before
@@ -193,7 +201,7 @@ def _written(made: Together, out: Path, progress: Progress) -> dict[str, Any]:
             for rule, some in facts.changes.items():
                 shown = made.changes[facts.kind].setdefault(rule, [])
                 shown += [{"file": facts.name, **change} for change in some][: max(0, SHOWN - len(shown))]
-        learn(made, dropped, progress)
+        learn(made, dropped, out / "scores.jsonl", progress)
         for kind, write in (("documents", _documents), ("rows", _rows)):
             alike = Alike(made, kind, progress)
             alike.drop(dropped)
@@ -298,4 +306,6 @@ def _counted(made: Together, sizes: dict[str, list[int]]) -> dict[str, Any]:
             **({"compared": made.counts[kind]} if kind in made.counts else {}),
             "changes": dict(sorted(made.changes[kind].items())),
         }
+    report["personal"] = dict(sum((Counter(f.personal) for f in facts), Counter()).most_common())
+    report["scores"] = made.scored
     return {**report, "problems": problems, "notes": [n for f in facts for n in f.notes]}

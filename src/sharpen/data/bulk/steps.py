@@ -15,8 +15,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from sharpen.config import parse_sum
 from sharpen.data.cleaners.quality import RULES as QUALITY
 from sharpen.data.cleaning import Cleaning
+from sharpen.data.curated import files_in, located
 from sharpen.errors import Problem, UserError
 from sharpen.inputs import Strict
 from sharpen.store import read_yaml
@@ -60,7 +62,9 @@ class Steps(Strict):
 
     documents: Documents = Documents()
     rows: Rows = Rows()
-    privacy: Literal["off", "mask", "remove"] = Field("off", description="of personal data, in all fields of rows, too")
+    privacy: Literal["off", "mask", "remove", "pseudonymise"] = Field(
+        "off", description="of personal data, in all fields of rows, too; pseudonymise: stand-ins, by a key"
+    )
 
 
 def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterable[str] = (), spans: int = 0) -> Steps:
@@ -68,7 +72,7 @@ def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterabl
 
     Args:
         path: a YAML file with the keys of :class:`Steps`.
-        named: these cleaners instead, without options.
+        named: these cleaners instead, each a name or ``name(option=value)``.
         off: rules (``quality.few_words``), cleaners (``quality``), ``duplicates`` or ``sentences`` that are left out.
         spans: as in :class:`Documents`.
 
@@ -84,7 +88,10 @@ def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterabl
         raise UserError([_problem(error, str(path)) for error in e.errors()]) from None
     said = made.model_dump()
     for one in ("documents", "rows") if named else ():
-        said[one]["cleaners"] = {name: {} for name in named}
+        said[one]["cleaners"] = _named(named)
+    for one in ("documents", "rows"):  # files of texts stand relative to the file of steps
+        base = path.absolute().parent if path and not named else None
+        said[one]["cleaners"] = {n: located(n, options, base) for n, options in said[one]["cleaners"].items()}
     if spans:
         said["documents"]["spans"] = spans
     for rule in off:
@@ -92,6 +99,17 @@ def read_steps(path: Path | None = None, named: Sequence[str] = (), off: Iterabl
     made = Steps.model_validate(said)
     for cleaners in (made.documents.cleaners, made.rows.cleaners):
         Cleaning(cleaners)  # whatever is wrong with a name or an option is said before anything is read
+    return made
+
+
+def _named(names: Sequence[str]) -> Options:
+    """Cleaners with their options, of ``name(option=value)`` each."""
+    made: Options = {}
+    for name in names:
+        steps = parse_sum(name)
+        if len(steps) != 1:
+            raise UserError(f"{name!r} is not one cleaner.", "--with", "Name each by a --with of its own.")
+        made |= dict(steps)
     return made
 
 
@@ -134,6 +152,12 @@ def _without(said: dict[str, Any], rule: str) -> None:
         there = [*said["documents"]["cleaners"], *said["rows"]["cleaners"], "duplicates", "near", "sentences", "spans"]
         do = f"There are: {', '.join(dict.fromkeys(there))}; a rule is written as quality.few_words."
         raise UserError(f"nothing is called {rule!r} that could be left out.", do=do)
+
+
+def texts_in(steps: Steps) -> list[Path]:
+    """The files of texts that cleaners are told."""
+    every = [*steps.documents.cleaners.items(), *steps.rows.cleaners.items()]
+    return sorted({Path(file) for name, options in every for file in files_in(name, options).values()})
 
 
 def alone(cleaners: Options) -> tuple[Options, Options]:

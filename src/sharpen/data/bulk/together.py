@@ -55,6 +55,7 @@ class Together:
     changes: dict[str, dict[str, list[Any]]] = field(default_factory=lambda: {"documents": {}, "rows": {}})
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     learned: dict[int, Path] = field(default_factory=dict)
+    scored: int = 0
 
     def units(self, kind: str) -> Iterator[Unit]:
         """All documents, or all rows, that are left, in order."""
@@ -78,8 +79,8 @@ class Together:
         return sorted(there)
 
 
-def learn(made: Together, dropped: TextIO, progress: Progress) -> None:
-    """Run the cleaners that have to read all texts, and those after them."""
+def learn(made: Together, dropped: TextIO, scores: Path, progress: Progress) -> None:
+    """Run the cleaners that have to read all texts, and those after them; what they score is written to ``scores``."""
     for kind, name in made.columns():
         cleaners = alone((made.steps.rows if kind == "rows" else made.steps.documents).cleaners)[1]
         if not cleaners:
@@ -90,7 +91,7 @@ def learn(made: Together, dropped: TextIO, progress: Progress) -> None:
         cleaning.learn(partial(made.values, kind, frozenset(files)))
         for k, n in enumerate(files):
             progress(f"cleaning {kind} once more", k, len(files))
-            _cleaned(made, n, cleaning, dropped)
+            _cleaned(made, n, cleaning, dropped, scores)
 
 
 def value_of(unit: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -99,7 +100,7 @@ def value_of(unit: Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
-def _cleaned(made: Together, n: int, cleaning: Cleaning, dropped: TextIO) -> None:
+def _cleaned(made: Together, n: int, cleaning: Cleaning, dropped: TextIO, scores: Path) -> None:
     facts, into = made.facts[n], Cleaned()
     path = made.work / "learned" / facts.key
     path.parent.mkdir(exist_ok=True)
@@ -111,6 +112,7 @@ def _cleaned(made: Together, n: int, cleaning: Cleaning, dropped: TextIO) -> Non
                 unit = batch[place - at]
                 kept.write(line({**unit, "fields": value} if "fields" in unit else value))
             dropped.writelines(line(said(facts.name, batch[g.at - at], g, into)) for g in into.dropped)
+            _score(made, n, into, [unit["place"] for unit in batch], at, scores)
             at += len(batch)
             for held in (into.kept, into.places, into.dropped, into.scores, into.said):
                 held.clear()
@@ -118,6 +120,17 @@ def _cleaned(made: Together, n: int, cleaning: Cleaning, dropped: TextIO) -> Non
     made.rules[facts.kind].update(into.counts)
     for rule, some in into.changes.items():
         made.changes[facts.kind].setdefault(rule, []).extend({**asdict(c), "file": facts.name} for c in some)
+
+
+def _score(made: Together, n: int, into: Cleaned, places: Sequence[str], first: int, scores: Path) -> None:
+    """Write the scores of what is kept of a file, each with its place in it."""
+    kept = set(into.places)
+    found = [(by, at, score) for by, each in into.scores.items() for at, score in each.items() if at in kept]
+    if found:
+        made.scored += len(found)
+        with scores.open("a", encoding="utf-8") as f:
+            begin = {"file": made.facts[n].name}
+            f.writelines(line({**begin, "place": places[at - first], "cleaner": b, "score": s}) for b, at, s in found)
 
 
 def batches(units: Iterator[Unit], text: Callable[[Mapping[str, Any]], str]) -> Iterator[list[tuple[Unit, str]]]:

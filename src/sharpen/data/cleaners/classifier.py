@@ -1,5 +1,8 @@
 """A classifier of good texts: curated ones as positives, the candidates themselves as negatives, a score per text.
 
+``good`` are texts or the path of a file: one a line, or ``.jsonl`` with a field ``text``. ``bad``, likewise, are texts
+that it tells them from instead of the candidates.
+
 Hashed words and pairs of words with logistic regression, as GPT-3's filter (Brown et al. 2020, appendix A).
 The score is the probability of being like the curated ones; texts below ``least`` are dropped. Candidates are read once
 and a sample of them is learned from; a score is meant to be compared with others of the same run. It prefers what the
@@ -8,32 +11,37 @@ curated texts are about, not only how well they are written.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sharpen.data.cleaners._sampled import sampled
 from sharpen.data.cleaning import Outcome, TextCleaner
+from sharpen.data.curated import texts_of
 from sharpen.errors import UserError
 
 NEEDS = {"sklearn": "floors"}
+TEXTS = ("good", "bad")
 SAMPLE = 20_000
 
 
-def classifier(good: Sequence[str] = (), least: float = 0.5, seed: int = 0) -> TextCleaner:
+def classifier(
+    good: Sequence[str] | str = (), least: float = 0.5, seed: int = 0, bad: Sequence[str] | str = ()
+) -> TextCleaner:
     """Return the cleaner.
 
     Args:
-        good: curated texts; at least 10.
+        good: curated texts, or the path of a file of them; at least 10.
         least: score below which a text is dropped; 0 keeps all and only gives scores.
         seed: of the sample of candidates.
+        bad: texts that are not wanted, or the path of a file of them; without it the candidates.
     """
+    curated, unwanted = texts_of(good), texts_of(bad)
+    if len(curated) < 10:
+        do = "Give at least 10 texts as good, from the domain and as you want them: a list, or good='FILE'."
+        raise UserError(f"{len(curated)} good texts are too few to learn from.", "cleaner classifier", do)
 
     def learned(texts: Iterable[str]) -> TextCleaner:
-        if len(good) < 10:
-            do = "Give at least 10 texts as good, from the domain and as you want them."
-            raise UserError(f"{len(good)} good texts are too few to learn from.", "cleaner classifier", do)
-        sample = _sample(texts, seed)
-        score = _fitted(good, sample)
+        score = _fitted(curated, unwanted or sampled(texts, seed, SAMPLE))
 
         def scored(batch: Sequence[str]) -> list[Outcome]:
             return [_one(t, s, least) for t, s in zip(batch, score(batch), strict=True)]
@@ -48,17 +56,6 @@ def _one(text: str, score: float, least: float) -> Outcome:
         reason = f"its score is {score:.2f}, and {least:.2f} is asked for"
         return Outcome(None, ("unlike_the_good",), reason, score)
     return Outcome(text, score=score)
-
-
-def _sample(texts: Iterable[str], seed: int, size: int = SAMPLE) -> list[str]:
-    """So many of any number of texts, each with the same chance (reservoir sampling)."""
-    draw, held = random.Random(seed), []
-    for at, text in enumerate(texts):
-        if at < size:
-            held.append(text)
-        elif (place := draw.randrange(at + 1)) < size:
-            held[place] = text
-    return held
 
 
 def _fitted(good: Sequence[str], others: Sequence[str]) -> Any:

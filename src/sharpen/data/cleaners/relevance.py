@@ -1,9 +1,11 @@
 """Texts that have nothing to do with the task, by the words that they share with what the task is about.
 
-``about`` are texts of the task: a description, questions, documents. A text's score is the share of its words' weight
-that stands in them; a word weighs the more the fewer texts have it (inverse document frequency), and words that more
-than half the texts have weigh nothing. Texts below ``least`` are dropped. All texts are read once before. It compares
-words, so texts about the same matter in other words, or in another language, score low.
+``about`` are texts of the task, or a file of them: a description, questions, documents. A use case need not give them:
+documents are compared with its goal and its training questions; questions and answers with its goal and its documents
+or, where there are none, with the words that two training questions share. A text's score is the share of its words'
+weight that stands in them; a word weighs the more the fewer texts have it (inverse document frequency), and words that
+more than half the texts have weigh nothing. Texts below ``least`` are dropped. All texts are read once before. It
+compares words, so texts about the same matter in other words, or in another language, score low.
 """
 
 from __future__ import annotations
@@ -16,27 +18,31 @@ from numpy.typing import NDArray
 
 from sharpen.data.alike.hashing import Words, word_hashes
 from sharpen.data.cleaning import Outcome, TextCleaner
+from sharpen.data.curated import texts_of
 from sharpen.errors import UserError
 
+TEXTS = ("about",)
 BITS = 20
 """Words are counted in a table of 2**20 places; two words in one place count as one."""
 
 
-def relevance(about: Sequence[str] = (), least: float = 0.05) -> TextCleaner:
+def relevance(about: Sequence[str] | str = (), least: float = 0.05) -> TextCleaner:
     """Return the cleaner.
 
     Args:
-        about: texts of the task.
+        about: texts of the task, or the path of a file with one a line.
         least: score (0 to 1) below which a text is dropped; 0 keeps all and only gives scores.
     """
 
+    task = word_hashes(texts_of(about))
+    if not len(task.hashes):
+        do = "Say it: relevance(about=['what the task is', 'a question']), or about='FILE' with a text a line."
+        raise UserError("does not know what the task is about.", "cleaner relevance", do)
+
     def learned(texts: Iterable[str]) -> TextCleaner:
-        if not len(word_hashes(about).hashes):
-            do = "Give texts as about: what the task is, some of its questions or documents."
-            raise UserError("does not know what the task is about.", "cleaner relevance", do)
         weights = _weights(texts)
         wanted = np.zeros(1 << BITS, dtype=bool)
-        wanted[_places(word_hashes(about))] = True
+        wanted[_places(task)] = True
         return TextCleaner(("off_topic",), lambda batch: _scored(batch, weights, wanted, least))
 
     return TextCleaner(("off_topic",), lambda batch: [Outcome(t) for t in batch], learned)
