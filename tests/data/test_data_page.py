@@ -187,6 +187,20 @@ def test_the_page_says_what_probes_gates_and_people_found() -> None:
     )
 
 
+@pytest.mark.parametrize("by", ["source", "label", "row", "similar", "group", "time"])
+def test_one_source_is_told_of_the_source_whatever_rows_are_split_by(by: str) -> None:
+    """By label the larger of two classes was called a source; by row nothing was said."""
+    labels = ("yes", "no")
+    some = tuple(row(f"{i}", f"Q{i}?", "x", f"s{i % 12}.md", labels=(labels[i % 2],), group="g") for i in range(48))
+    one = tuple(replace(e, source="only.md") for e in some)
+    for rows, prevails in ((some, False), (one, True)):
+        data = dataset(rows)
+        found = profile(replace(data, dev=(), facts={**data.facts, "cluster_by": by}))
+        assert found["sources"]["one_source"] is prevails
+        assert any("one source, only.md" in r for r in remarks(found)) is prevails
+    assert found["sources"]["rows"] == [{"name": "only.md", "train": 48, "dev": 0}]
+
+
 def test_too_much_dialogue_is_the_first_thing_to_look_at() -> None:
     talk = (Message("user", "Hi"), Message("assistant", "Yes?"), Message("user", "What is the fee?"))
     rows = tuple(Example(f"d{i}", talk, ("9",), source="a") for i in range(9))

@@ -107,16 +107,23 @@ def _table(counted: Mapping[str, Counter[str]]) -> dict[str, Any]:
 
 
 def _sources(rows: Mapping[str, Sequence[Example]], by: str) -> dict[str, Any]:
-    counted = {name: Counter(_belongs(e, by) for e in part if by != "row") for name, part in rows.items()}
-    total = sum(counted.values(), Counter[str]())
-    largest = max(total.values(), default=0) / max(1, sum(total.values()))
-    return {**_table(counted), "largest_share": round(largest, 4), "one_source": largest > ONE_SOURCE}
+    """Rows by source, or by what they are split by where none has a source; and whether one source prevails."""
+    every = [e for part in rows.values() for e in part]
+    by = "source" if any(e.source for e in every) else by
+    shown = by in ("source", "group", "similar", "time")  # classes have a chart of their own
+    counted = {
+        name: Counter((e.source if by == "source" else e.group) or "(none)" for e in part if shown)
+        for name, part in rows.items()
+    }
+    return {**_table(counted), "by": by, **single(every)}
 
 
-def _belongs(example: Example, by: str) -> str:
-    """What a row is split by, as people call it."""
-    given = example.labels[:1] if by == "label" else (example.source if by == "source" else example.group,)
-    return "".join(given) or "(none)"
+def single(every: Sequence[Example]) -> dict[str, Any]:
+    """The source with the most rows and its share of all, whatever rows are split by."""
+    counted = Counter(e.source for e in every if e.source)
+    largest, n = next(iter(counted.most_common(1)), ("", 0))
+    share = n / max(1, len(every))
+    return {"largest": largest, "largest_share": round(share, 4), "one_source": share > ONE_SOURCE}
 
 
 def _labels(rows: Mapping[str, Sequence[Example]]) -> dict[str, Any] | None:

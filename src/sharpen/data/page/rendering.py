@@ -46,8 +46,11 @@ def remarks(profile: Mapping[str, Any]) -> list[str]:
     found = []
     sources, labels, lengths = profile["sources"], profile["labels"], profile["lengths"]
     if sources["one_source"]:
-        share = percent(sources["largest_share"])
-        found.append(f"{share} of train and dev come from one source: what is learned may hold for that source only.")
+        said = f"{percent(sources['largest_share'])} of train and dev come from one source, {sources['largest']}"
+        found.append(f"{said}: what is learned may hold for that source only.")
+    if (told := profile["history"]) and told["n_lost"]:
+        some = ", ".join(r["source"] for r in told["lost"][:3]) + (", …" if told["n_lost"] > 3 else "")
+        found.append(f"{told['n_lost']} {'source has' if told['n_lost'] == 1 else 'sources have'} no row left: {some}.")
     if labels and labels["imbalanced"]:
         what = f"the largest class has {labels['imbalance']:g} times the examples of the smallest"
         found.append(f"Classes are far from balanced: {what}. Judge by macro_f1 as well.")
