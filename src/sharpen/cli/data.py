@@ -49,11 +49,12 @@ def clean(
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report writes beside its page: a table of features, and a sheet of so many rows for people."""
+    """What a report writes beside its page: a table of features, a sheet of so many rows for people, one of doubts."""
 
     features: Path | None = None
     sample: int = 0
     review: Path | None = None
+    suspects: Path | None = None
 
 
 def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
@@ -63,11 +64,11 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         UserError: the data do not keep the thresholds of the use case; the page is written before.
     """
     from sharpen import config, data
-    from sharpen.data.page import gate, profile, render, standing
+    from sharpen.data.page import doubts, gate, profile, render, sheet, standing
     from sharpen.guards import find
     from sharpen.store import write_text
     from sharpen.study.setting import store_root
-    from sharpen.study.sufficient import sufficiency
+    from sharpen.study.sufficient import embedded, sufficiency
 
     uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
     if problems:
@@ -86,7 +87,10 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
             return dict(found.most_common())
 
         known = profile(made, count, context, personal, _language, uc.goal)
-        known["sufficiency"] = sufficiency(uc, base, made, progress)
+        if held := embedded(uc, base, made, progress):
+            known["sufficiency"] = sufficiency(held, uc, progress)
+            progress("looking for label errors", 0, None)
+            known["doubts"] = doubts(made, held.rows, held.features, held.why)
         asked = uc.data.quality.model_dump(exclude_none=True)
         beside = {"gate": standing(known, asked), **_written(made, extras)}
         page = render(known, uc.name, uc.goal, beside)
@@ -94,6 +98,12 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     write_text(file, page)
     if known["sufficiency"]:
         say(known["sufficiency"]["why"])
+    if extras.suspects and not known["doubts"]:
+        raise UserError("is asked for, and this task has no classes.", "--suspects", "Leave it out.")
+    if extras.suspects:
+        write_text(extras.suspects, sheet(known["doubts"]))
+        n, m = len(known["doubts"]["suspects"]), len(known["doubts"]["clashing"])
+        say(f"{extras.suspects}: {n} labels that are likely wrong, and {m} rows whose text has another label, too")
     say(f"{file}: version {made.folder.name[:12]}")
     if failed := gate(known, asked):
         raise UserError(failed)

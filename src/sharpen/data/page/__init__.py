@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sharpen.data.page.doubts import doubts, label_of, sheet
 from sharpen.data.page.gate import gate, standing, unfit
 from sharpen.data.page.profile import profile
-from sharpen.data.page.rendering import render
+from sharpen.data.page.rendering import remarks, render
 
-__all__ = ["gate", "profile", "render", "standing", "unfit"]
+__all__ = ["doubts", "gate", "label_of", "profile", "remarks", "render", "sheet", "standing", "unfit"]

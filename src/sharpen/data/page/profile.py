@@ -84,6 +84,8 @@ def profile(
         "facets": _facets(rows),
         "protected": dict(data.facts.get("personal", {})),
         "bias": {**_bias(every), **probes(every, data.documents)},
+        "sufficiency": None,
+        "doubts": None,
         "problems": [str(p) for p in data.problems],
         "notes": list(data.notes),
     }
