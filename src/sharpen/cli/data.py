@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +13,6 @@ from sharpen.errors import UserError
 
 if TYPE_CHECKING:
     from sharpen.data import Dataset
-
-SURE = 7  # words of a question from which its language is told: of fewer it is often another's
 
 
 def read(paths: Sequence[Path], as_json: bool) -> None:
@@ -64,38 +60,21 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         UserError: the data do not keep the thresholds of the use case; the page is written before.
     """
     from sharpen import config, data
-    from sharpen.data.page import doubts, gate, profile, render, sheet, standing
-    from sharpen.guards import find
+    from sharpen.data.page import gate, sheet
     from sharpen.store import write_text
+    from sharpen.study.looking import look, write_page
     from sharpen.study.setting import store_root
-    from sharpen.study.sufficient import embedded, sufficiency
 
     uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
     if problems:
         raise UserError(problems)
     base = use_case.resolve() if use_case.is_dir() else use_case.resolve().parent
+    root = store_root(base)
     with live() as progress:
-        made = data.load(data.prepare(uc.data, base, store_root(base) / "data", progress))
-        progress("looking at them", 0, None)
-        count, context = _tokens(uc.model)
-
-        def personal(texts: Sequence[str]) -> Mapping[str, int]:
-            found: Counter[str] = Counter()
-            for n, text in enumerate(texts):
-                progress("looking for personal data", n, len(texts))
-                found.update(f.type for f in find(text))
-            return dict(found.most_common())
-
-        known = profile(made, count, context, personal, _language, uc.goal)
-        if held := embedded(uc, base, made, progress):
-            known["sufficiency"] = sufficiency(held, uc, progress)
-            progress("looking for label errors", 0, None)
-            known["doubts"] = doubts(made, held.rows, held.features, held.why)
-        asked = uc.data.quality.model_dump(exclude_none=True)
-        beside = {"gate": standing(known, asked), **_written(made, extras)}
-        page = render(known, uc.name, uc.goal, beside)
+        made = data.load(data.prepare(uc.data, base, root / "data", progress))
+        known = look(uc, base, made, root, progress, deep=True)
     file = out or base / "data.html"
-    write_text(file, page)
+    write_page(known, uc, file, _written(made, extras))
     if known["sufficiency"]:
         say(known["sufficiency"]["why"])
     if extras.suspects and not known["doubts"]:
@@ -105,7 +84,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         n, m = len(known["doubts"]["suspects"]), len(known["doubts"]["clashing"])
         say(f"{extras.suspects}: {n} labels that are likely wrong, and {m} rows whose text has another label, too")
     say(f"{file}: version {made.folder.name[:12]}")
-    if failed := gate(known, asked):
+    if failed := gate(known, uc.data.quality.model_dump(exclude_none=True)):
         raise UserError(failed)
 
 
@@ -114,10 +93,11 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     from sharpen.data.features import FEATURES, as_csv, features
     from sharpen.data.sampling import distances, reviewed, sample, sheet
     from sharpen.store import write_text
+    from sharpen.study.looking import language
 
     found: dict[str, Any] = {}
     if extras.features:
-        rows = features({"train": made.train, "dev": made.dev}, _language)
+        rows = features({"train": made.train, "dev": made.dev}, language)
         write_text(extras.features, as_csv(rows, FEATURES))
         say(f"{extras.features}: {len(FEATURES)} features of {len(made.train) + len(made.dev)} rows")
     every = (*made.train, *made.dev)
@@ -136,27 +116,3 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
         for what, d in found["sample"]["distances"].items():
             say(f"  a sample of {len(chosen)} differs by {what}: {d:.3f} (0 the same, 1 nothing in common)")
     return found
-
-
-def _tokens(ref: str) -> tuple[Callable[[str], int] | None, int | None]:
-    """How the use case's model counts a text, and how much it reads; nothing where it is asked over the network."""
-    from sharpen.models import is_hosted, open_model
-    from sharpen.types import Message
-
-    if is_hosted(ref) or ref.startswith("fake:"):
-        return None, None
-    model = open_model(ref)
-    frame = len(model.render((Message("user", ""),)).ids)  # of the template, which every text shares
-
-    @cache  # answers repeat, classes above all
-    def count(text: str) -> int:
-        return max(0, len(model.render((Message("user", text),)).ids) - frame)
-
-    return count, model.context - frame
-
-
-def _language(text: str) -> str:
-    from sharpen.data.cleaners.language import UNKNOWN, identify
-
-    code, _ = identify(text, SURE)
-    return "not told" if code == UNKNOWN else code

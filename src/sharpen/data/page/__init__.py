@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from sharpen.data.page.doubts import doubts, label_of, sheet
 from sharpen.data.page.gate import gate, standing, unfit
-from sharpen.data.page.profile import profile
-from sharpen.data.page.rendering import remarks, render
+from sharpen.data.page.profile import brief, profile
+from sharpen.data.page.rendering import first_remarks, remarks, render
 
-__all__ = ["doubts", "gate", "label_of", "profile", "remarks", "render", "sheet", "standing", "unfit"]
+__all__ = [
+    "brief",
+    "doubts",
+    "first_remarks",
+    "gate",
+    "label_of",
+    "profile",
+    "remarks",
+    "render",
+    "sheet",
+    "standing",
+    "unfit",
+]

@@ -30,7 +30,9 @@ def where(data: Dataset) -> dict[str, tuple[str, str, str]]:
     """Split, file and place of each row of train and dev, by its id."""
     seen = {e.id: split for split, part in (("train", data.train), ("dev", data.dev)) for e in part}
     held = {r["id"]: (r["split"], r["file"], r["place"]) for r in lines_of(data.folder) if r["kind"] == "example"}
-    return {name: at if (at := held.get(name)) and at[0] == split else (split, "", name) for name, split in seen.items()}
+    return {
+        name: at if (at := held.get(name)) and at[0] == split else (split, "", name) for name, split in seen.items()
+    }
 
 
 def doubts(data: Dataset, rows: Sequence[Example] = (), features: Any = None, why: str = "") -> dict[str, Any]:
@@ -47,7 +49,7 @@ def doubts(data: Dataset, rows: Sequence[Example] = (), features: Any = None, wh
     """
     at = where(data)
     every = [e for e in (*data.train, *data.dev) if label_of(e)]
-    rows = [e for e in rows] if features is not None else []
+    rows = list(rows) if features is not None else []
     found: dict[str, Any] = {"suspects": [], "noise": None, "n": len(rows), "of": len(every), "why": why}
     if rows:
         try:
@@ -58,8 +60,8 @@ def doubts(data: Dataset, rows: Sequence[Example] = (), features: Any = None, wh
     lines = []
     for clash in clashes:
         said = ", ".join(f"{label} {n} times" for label, n in clash.labels)
-        for i in clash.rows:
-            lines.append({**_line(CLASH, every[i], at), "likely": clash.suggested or "", "why": f"this text is {said}"})
+        more = {"likely": clash.suggested or "", "why": f"this text is {said}"}
+        lines += [{**_line(CLASH, every[i], at), **more} for i in clash.rows]
     return {**found, "clashing": lines, "clashes": len(clashes)}
 
 

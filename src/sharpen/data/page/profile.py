@@ -56,26 +56,22 @@ def profile(
     """
     rows = {"train": data.train, "dev": data.dev}
     every = [e for part in rows.values() for e in part]
-    by = str(data.facts["cluster_by"])
     texts = [t for e in every for t in (e.question, *e.targets)] + [d.text for d in data.documents]
     lines = lines_of(data.folder)
     documents = [line for line in lines if line["kind"] == "document" and not line["content"]]
     gone = {line["id"]: line["steps"][-1]["rule"] for line in documents}
     return {
+        **brief(data),
         "version": data.folder.name,
         "splits": {name: _size(data.facts[name]) for name in ("train", "dev", "test")},
-        "cluster_by": by,
+        "cluster_by": str(data.facts["cluster_by"]),
         "documents": len(data.documents),
-        "sources": _sources(rows, by),
-        "history": history(lines, every),
         "criteria": criteria(every, data.documents, [goal], gone),
         "coverage": coverage(rows, language),
-        "dialogue": dialogue(every),
         "dropped": dict(data.facts["dropped"]),
         "places": places(data.dropped),
         "leaks": dict(data.facts["leaks"]),
         "alike": dict(data.facts["alike"]),
-        "labels": _labels(rows),
         "lengths": _lengths(every, data.documents, tokens, context),
         "languages": _languages(rows, language),
         "repeated": _repeated(every),
@@ -83,11 +79,23 @@ def profile(
         "quality": quality_of(data),
         "facets": _facets(rows),
         "protected": dict(data.facts.get("personal", {})),
-        "bias": {**_bias(every), **probes(every, data.documents)},
         "sufficiency": None,
         "doubts": None,
         "problems": [str(p) for p in data.problems],
         "notes": list(data.notes),
+    }
+
+
+def brief(data: Dataset) -> dict[str, Any]:
+    """What one pass over the rows tells: sources, classes, conversations, bias, and what is gone."""
+    rows = {"train": data.train, "dev": data.dev}
+    every = [e for part in rows.values() for e in part]
+    return {
+        "sources": _sources(rows, str(data.facts["cluster_by"])),
+        "history": history(lines_of(data.folder), every),
+        "labels": _labels(rows),
+        "dialogue": dialogue(every),
+        "bias": {**_bias(every), **probes(every, data.documents)},
     }
 
 

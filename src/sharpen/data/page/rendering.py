@@ -43,17 +43,8 @@ def percent(share: float | None) -> str:
 
 def remarks(profile: Mapping[str, Any]) -> list[str]:
     """What somebody should look at first, in sentences."""
-    found = []
-    sources, labels, lengths = profile["sources"], profile["labels"], profile["lengths"]
-    if sources["one_source"]:
-        said = f"{percent(sources['largest_share'])} of train and dev come from one source, {sources['largest']}"
-        found.append(f"{said}: what is learned may hold for that source only.")
-    if (told := profile["history"]) and told["n_lost"]:
-        some = ", ".join(r["source"] for r in told["lost"][:3]) + (", …" if told["n_lost"] > 3 else "")
-        found.append(f"{told['n_lost']} {'source has' if told['n_lost'] == 1 else 'sources have'} no row left: {some}.")
-    if labels and labels["imbalanced"]:
-        what = f"the largest class has {labels['imbalance']:g} times the examples of the smallest"
-        found.append(f"Classes are far from balanced: {what}. Judge by macro_f1 as well.")
+    found = first_remarks(profile)
+    lengths = profile["lengths"]
     if lengths["too_long"]:
         found.append(
             f"{lengths['too_long']} rows are longer than the {lengths['context']} tokens that the model reads."
@@ -67,6 +58,26 @@ def remarks(profile: Mapping[str, Any]) -> list[str]:
         n = sum(told.values())
         kinds = ", ".join(f"{n} {kind}" for kind, n in told.items())
         found.append(f"{n} {'place looks' if n == 1 else 'places look'} like personal data: {kinds}.")
+    if (doubts := profile["doubts"]) and (n := len(doubts["suspects"])):
+        found.append(
+            f"{n} {'label is' if n == 1 else 'labels are'} likely wrong: look at {'it' if n == 1 else 'them'}."
+        )
+    return found
+
+
+def first_remarks(profile: Mapping[str, Any]) -> list[str]:
+    """Those that take one pass over the rows (see :func:`sharpen.data.page.profile.brief`), each a line."""
+    found = []
+    sources, labels = profile["sources"], profile["labels"]
+    if sources["one_source"]:
+        said = f"{percent(sources['largest_share'])} of train and dev come from one source, {sources['largest']}"
+        found.append(f"{said}: what is learned may hold for that source only.")
+    if (told := profile["history"]) and told["n_lost"]:
+        some = ", ".join(r["source"] for r in told["lost"][:3]) + (", …" if told["n_lost"] > 3 else "")
+        found.append(f"{told['n_lost']} {'source has' if told['n_lost'] == 1 else 'sources have'} no row left: {some}.")
+    if labels and labels["imbalanced"]:
+        what = f"the largest class has {labels['imbalance']:g} times the examples of the smallest"
+        found.append(f"Classes are far from balanced: {what}. Judge by macro_f1 as well.")
     if profile["dialogue"]["too_much"]:
         said = f"{percent(profile['dialogue']['share'])} of the rows are conversations"
         found.append(f"{said}: a model tuned on them may take every text for the beginning of one. Add plain rows.")
