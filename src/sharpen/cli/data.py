@@ -12,6 +12,7 @@ from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
 if TYPE_CHECKING:
+    from sharpen.config import UseCase
     from sharpen.data import Dataset
 
 
@@ -65,6 +66,9 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     from sharpen.study.looking import look, write_page
     from sharpen.study.setting import store_root
 
+    if alone := documents_alone(use_case, settings):
+        _of_documents(*alone, out, extras)
+        return
     uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
     if problems:
         raise UserError(problems)
@@ -86,6 +90,48 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     say(f"{file}: version {made.folder.name[:12]}")
     if failed := gate(known, uc.data.quality.model_dump(exclude_none=True)):
         raise UserError(failed)
+
+
+def documents_alone(named: Path, settings: Sequence[str]) -> tuple[Path, UseCase | None, Path] | None:
+    """Documents without examples: where they are, their use case where there is one, and where the page goes.
+
+    They are a folder without a use case, a file that is no YAML, or a use case that names documents and no examples.
+    """
+    from sharpen import config
+    from sharpen.store import read_yaml
+
+    file = named / "usecase.yaml" if named.is_dir() else named
+    if (named.is_dir() and not file.exists()) or (named.is_file() and named.suffix.lower() not in (".yaml", ".yml")):
+        whole = named.resolve()
+        return named, None, whole.parent / f"{whole.name}.data.html"  # within the folder it would be a document
+    raw = read_yaml(file)
+    if not isinstance(raw, dict):
+        return None
+    config.override(raw, settings)
+    data = raw.get("data")
+    if not isinstance(data, dict) or not data.get("documents"):
+        return None
+    if any(data.get(use) for use in ("examples", "train", "dev", "test")):
+        return None
+    uc = config.validate({**raw, "data": {**data, "examples": "none"}}, str(file))  # everything but that they lack
+    base = file.resolve().parent
+    return base / str(uc.data.documents), uc, base / "data.html"
+
+
+def _of_documents(root: Path, uc: UseCase | None, page: Path, out: Path | None, extras: Extras) -> None:
+    from sharpen.data.page import render_shelf, shelf
+    from sharpen.store import write_text
+    from sharpen.study.looking import language, personal_in, tokens_of
+
+    if extras != Extras():
+        do = "Name a use case with examples, or leave out --features, --sample, --review and --suspects."
+        raise UserError("are documents without examples.", str(root), do)
+    with live() as progress:
+        count, context = tokens_of(uc.model) if uc else (None, None)
+        found = shelf(root, count, context, personal_in(progress), language, progress)
+    file = out or page
+    write_text(file, render_shelf(found, uc.name if uc else root.resolve().name, uc.goal if uc else ""))
+    say(f"{file}: {found['documents']} documents, no examples. Questions about them: sharpen data draft --help")
 
 
 def _written(made: Dataset, extras: Extras) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sharpen.data.page.doubts import doubts, label_of, sheet
 from sharpen.data.page.gate import gate, standing, unfit
 from sharpen.data.page.profile import brief, profile
-from sharpen.data.page.rendering import first_remarks, remarks, render
+from sharpen.data.page.rendering import first_remarks, remarks, render, render_shelf
+from sharpen.data.page.shelf import shelf
 
 __all__ = [
     "brief",
@@ -16,7 +17,9 @@ __all__ = [
     "profile",
     "remarks",
     "render",
+    "render_shelf",
     "sheet",
+    "shelf",
     "standing",
     "unfit",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sharpen.data.page.shelf import shelf_remarks
 from sharpen.data.protecting import PUBLIC
 
 WIDTH, ROW = 640, 22  # pixels of a chart, and of one of its bars
@@ -21,14 +22,29 @@ def render(profile: Mapping[str, Any], name: str, goal: str = "", beside: Mappin
         beside: where they are there, the ``gate`` (see :func:`sharpen.data.page.gate.standing`), a ``review`` (see
             :func:`sharpen.data.sampling.reviewed`) and a ``sample`` with its size and distances.
     """
+    known = {"gate": None, "review": None, "sample": None, **(beside or {})}
+    return _world().get_template("data.html").render(p=profile, name=name, goal=goal, remarks=remarks(profile), **known)
+
+
+def render_shelf(found: Mapping[str, Any], name: str, goal: str = "") -> str:
+    """The same for documents alone (see :func:`sharpen.data.page.shelf.shelf`)."""
+    return _world().get_template("documents.html").render(p=found, name=name, goal=goal, remarks=shelf_remarks(found))
+
+
+def _world() -> Any:
     from jinja2 import Environment, PackageLoader
 
     world = Environment(
         loader=PackageLoader("sharpen.data.page", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    world.globals.update(bars=bars, columns=columns, percent=percent, counted=counted)
-    known = {"gate": None, "review": None, "sample": None, **(beside or {})}
-    return world.get_template("data.html").render(p=profile, name=name, goal=goal, remarks=remarks(profile), **known)
+    world.globals.update(bars=bars, columns=columns, percent=percent, counted=counted, tally=tally)
+    return world
+
+
+def tally(counts: Mapping[str, int] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Counts by name, or rows with a name and ``n``, as rows of a chart."""
+    pairs = counts.items() if isinstance(counts, Mapping) else [(r["name"], r["n"]) for r in counts]
+    return [{"name": name, "train": n} for name, n in pairs]
 
 
 def counted(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
