@@ -14,7 +14,9 @@ from sharpen.data.page.shelf import shelf_remarks
 from sharpen.errors import UserError
 
 FEES = "The fee of an account is nine euros a month. It is charged to every customer on the first day of the month."
-HOURS = "The office opens at nine in the morning, and on Saturdays it is closed. Write to ann.smith@example.com for more."
+HOURS = (
+    "The office opens at nine in the morning, and on Saturdays it is closed. Write to ann.smith@example.com for more."
+)
 GERMAN = "Das Konto kostet im Monat neun Euro. Die Gebühr wird am ersten Tag des Monats vom Konto abgebucht."
 
 

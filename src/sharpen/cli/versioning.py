@@ -15,7 +15,9 @@ Version = Annotated[str, typer.Argument(help="A prepared folder, the beginning o
 
 @data_app.command("report")
 def data_report(
-    use_case: Annotated[Path, typer.Argument(help="usecase.yaml or its folder; or documents alone, a folder or a file.")],
+    use_case: Annotated[
+        Path, typer.Argument(help="usecase.yaml or its folder; or documents alone, a folder or a file.")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
     ] = None,

@@ -14,12 +14,13 @@ from typing import Any
 from sharpen.data.augmentations.counterfactual import OTHER, PAIRS
 from sharpen.data.bias import probes
 from sharpen.data.dataset import Dataset
-from sharpen.data.leaks import near_duplicates
 from sharpen.data.lineage import lines_of
 from sharpen.data.page.coverage import FACET, coverage, criteria, dialogue
 from sharpen.data.page.history import history, places
+from sharpen.data.page.lengths import Tokens, lengths
+from sharpen.data.page.repeats import changes, repeated
 from sharpen.data.wording import words
-from sharpen.types import Document, Example
+from sharpen.types import Example
 
 SHOWN = 20
 """Sources, classes and values that are listed; the rest is summed."""
@@ -27,11 +28,8 @@ ONE_SOURCE = 0.5
 """Share of one source above which a data set is said to be that source's."""
 IMBALANCED = 10.0
 """Times that the largest class may be the smallest before it is said."""
-MOST = 20_000
-"""Questions that are compared with each other."""
 FIRST = frozenset(a for a, _ in PAIRS)
 
-Tokens = Callable[[str], int]
 Personal = Callable[[Sequence[str]], Mapping[str, int]]
 Language = Callable[[str], str]
 
@@ -72,9 +70,13 @@ def profile(
         "places": places(data.dropped),
         "leaks": dict(data.facts["leaks"]),
         "alike": dict(data.facts["alike"]),
-        "lengths": _lengths(every, data.documents, tokens, context),
+        "lengths": lengths(rows, data.documents, tokens, context),
         "languages": _languages(rows, language),
-        "repeated": _repeated(every),
+        "document_languages": dict(Counter(language(d.text) for d in data.documents).most_common()) if language else {},
+        "repeated": repeated(data),
+        "rules": dict(data.facts.get("rules", {})),
+        "changes": changes(data.facts.get("changes", {})),
+        "owners": list(data.facts.get("sources", ())),
         "personal": dict(personal(texts)) if personal else None,
         "quality": quality_of(data),
         "facets": _facets(rows),
@@ -144,52 +146,10 @@ def _labels(rows: Mapping[str, Sequence[Example]]) -> dict[str, Any] | None:
     return {**_table(counted), "imbalance": round(ratio, 2), "imbalanced": ratio > IMBALANCED}
 
 
-def _lengths(
-    every: Sequence[Example], documents: Sequence[Document], tokens: Tokens | None, context: int | None
-) -> dict[str, Any]:
-    size = tokens or (lambda text: len(text.split()))
-    asked, told = [size(e.question) for e in every], [size(e.targets[0]) for e in every if e.targets]
-    made = {
-        "unit": "tokens" if tokens else "words",
-        "questions": histogram(asked),
-        "answers": histogram(told),
-        "documents": histogram([len(d.text.split()) for d in documents]),
-        "context": context if tokens else None,
-        "too_long": None,
-    }
-    if tokens and context:
-        both = [size(e.question) + (size(e.targets[0]) if e.targets else 0) for e in every]
-        made["too_long"] = sum(n > context for n in both)
-    return made
-
-
-def histogram(values: Sequence[int], bins: int = 16) -> dict[str, Any]:
-    """Counts of values in equal steps from 0, with median, 95th percentile and greatest; the last step holds the tail.
-
-    Steps end at the 99th percentile, or a single long one would leave a chart empty.
-    """
-    if not values:
-        return {"n": 0, "step": 0, "counts": []}
-    ordered = sorted(values)
-    at = {name: ordered[min(len(ordered) - 1, int(q * len(ordered)))] for name, q in (("median", 0.5), ("p95", 0.95))}
-    top = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    step = max(1, -(-top // bins))
-    counted = Counter(min(v // step, bins) for v in values)
-    last = max(counted)
-    return {"n": len(values), "step": step, **at, "max": ordered[-1], "counts": [counted[i] for i in range(last + 1)]}
-
-
 def _languages(rows: Mapping[str, Sequence[Example]], language: Language | None) -> dict[str, Any] | None:
     if language is None:
         return None
     return _table({name: Counter(language(e.question) for e in part) for name, part in rows.items()})
-
-
-def _repeated(every: Sequence[Example]) -> dict[str, Any]:
-    """Questions that stand there more than once or nearly so, within what may be seen."""
-    some = [e.question for e in every[:MOST]]
-    alike = {i for i, j, _ in near_duplicates(some, some) if i != j}
-    return {"n": len(alike), "of": len(some), "share": round(len(alike) / max(1, len(some)), 4)}
 
 
 def quality_of(data: Dataset) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from sharpen.data.cleaning import clean
 from sharpen.data.documents import read_documents
 from sharpen.data.lineage import file_of, names_below, reader_of
 from sharpen.data.page.coverage import criteria
+from sharpen.data.page.lengths import Tokens, histogram
 from sharpen.data.page.masking import shown
-from sharpen.data.page.profile import ONE_SOURCE, SHOWN, Language, Personal, Tokens, histogram
+from sharpen.data.page.profile import ONE_SOURCE, SHOWN, Language, Personal
 from sharpen.data.protecting import PUBLIC
 from sharpen.errors import UserError
 from sharpen.types import Document, Progress, digest, silent
