@@ -51,8 +51,8 @@ def test_numbers_counted_by_hand() -> None:
     assert found["sources"]["largest_share"] == 0.6
     assert found["sources"]["one_source"]
     quality = found["quality"]
-    assert quality["completeness"] == {"n": 4, "of": 5, "share": 0.8}
-    assert quality["missing"] == {"answer": 1}
+    assert quality["completeness"] == {"n": 3, "of": 5, "share": 0.6}, "most rows have a segment, two lack one"
+    assert quality["missing"] == {"segment": 2, "answer": 1}
     assert quality["consistency"] == {"n": 0, "of": 1, "share": 0.0}, "one question twice, answered otherwise"
     assert quality["accuracy"] == {"n": 0, "of": 2, "share": 0.0}
     assert found["repeated"]["n"] == 2

@@ -61,7 +61,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         UserError: the data do not keep the thresholds of the use case; the page is written before.
     """
     from sharpen import config, data
-    from sharpen.data.page import gate, sheet
+    from sharpen.data.page import gate, sheet, thresholds_of
     from sharpen.store import write_text
     from sharpen.study.looking import look, write_page
     from sharpen.study.setting import store_root
@@ -88,7 +88,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         n, m = len(known["doubts"]["suspects"]), len(known["doubts"]["clashing"])
         say(f"{extras.suspects}: {n} labels that are likely wrong, and {m} rows whose text has another label, too")
     say(f"{file}: version {made.folder.name[:12]}")
-    if failed := gate(known, uc.data.quality.model_dump(exclude_none=True)):
+    if failed := gate(known, thresholds_of(uc.data.quality)):
         raise UserError(failed)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sharpen.config import UseCase
 from sharpen.data import Dataset
-from sharpen.data.page import doubts, profile, render, standing
+from sharpen.data.page import doubts, obeyed, profile, render, standing, thresholds_of
 from sharpen.models import is_hosted, open_model
 from sharpen.store import write_text
 from sharpen.study.sufficient import embedded, sufficiency
@@ -41,7 +41,8 @@ def look(
         deep: whether lengths are in the model's tokens, and labels are looked at (which embeds them).
     """
     asked = ("name", "costs", "constraints", "budget", "arms", "metrics", "racing", "seeds")
-    key = digest([data.folder.name, use_case.model_dump(mode="json", exclude=set(asked))])
+    checked = obeyed(use_case.data.quality.rules, data, base)
+    key = digest([data.folder.name, checked, use_case.model_dump(mode="json", exclude=set(asked))])
     for kind in ("deep",) if deep else ("deep", "plain"):
         with suppress(OSError, ValueError):  # a damaged one is made anew
             found: dict[str, Any] = json.loads((root / "pages" / f"{key}-{kind}.json").read_text(encoding="utf-8"))
@@ -49,9 +50,8 @@ def look(
     progress("looking at the data", 0, None)
     count, context = tokens_of(use_case.model) if deep else (None, None)
     size = sum(map(len, _texts(data)))
-    known = profile(
-        data, count, context, personal_in(progress) if deep or size <= IN_PASSING else None, language, use_case.goal
-    )
+    personal = personal_in(progress) if deep or size <= IN_PASSING else None
+    known = profile(data, count, context, personal, language, use_case.goal, checked)
     if deep and (held := embedded(use_case, base, data, progress)):
         known["sufficiency"] = sufficiency(held, use_case, progress)
         progress("looking for label errors", 0, None)
@@ -66,8 +66,8 @@ def write_page(
     known: Mapping[str, Any], use_case: UseCase, file: Path, beside: Mapping[str, Any] | None = None
 ) -> None:
     """Write the page of a profile; ``beside`` as for :func:`sharpen.data.page.render`."""
-    asked = use_case.data.quality.model_dump(exclude_none=True)
-    write_text(file, render(known, use_case.name, use_case.goal, {"gate": standing(known, asked), **(beside or {})}))
+    kept = standing(known, thresholds_of(use_case.data.quality))
+    write_text(file, render(known, use_case.name, use_case.goal, {"gate": kept, **(beside or {})}))
 
 
 def _texts(data: Dataset) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sharpen.data.page.doubts import doubts, label_of, sheet
-from sharpen.data.page.gate import gate, standing, unfit
+from sharpen.data.page.gate import gate, standing, thresholds_of, unfit
+from sharpen.data.page.obeying import obeyed
 from sharpen.data.page.profile import brief, profile
 from sharpen.data.page.rendering import first_remarks, remarks, render, render_shelf
 from sharpen.data.page.shelf import shelf
@@ -14,6 +15,7 @@ __all__ = [
     "first_remarks",
     "gate",
     "label_of",
+    "obeyed",
     "profile",
     "remarks",
     "render",
@@ -21,5 +23,6 @@ __all__ = [
     "sheet",
     "shelf",
     "standing",
+    "thresholds_of",
     "unfit",
 ]

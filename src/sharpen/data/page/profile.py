@@ -1,9 +1,4 @@
-"""What a prepared data set is like, as numbers: of train, dev and documents; of the sealed test its size alone.
-
-Quality has the three usual measures (ISO/IEC 25012): completeness, the share of rows with nothing missing; consistency,
-the share of questions that are asked more than once and answered alike each time; accuracy against rules, the share of
-rows that keep what can be checked (a marked passage holds its answer, a class is one of train's).
-"""
+"""What a prepared data set is like, as numbers: of train, dev and documents; of the sealed test its size alone."""
 
 from __future__ import annotations
 
@@ -18,6 +13,7 @@ from sharpen.data.lineage import lines_of
 from sharpen.data.page.coverage import FACET, coverage, criteria, dialogue
 from sharpen.data.page.history import history, places
 from sharpen.data.page.lengths import Tokens, lengths
+from sharpen.data.page.quality import quality_of
 from sharpen.data.page.repeats import changes, repeated
 from sharpen.data.wording import words
 from sharpen.types import Example
@@ -41,6 +37,7 @@ def profile(
     personal: Personal | None = None,
     language: Language | None = None,
     goal: str = "",
+    checked: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return what the page shows.
 
@@ -51,6 +48,7 @@ def profile(
         personal: personal data by type in some texts, as they are after preparation.
         language: the language of a text, as a code.
         goal: what the data are for, against which sources are held.
+        checked: what the organisation's own rules found (see :func:`sharpen.data.page.obeying.obeyed`).
     """
     rows = {"train": data.train, "dev": data.dev}
     every = [e for part in rows.values() for e in part]
@@ -78,7 +76,7 @@ def profile(
         "changes": changes(data.facts.get("changes", {})),
         "owners": list(data.facts.get("sources", ())),
         "personal": dict(personal(texts)) if personal else None,
-        "quality": quality_of(data),
+        "quality": quality_of(data, checked),
         "facets": _facets(rows),
         "protected": dict(data.facts.get("personal", {})),
         "sufficiency": None,
@@ -150,50 +148,6 @@ def _languages(rows: Mapping[str, Sequence[Example]], language: Language | None)
     if language is None:
         return None
     return _table({name: Counter(language(e.question) for e in part) for name, part in rows.items()})
-
-
-def quality_of(data: Dataset) -> dict[str, Any]:
-    """Completeness, consistency and accuracy of train and dev, each with what it was counted of."""
-    every, documents, labels = (*data.train, *data.dev), data.documents, data.labels
-    missing = Counter[str]()
-    whole = 0
-    with_source = any(e.source for e in every)
-    for e in every:
-        there = {"question": e.question.strip(), "answer": e.targets or e.answerable is False}
-        there |= {"source": e.source} if with_source else {}
-        lacks = [name for name, value in there.items() if not value]
-        missing.update(lacks)
-        whole += not lacks
-    answers: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
-    times = Counter[tuple[str, ...]]()
-    for e in every:
-        answers[words(e.question)].add(min((words(t) for t in e.targets), default=()))
-        times[words(e.question)] += 1
-    again = [key for key, n in times.items() if n > 1]
-    known, text = set(labels), {d.source: d.text for d in documents}
-    checked = kept = 0
-    for e in every:
-        for ok in _rules(e, known, text):
-            checked, kept = checked + 1, kept + ok
-    return {
-        "completeness": _share(whole, len(every)),
-        "missing": dict(missing),
-        "consistency": _share(sum(len(answers[key]) == 1 for key in again), len(again)),
-        "accuracy": _share(kept, checked),
-    }
-
-
-def _rules(example: Example, labels: set[str], text: Mapping[str, str]) -> list[bool]:
-    """What can be checked of a row without knowing its answer."""
-    found = [label in labels for label in example.labels]
-    if example.gold and example.targets:
-        said = [words(text.get(g.source, "")[g.start : g.end]) for g in example.gold]
-        found.append(any(" ".join(words(t)) in " ".join(s) for t in example.targets for s in said))
-    return found
-
-
-def _share(n: int, of: int) -> dict[str, Any]:
-    return {"n": n, "of": of, "share": round(n / of, 4) if of else None}
 
 
 def _facets(rows: Mapping[str, Sequence[Example]]) -> dict[str, Any]:
