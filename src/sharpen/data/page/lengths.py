@@ -65,5 +65,5 @@ def histogram(values: Sequence[int], bins: int = BINS, step: int = 0) -> dict[st
 
 def _round(step: int) -> int:
     """The next of 1, 2, 5, 10, 20, 50, ..."""
-    power = 10 ** (len(str(max(1, step))) - 1)
+    power = int("1" + "0" * (len(str(max(1, step))) - 1))
     return next(n * power for n in (1, 2, 5, 10) if n * power >= step)

@@ -11,7 +11,7 @@ from sharpen.data.protecting import PUBLIC
 
 WIDTH, ROW = 560, 22  # pixels of a chart, and of one of its bars
 NAMES = 180  # pixels for what stands before a bar
-LETTER = 7.6  # pixels of one, about
+LETTER = 8.2  # pixels of one, about
 
 
 def render(profile: Mapping[str, Any], name: str, goal: str = "", beside: Mapping[str, Any] | None = None) -> str:
@@ -25,12 +25,14 @@ def render(profile: Mapping[str, Any], name: str, goal: str = "", beside: Mappin
             :func:`sharpen.data.sampling.reviewed`) and a ``sample`` with its size and distances.
     """
     known = {"gate": None, "review": None, "sample": None, **(beside or {})}
-    return _world().get_template("data.html").render(p=profile, name=name, goal=goal, remarks=remarks(profile), **known)
+    template = _world().get_template("data.html")
+    return str(template.render(p=profile, name=name, goal=goal, remarks=remarks(profile), **known))
 
 
 def render_shelf(found: Mapping[str, Any], name: str, goal: str = "") -> str:
     """The same for documents alone (see :func:`sharpen.data.page.shelf.shelf`)."""
-    return _world().get_template("documents.html").render(p=found, name=name, goal=goal, remarks=shelf_remarks(found))
+    template = _world().get_template("documents.html")
+    return str(template.render(p=found, name=name, goal=goal, remarks=shelf_remarks(found)))
 
 
 def _world() -> Any:
