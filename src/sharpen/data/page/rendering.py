@@ -9,9 +9,9 @@ from sharpen.data.page.lengths import BINS
 from sharpen.data.page.shelf import shelf_remarks
 from sharpen.data.protecting import PUBLIC
 
-WIDTH, ROW = 560, 22  # pixels of a chart, and of one of its bars
-NAMES = 180  # pixels for what stands before a bar
-LETTER = 8.2  # pixels of one, about
+WIDTH, ROW = 480, 21  # pixels of a chart, and of one of its bars
+NAMES = 168  # pixels for what stands before a bar
+LETTER = 7.4  # pixels of one, about
 
 
 def render(profile: Mapping[str, Any], name: str, goal: str = "", beside: Mapping[str, Any] | None = None) -> str:
