@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sharpen.cli.main import main
+from sharpen.errors import UserError
 from sharpen.models.fake import FakeModel
 
 WORDS = {"bill": ["invoice", "price", "pay", "fee"], "post": ["parcel", "courier", "box", "late"]}
@@ -87,3 +88,22 @@ def test_a_task_without_classes_has_no_suspects(
     assert command(monkeypatch, str(tmp_path), *words) == 2
     assert "this task has no classes" in capsys.readouterr().err
     assert not (tmp_path / "s.csv").exists()
+
+
+def test_what_could_not_be_looked_at_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path)
+    monkeypatch.setenv("SHARPEN_HOME", str(tmp_path / "home"))
+    embed = FakeModel.embed
+
+    def away(self: FakeModel, texts: list[str], query: bool = False, told: object = None) -> object:
+        raise UserError("is away.", "the model")
+
+    monkeypatch.setattr(FakeModel, "embed", away)
+    assert command(monkeypatch, str(tmp_path)) == 0
+    assert "Likely label errors were not looked for: " in (tmp_path / "data.html").read_text()
+    monkeypatch.setattr(FakeModel, "embed", embed)
+    assert command(monkeypatch, str(tmp_path)) == 0
+    assert "labels that were looked at are likely wrong" in (tmp_path / "data.html").read_text()
+    capsys.readouterr()

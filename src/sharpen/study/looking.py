@@ -19,6 +19,7 @@ from sharpen.data import Dataset
 from sharpen.data.page import doubts, obeyed, profile, render, standing, thresholds_of
 from sharpen.models import is_hosted, open_model
 from sharpen.store import write_text
+from sharpen.study.environment import code_hash
 from sharpen.study.sufficient import embedded, sufficiency
 from sharpen.types import Message, Progress, digest, silent
 
@@ -42,7 +43,7 @@ def look(
     """
     asked = ("name", "costs", "constraints", "budget", "arms", "metrics", "racing", "seeds")
     checked = obeyed(use_case.data.quality.rules, data, base)
-    key = digest([data.folder.name, checked, use_case.model_dump(mode="json", exclude=set(asked))])
+    key = digest([code_hash(), data.folder.name, checked, use_case.model_dump(mode="json", exclude=set(asked))])
     for kind in ("deep",) if deep else ("deep", "plain"):
         with suppress(OSError, ValueError):  # a damaged one is made anew
             found: dict[str, Any] = json.loads((root / "pages" / f"{key}-{kind}.json").read_text(encoding="utf-8"))
@@ -52,12 +53,14 @@ def look(
     size = sum(map(len, _texts(data)))
     personal = personal_in(progress) if deep or size <= IN_PASSING else None
     known = profile(data, count, context, personal, language, use_case.goal, checked)
-    if deep and (held := embedded(use_case, base, data, progress)):
+    held = embedded(use_case, base, data, progress) if deep else None
+    if held:
         known["sufficiency"] = sufficiency(held, use_case, progress)
         progress("looking for label errors", 0, None)
         known["doubts"] = doubts(data, held.rows, held.features, held.why)
     text = json.dumps(known, ensure_ascii=False)
-    write_text(root / "pages" / f"{key}-{'deep' if deep else 'plain'}.json", text)
+    if not (held and held.why):  # what was missing may be there the next time
+        write_text(root / "pages" / f"{key}-{'deep' if deep else 'plain'}.json", text)
     made: dict[str, Any] = json.loads(text)
     return made
 

@@ -169,7 +169,8 @@ def columns(histogram: Mapping[str, Any], unit: str, title: str, split: str = "t
         made.append(Markup(shape).format(split, i * width + 1, height - tall + 4, wide, tall, said, count))
     for i in range(0, n, max(1, -(-n // 8))):
         more = "+" if i == BINS else ""
-        made.append(Markup('<text x="{:.1f}" y="{}">{:,}{}</text>').format(i * width + 1, height + 20, i * step, more))
+        x = min(i * width + 1, WIDTH - LETTER * len(f"{i * step:,}{more}"))  # the last one is whole
+        made.append(Markup('<text x="{:.1f}" y="{}">{:,}{}</text>').format(x, height + 20, i * step, more))
     head = '<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>'
     return Markup(head).format(WIDTH, height + 26, title, title) + Markup("").join(made) + Markup("</svg>")
 
