@@ -348,7 +348,6 @@ def _names(loc: tuple[Any, ...]) -> list[str]:
     model: Any = UseCase
     for key in loc:
         if isinstance(key, int):
-            model = Arm
             continue
         field = model.model_fields.get(key)
         kinds = (field.annotation, *get_args(field.annotation)) if field else ()

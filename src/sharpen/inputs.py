@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Literal
 
@@ -79,12 +80,43 @@ class Duplicates(Strict):
     spans: int | None = Field(None, ge=10, description="words of a run that stood before, from which it is taken out")
 
 
+class Rule(Strict):
+    """What a column has to keep, wherever it is not empty; one that keeps several is checked for each."""
+
+    field: str = Field(description="a column, or question, answer, label, source")
+    regex: str | None = Field(None, description="a pattern that the whole value matches")
+    min: float | None = Field(None, description="the least that it may be, as a number")
+    max: float | None = Field(None, description="the most that it may be")
+    allowed: tuple[str, ...] = Field((), description="the values that it may have")
+    same_as: str | None = Field(None, description="another column that says the same")
+    per: str | None = Field(None, description="a column: rows of one value of it, of whatever source, agree")
+    table: str | None = Field(None, description="a file of reference, found by key")
+    key: str | None = Field(None, description="the column by which rows and the table are brought together")
+    column: str | None = Field(None, description="of the table; empty: called like the field")
+    least: float | None = Field(None, ge=0, le=1, description="share that has to keep it; else nothing is run")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Rule:
+        if self.regex is not None:
+            try:
+                re.compile(self.regex)
+            except re.error as e:
+                raise ValueError(f"the pattern {self.regex!r} cannot be read: {e}") from None
+        bounds = (self.regex, self.min, self.max, self.same_as, self.per, self.table)
+        if not self.allowed and all(asked is None for asked in bounds):
+            raise ValueError("a rule says nothing of its field; give regex, min, max, allowed, same_as, per or table")
+        if (self.table is None) != (self.key is None):
+            raise ValueError("a table of reference needs a key, and a key a table")
+        return self
+
+
 class Quality(Strict):
     """The least shares that train and dev have to keep; where one is not kept, nothing is run."""
 
     completeness: float | None = Field(None, ge=0, le=1, description="of rows in which nothing is missing")
     consistency: float | None = Field(None, ge=0, le=1, description="of questions asked again that are answered alike")
     accuracy: float | None = Field(None, ge=0, le=1, description="of what rules can check that is right")
+    rules: tuple[Rule, ...] = Field((), description="the organisation's own: patterns, ranges, agreement, references")
 
 
 class Source(Strict):

@@ -28,7 +28,7 @@ from sharpen.types import Ref
 
 REF = re.compile(r"([a-z][a-z0-9_-]*):([0-9a-f]{64})")
 LEFT = re.compile(r"\.(?:new-|(.+)\.)[0-9a-f]{8,16}")  # what ``replacing``, ``beside`` and ``put_aside`` write under
-NO_ARTEFACTS = ("data", "work")  # folders of the store whose entries no ref names
+NO_ARTEFACTS = ("data", "pages", "work")  # folders of the store whose entries no ref names
 STALE_SECONDS = 24 * 3600  # what is older and not named belongs to nobody who still writes
 REBUILD = (
     "Run the study again, without done.json in its folder if it was finished; it rebuilds what is missing. "

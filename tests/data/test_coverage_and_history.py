@@ -115,16 +115,32 @@ def test_the_three_questions_by_hand() -> None:
         {"who": "ada", "rows": 10, "distance": 0.5},
         {"who": "ben", "rows": 10, "distance": 0.5},
     ]
-    assert found["dropped_share"] == 0.25
+    assert (found["read"], found["dropped"], found["dropped_share"]) == (82, 21, 0.2561)
+    assert found["lost"] == []
     assert {(u["source"], u["share"]) for u in found["uneven"]} == {("hit", 0.5), ("good", 0.0)}
     assert found["unknown"] == 1
     assert history([], seen) is None
 
 
+def test_a_source_that_is_gone_is_seen_and_one_that_only_the_test_has_is_not_named() -> None:
+    lines = [line(i, "kept", True) for i in range(30)]
+    lines += [line(40 + i, "lost", False, ("sources", "there is no consent", "dropped")) for i in range(27)]
+    lines += [{**line(80 + i, "sealed", i > 5), "split": "test" if i > 5 else ""} for i in range(12)]
+    found = history(lines, [row(i, "a", source="kept") for i in range(30)])
+    assert found
+    assert found["lost"] == [{"source": "lost", "read": 27}]
+    assert (found["dropped"], found["unknown"], found["n_lost"]) == (33, 0, 1)
+    assert {u["source"] for u in found["uneven"]} == {"kept", "lost"}
+    assert "sealed" not in str(found)
+    assert history([line(1, "a", False)], [])["dropped"] == 1  # type: ignore[index]
+
+
 def test_places_of_what_was_dropped() -> None:
     dropped = [Dropped("a.csv", f"line {i}", "text", "is empty") for i in range(5)]
     dropped += [Dropped("a.csv", "line 9", "", "is the same as line 2")]
+    dropped += [Dropped("b.csv", "line 3", "", "cleaner quality, questions.few_words: 2 words, and 5 are the least")]
     assert places(dropped) == {
         "text is empty": ["a.csv, line 0", "a.csv, line 1", "a.csv, line 2"],
         "is the same as an earlier row": ["a.csv, line 9"],
+        "cleaner quality, questions.few_words": ["b.csv, line 3"],
     }

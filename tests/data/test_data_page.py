@@ -13,7 +13,7 @@ import pytest
 from sharpen.cli.main import main
 from sharpen.data import Dataset, Seal
 from sharpen.data.page import profile, render
-from sharpen.data.page.profile import histogram
+from sharpen.data.page.lengths import histogram
 from sharpen.data.page.rendering import remarks
 from sharpen.types import Document, Example, Message, Span
 
@@ -51,8 +51,8 @@ def test_numbers_counted_by_hand() -> None:
     assert found["sources"]["largest_share"] == 0.6
     assert found["sources"]["one_source"]
     quality = found["quality"]
-    assert quality["completeness"] == {"n": 4, "of": 5, "share": 0.8}
-    assert quality["missing"] == {"answer": 1}
+    assert quality["completeness"] == {"n": 3, "of": 5, "share": 0.6}, "most rows have a segment, two lack one"
+    assert quality["missing"] == {"segment": 2, "answer": 1}
     assert quality["consistency"] == {"n": 0, "of": 1, "share": 0.0}, "one question twice, answered otherwise"
     assert quality["accuracy"] == {"n": 0, "of": 2, "share": 0.0}
     assert found["repeated"]["n"] == 2
@@ -128,8 +128,10 @@ def test_the_page_is_one_file_that_asks_for_nothing_and_escapes_what_it_shows() 
     assert "<script>x()</script>" in said
     assert "Look at this first" in said
     assert page.tags.count("svg") >= 4
-    for question in (e.question for e in TRAIN):
-        assert question not in said, "a page that is shown around holds no rows"
+    listed = {TRAIN[0].question, TRAIN[1].question}  # they are nearly the same
+    for question in {e.question for e in TRAIN} - listed:
+        assert question not in said, "a page that is shown around holds no rows but those to look at"
+    assert all(question in said for question in listed)
 
 
 def test_the_command_writes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +187,20 @@ def test_the_page_says_what_probes_gates_and_people_found() -> None:
     assert "The gate is open." in " ".join(
         re.sub(r"<[^>]*>", "", render(found, "x", beside={"gate": beside["gate"][:1]})).split()
     )
+
+
+@pytest.mark.parametrize("by", ["source", "label", "row", "similar", "group", "time"])
+def test_one_source_is_told_of_the_source_whatever_rows_are_split_by(by: str) -> None:
+    """By label the larger of two classes was called a source; by row nothing was said."""
+    labels = ("yes", "no")
+    some = tuple(row(f"{i}", f"Q{i}?", "x", f"s{i % 12}.md", labels=(labels[i % 2],), group="g") for i in range(48))
+    one = tuple(replace(e, source="only.md") for e in some)
+    for rows, prevails in ((some, False), (one, True)):
+        data = dataset(rows)
+        found = profile(replace(data, dev=(), facts={**data.facts, "cluster_by": by}))
+        assert found["sources"]["one_source"] is prevails
+        assert any("one source, only.md" in r for r in remarks(found)) is prevails
+    assert found["sources"]["rows"] == [{"name": "only.md", "train": 48, "dev": 0}]
 
 
 def test_too_much_dialogue_is_the_first_thing_to_look_at() -> None:

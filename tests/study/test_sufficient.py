@@ -37,7 +37,8 @@ def write(folder: Path, n: int = 120, task: str = "classification", embeddings: 
 def measured(file: Path) -> dict[str, object] | None:
     uc = config.load(file)
     made = data.load(data.prepare(uc.data, file.parent, file.parent / ".sharpen" / "data"))
-    return sufficiency(uc, file.parent, made)
+    held = sufficient.embedded(uc, file.parent, made)
+    return sufficiency(held, uc) if held else None
 
 
 def test_the_report_shows_the_curve_and_check_names_the_report(

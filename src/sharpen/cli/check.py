@@ -71,6 +71,8 @@ def _data(found: dict[str, Any]) -> None:
         say(f"  alike and kept {n}: {pair}")
     for note in found["notes"]:
         say(f"  note: {note}")
+    for remark in found["remarks"]:
+        say(f"  look at this: {remark}")
     say("\nwhat the test can show")
     for sentence in found["proof"]:
         say(f"  {sentence}")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,8 @@ from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
 if TYPE_CHECKING:
+    from sharpen.config import UseCase
     from sharpen.data import Dataset
-
-SURE = 7  # words of a question from which its language is told: of fewer it is often another's
 
 
 def read(paths: Sequence[Path], as_json: bool) -> None:
@@ -49,11 +46,12 @@ def clean(
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report writes beside its page: a table of features, and a sheet of so many rows for people."""
+    """What a report writes beside its page: a table of features, a sheet of so many rows for people, one of doubts."""
 
     features: Path | None = None
     sample: int = 0
     review: Path | None = None
+    suspects: Path | None = None
 
 
 def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
@@ -63,40 +61,77 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         UserError: the data do not keep the thresholds of the use case; the page is written before.
     """
     from sharpen import config, data
-    from sharpen.data.page import gate, profile, render, standing
-    from sharpen.guards import find
+    from sharpen.data.page import gate, sheet, thresholds_of
     from sharpen.store import write_text
+    from sharpen.study.looking import look, write_page
     from sharpen.study.setting import store_root
-    from sharpen.study.sufficient import sufficiency
 
+    if alone := documents_alone(use_case, settings):
+        _of_documents(*alone, out, extras)
+        return
     uc, problems = config.read(use_case / "usecase.yaml" if use_case.is_dir() else use_case, settings)
     if problems:
         raise UserError(problems)
     base = use_case.resolve() if use_case.is_dir() else use_case.resolve().parent
+    root = store_root(base)
     with live() as progress:
-        made = data.load(data.prepare(uc.data, base, store_root(base) / "data", progress))
-        progress("looking at them", 0, None)
-        count, context = _tokens(uc.model)
-
-        def personal(texts: Sequence[str]) -> Mapping[str, int]:
-            found: Counter[str] = Counter()
-            for n, text in enumerate(texts):
-                progress("looking for personal data", n, len(texts))
-                found.update(f.type for f in find(text))
-            return dict(found.most_common())
-
-        known = profile(made, count, context, personal, _language, uc.goal)
-        known["sufficiency"] = sufficiency(uc, base, made, progress)
-        asked = uc.data.quality.model_dump(exclude_none=True)
-        beside = {"gate": standing(known, asked), **_written(made, extras)}
-        page = render(known, uc.name, uc.goal, beside)
+        made = data.load(data.prepare(uc.data, base, root / "data", progress))
+        known = look(uc, base, made, root, progress, deep=True)
     file = out or base / "data.html"
-    write_text(file, page)
+    write_page(known, uc, file, _written(made, extras))
     if known["sufficiency"]:
         say(known["sufficiency"]["why"])
+    if extras.suspects and not known["doubts"]:
+        raise UserError("is asked for, and this task has no classes.", "--suspects", "Leave it out.")
+    if extras.suspects:
+        write_text(extras.suspects, sheet(known["doubts"]))
+        n, m = len(known["doubts"]["suspects"]), len(known["doubts"]["clashing"])
+        say(f"{extras.suspects}: {n} labels that are likely wrong, and {m} rows whose text has another label, too")
     say(f"{file}: version {made.folder.name[:12]}")
-    if failed := gate(known, asked):
+    if failed := gate(known, thresholds_of(uc.data.quality)):
         raise UserError(failed)
+
+
+def documents_alone(named: Path, settings: Sequence[str]) -> tuple[Path, UseCase | None, Path] | None:
+    """Documents without examples: where they are, their use case where there is one, and where the page goes.
+
+    They are a folder without a use case, a file that is no YAML, or a use case that names documents and no examples.
+    """
+    from sharpen import config
+    from sharpen.store import read_yaml
+
+    file = named / "usecase.yaml" if named.is_dir() else named
+    if (named.is_dir() and not file.exists()) or (named.is_file() and named.suffix.lower() not in (".yaml", ".yml")):
+        whole = named.resolve()
+        return named, None, whole.parent / f"{whole.name}.data.html"  # within the folder it would be a document
+    raw = read_yaml(file)
+    if not isinstance(raw, dict):
+        return None
+    config.override(raw, settings)
+    data = raw.get("data")
+    if not isinstance(data, dict) or not data.get("documents"):
+        return None
+    if any(data.get(use) for use in ("examples", "train", "dev", "test")):
+        return None
+    uc = config.validate({**raw, "data": {**data, "examples": "none"}}, str(file))  # everything but that they lack
+    base = file.resolve().parent
+    return base / str(uc.data.documents), uc, base / "data.html"
+
+
+def _of_documents(root: Path, uc: UseCase | None, page: Path, out: Path | None, extras: Extras) -> None:
+    from sharpen.data.page import render_shelf, shelf
+    from sharpen.store import write_text
+    from sharpen.study.looking import language, personal_in, tokens_of
+
+    if extras != Extras():
+        do = "Name a use case with examples, or leave out --features, --sample, --review and --suspects."
+        raise UserError("are documents without examples.", str(root), do)
+    with live() as progress:
+        count, context = tokens_of(uc.model) if uc else (None, None)
+        found = shelf(root, count, context, personal_in(progress), language, progress)
+    file = out or page
+    write_text(file, render_shelf(found, uc.name if uc else root.resolve().name, uc.goal if uc else ""))
+    say(f"{file}: {found['documents']} documents, no examples. Questions about them: sharpen data draft --help")
 
 
 def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
@@ -104,10 +139,11 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     from sharpen.data.features import FEATURES, as_csv, features
     from sharpen.data.sampling import distances, reviewed, sample, sheet
     from sharpen.store import write_text
+    from sharpen.study.looking import language
 
     found: dict[str, Any] = {}
     if extras.features:
-        rows = features({"train": made.train, "dev": made.dev}, _language)
+        rows = features({"train": made.train, "dev": made.dev}, language)
         write_text(extras.features, as_csv(rows, FEATURES))
         say(f"{extras.features}: {len(FEATURES)} features of {len(made.train) + len(made.dev)} rows")
     every = (*made.train, *made.dev)
@@ -126,27 +162,3 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
         for what, d in found["sample"]["distances"].items():
             say(f"  a sample of {len(chosen)} differs by {what}: {d:.3f} (0 the same, 1 nothing in common)")
     return found
-
-
-def _tokens(ref: str) -> tuple[Callable[[str], int] | None, int | None]:
-    """How the use case's model counts a text, and how much it reads; nothing where it is asked over the network."""
-    from sharpen.models import is_hosted, open_model
-    from sharpen.types import Message
-
-    if is_hosted(ref) or ref.startswith("fake:"):
-        return None, None
-    model = open_model(ref)
-    frame = len(model.render((Message("user", ""),)).ids)  # of the template, which every text shares
-
-    @cache  # answers repeat, classes above all
-    def count(text: str) -> int:
-        return max(0, len(model.render((Message("user", text),)).ids) - frame)
-
-    return count, model.context - frame
-
-
-def _language(text: str) -> str:
-    from sharpen.data.cleaners.language import UNKNOWN, identify
-
-    code, _ = identify(text, SURE)
-    return "not told" if code == UNKNOWN else code

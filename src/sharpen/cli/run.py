@@ -22,6 +22,8 @@ def run(use_case: Path, out: Path | None, settings: list[str], dry_run: bool) ->
         report = study.run(use_case, out, settings, progress)
     say(report)
     print(f"\nReport: {report.path / 'report.html'}")
+    if (page := report.path / "data.html").is_file():
+        print(f"Its data: {page}")
     if report.winner and report.arm(report.winner)["fingerprint"]:
         folder = shlex.quote(str(_near(report.path)))
         print(f'Ask it: sharpen ask {folder} "a question"; take it along: sharpen export --help')

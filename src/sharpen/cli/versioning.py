@@ -15,7 +15,9 @@ Version = Annotated[str, typer.Argument(help="A prepared folder, the beginning o
 
 @data_app.command("report")
 def data_report(
-    use_case: Annotated[Path, typer.Argument(help="usecase.yaml, or the folder that holds it.")],
+    use_case: Annotated[
+        Path, typer.Argument(help="usecase.yaml or its folder; or documents alone, a folder or a file.")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
     ] = None,
@@ -29,12 +31,15 @@ def data_report(
     review: Annotated[
         Path | None, typer.Option("--review", help="A sheet of the sample for people; filled in, it is reported.")
     ] = None,
+    suspects: Annotated[
+        Path | None, typer.Option("--suspects", help="Write a CSV of rows whose label is likely wrong, to go through.")
+    ] = None,
 ) -> None:
     """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
     from sharpen.cli.data import Extras
     from sharpen.cli.data import report as command
 
-    command(use_case, set_ or [], out, Extras(features, sample, review))
+    command(use_case, set_ or [], out, Extras(features, sample, review, suspects))
 
 
 @data_app.command("trace")

@@ -24,6 +24,10 @@ SHOWN = 20
 """Broken rows of a file that are listed one by one; the rest is counted."""
 
 
+RULE = re.compile(r"(cleaner \w+|duplicates|benchmarks|sentences|spans), [\w.]+")
+"""How the reason of a rule begins; its figures follow."""
+
+
 @dataclass(frozen=True)
 class Dropped:
     """A row that is not used: where it stands (``line 7``, ``row 7``) and why. It never holds the row's content."""
@@ -32,6 +36,14 @@ class Dropped:
     place: str
     field: str
     reason: str
+
+    @property
+    def kind(self) -> str:
+        """The reason without a row's own figures and places, so that alike reasons are counted together."""
+        if told := RULE.match(self.reason):
+            return told[0]
+        again = self.reason.startswith("is the same as ")
+        return "is the same as an earlier row" if again else f"{self.field} {self.reason}".strip()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -78,7 +77,7 @@ def facts_of(work: Work, sealed: str) -> dict[str, Any]:
             "questions": digest(sorted(e.question for e in test)),
         },
         "documents": {"n": len(work.documents), "characters": _lengths([len(d.text) for d in work.documents])},
-        "dropped": dict(Counter(_kind(d) for d in work.dropped).most_common()),
+        "dropped": dict(Counter(d.kind for d in work.dropped).most_common()),
         "leaks": dict(work.leaked),
         "alike": dict(work.alike),
         "kin": work.kin,
@@ -89,14 +88,6 @@ def facts_of(work: Work, sealed: str) -> dict[str, Any]:
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
     }
-
-
-def _kind(dropped: Dropped) -> str:
-    """The reason without the place of an earlier row, so that alike reasons are counted together."""
-    if told := re.match(r"(cleaner \w+|duplicates|benchmarks|sentences|spans), [\w.]+", dropped.reason):
-        return told[0]  # without the figures of each row
-    again = dropped.reason.startswith("is the same as ")
-    return "is the same as an earlier row" if again else f"{dropped.field} {dropped.reason}".strip()
 
 
 def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.config import UseCase
+from sharpen.data.page import brief, first_remarks
 from sharpen.errors import clock
 from sharpen.study import evidence, preflight
 from sharpen.study.engine import choose_engines
@@ -30,9 +31,10 @@ def price(folds: int, seconds: float, use_case: UseCase) -> str:
 
 
 class Checked(dict[str, Any]):
-    """What :func:`check` found: ``data``, ``dropped``, ``notes``, ``evidence``, ``proof``, ``estimates``, ``seconds``,
-    ``budget``, ``problems``, ``folds``. ``dropped`` is the file that says of every row that is left out where it stood
-    and why; ``evidence`` is a stamp where the test would be none; ``folds`` says what folds cost, "" without them.
+    """What :func:`check` found: ``data``, ``dropped``, ``notes``, ``remarks``, ``evidence``, ``proof``, ``estimates``,
+    ``seconds``, ``budget``, ``problems``, ``folds``. ``dropped`` is the file that says of every row that is left out
+    where it stood and why; ``remarks`` say what to look at in train and dev; ``evidence`` is a stamp where the test
+    would be none; ``folds`` says what folds cost, "" without them.
 
     Printing shows what the study will take, a notebook shows it as a table.
     """
@@ -79,6 +81,7 @@ def check(
         "data": dict(found.data.facts),
         "dropped": str(found.data.folder / "dropped.jsonl"),
         "notes": [*found.data.notes, *([ASK] if setting.task.chooses else [])],
+        "remarks": first_remarks(brief(found.folds[0])),
         "evidence": evidence.evidence(found.data.facts),
         "proof": [*filter(None, said), *proof(setting, found.data).says],
     }

@@ -77,7 +77,7 @@ def inspect(setting: Setting) -> Found:
     data = together(known)
     settle(setting, data)
     problems += [*document_problems(setting, data), *given_problems(setting, data)]
-    problems += unfit(data, uc.data.quality.model_dump(exclude_none=True))
+    problems += unfit(data, uc.data.quality, setting.base)
     if problems:
         raise UserError(setting.placed([*problems, *said, *_also_long(setting, data)]))
     answers = [hash_file(setting.base / a.answers) for a in setting.arms if a.answers]

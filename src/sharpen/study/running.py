@@ -15,6 +15,7 @@ from typing import Any
 from sharpen import parts
 from sharpen.config import UseCase, arm_name
 from sharpen.data import Dataset
+from sharpen.data.page import first_remarks
 from sharpen.evaluation import Seen
 from sharpen.floors import Predict, open_floor
 from sharpen.runtime import Engines
@@ -29,6 +30,7 @@ from sharpen.study.folder import RunFolder, arm_folder
 from sharpen.study.folds import fold_settings, named, pooled, races
 from sharpen.study.given import as_answers
 from sharpen.study.latency import QUESTIONS, WARM, measure, measured
+from sharpen.study.looking import PAGE, look, write_page
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.proof import proof
 from sharpen.study.reading import Report, read_report
@@ -119,6 +121,10 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     engines.release()
     env = {**environment(setting, engines), "engine_check": check_engine(setting, bench)}
     folder.write_json("environment.json", env)
+    known = look(setting.use_case, setting.base, found.folds[0], setting.store.root, setting.progress)
+    for remark in first_remarks(known):
+        log.info("The data: %s", remark)
+    write_page(known, setting.use_case, folder.path / PAGE)
 
     settings = fold_settings(setting, found.folds) if len(found.folds) > 1 else [setting]
     ready = []
@@ -132,7 +138,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     spent = Counter[str]()
     for place in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
         spent.update(place.spent())
-    report = {**assemble(made), "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
+    report = {**assemble(made), "data_page": PAGE, "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
     folder.write_json("report.json", report)
     _write_page(folder)
     others = {b.program.model for r in ready for b in r.built if b.program} - found.weights.keys()  # a technique's own

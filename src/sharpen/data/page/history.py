@@ -79,31 +79,39 @@ def _people(seen: Sequence[Example]) -> list[dict[str, Any]]:
 
 
 def _uneven(lines: Sequence[Line], seen: Sequence[Example]) -> dict[str, Any]:
-    """Did they bias it: sources of which far more or fewer rows were dropped than of all."""
-    named = {e.source for e in seen if e.source}
-    read: Counter[str] = Counter()
-    gone: Counter[str] = Counter()
-    for line in lines:
-        if line["kind"] == "example" and line["source"] in named:
-            read[line["source"]] += 1
-            gone[line["source"]] += not line["content"]
-    share = sum(gone.values()) / max(1, sum(read.values()))
+    """Did they bias it: sources of which far more or fewer rows were dropped than of all, and those that are gone.
+
+    A source is named where it is in train or dev, or in no split any more; one that only the test has is counted.
+    """
+    rows = [line for line in lines if line["kind"] == "example"]
+    known = [line for line in rows if line["source"]]
+    read = Counter(line["source"] for line in known)
+    gone = Counter(line["source"] for line in known if not line["content"])
+    share = gone.total() / max(1, read.total())
+    lost = [source for source, n in read.items() if gone[source] == n]
+    named = {e.source for e in seen} | set(lost)
     uneven: list[dict[str, Any]] = []
     for source, n in read.items():
         low, high = wilson(gone[source], n)
-        if n >= LEAST and not low <= share <= high:
+        if source in named and n >= LEAST and not low <= share <= high:
             uneven.append({"source": source, "read": n, "dropped": gone[source], "share": round(gone[source] / n, 4)})
     uneven.sort(key=lambda r: -abs(r["share"] - share))
-    unknown = sum(line["kind"] == "example" and not line["content"] and not line["source"] for line in lines)
-    return {"dropped_share": round(share, 4), "uneven": uneven[:SHOWN], "unknown": unknown}
+    dropped = sum(not line["content"] for line in rows)
+    return {
+        "read": len(rows),
+        "dropped": dropped,
+        "dropped_share": round(dropped / max(1, len(rows)), 4),
+        "uneven": uneven[:SHOWN],
+        "lost": [{"source": s, "read": read[s]} for s in sorted(lost, key=lambda s: (-read[s], s))[:SHOWN]],
+        "n_lost": len(lost),
+        "unknown": dropped - gone.total(),
+    }
 
 
 def places(dropped: Sequence[Dropped]) -> dict[str, list[str]]:
-    """Where rows were dropped, by reason: the first few places of each."""
+    """Where rows were dropped, by reason (see :attr:`Dropped.kind`): the first few places of each."""
     found: dict[str, list[str]] = defaultdict(list)
     for d in dropped:
-        again = d.reason.startswith("is the same as ")
-        reason = "is the same as an earlier row" if again else f"{d.field} {d.reason}".strip()
-        if len(found[reason]) < PLACES:
-            found[reason].append(", ".join(filter(None, (d.file, d.place))))
+        if len(found[d.kind]) < PLACES:
+            found[d.kind].append(", ".join(filter(None, (d.file, d.place))))
     return dict(found)

@@ -1,9 +1,4 @@
-"""What a prepared data set is like, as numbers: of train, dev and documents; of the sealed test its size alone.
-
-Quality has the three usual measures (ISO/IEC 25012): completeness, the share of rows with nothing missing; consistency,
-the share of questions that are asked more than once and answered alike each time; accuracy against rules, the share of
-rows that keep what can be checked (a marked passage holds its answer, a class is one of train's).
-"""
+"""What a prepared data set is like, as numbers: of train, dev and documents; of the sealed test its size alone."""
 
 from __future__ import annotations
 
@@ -14,12 +9,14 @@ from typing import Any
 from sharpen.data.augmentations.counterfactual import OTHER, PAIRS
 from sharpen.data.bias import probes
 from sharpen.data.dataset import Dataset
-from sharpen.data.leaks import near_duplicates
 from sharpen.data.lineage import lines_of
 from sharpen.data.page.coverage import FACET, coverage, criteria, dialogue
 from sharpen.data.page.history import history, places
+from sharpen.data.page.lengths import Tokens, lengths
+from sharpen.data.page.quality import quality_of
+from sharpen.data.page.repeats import changes, repeated
 from sharpen.data.wording import words
-from sharpen.types import Document, Example
+from sharpen.types import Example
 
 SHOWN = 20
 """Sources, classes and values that are listed; the rest is summed."""
@@ -27,11 +24,8 @@ ONE_SOURCE = 0.5
 """Share of one source above which a data set is said to be that source's."""
 IMBALANCED = 10.0
 """Times that the largest class may be the smallest before it is said."""
-MOST = 20_000
-"""Questions that are compared with each other."""
 FIRST = frozenset(a for a, _ in PAIRS)
 
-Tokens = Callable[[str], int]
 Personal = Callable[[Sequence[str]], Mapping[str, int]]
 Language = Callable[[str], str]
 
@@ -43,6 +37,7 @@ def profile(
     personal: Personal | None = None,
     language: Language | None = None,
     goal: str = "",
+    checked: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return what the page shows.
 
@@ -53,39 +48,54 @@ def profile(
         personal: personal data by type in some texts, as they are after preparation.
         language: the language of a text, as a code.
         goal: what the data are for, against which sources are held.
+        checked: what the organisation's own rules found (see :func:`sharpen.data.page.obeying.obeyed`).
     """
     rows = {"train": data.train, "dev": data.dev}
     every = [e for part in rows.values() for e in part]
-    by = str(data.facts["cluster_by"])
     texts = [t for e in every for t in (e.question, *e.targets)] + [d.text for d in data.documents]
     lines = lines_of(data.folder)
     documents = [line for line in lines if line["kind"] == "document" and not line["content"]]
     gone = {line["id"]: line["steps"][-1]["rule"] for line in documents}
     return {
+        **brief(data),
         "version": data.folder.name,
         "splits": {name: _size(data.facts[name]) for name in ("train", "dev", "test")},
-        "cluster_by": by,
+        "cluster_by": str(data.facts["cluster_by"]),
         "documents": len(data.documents),
-        "sources": _sources(rows, by),
-        "history": history(lines, every),
         "criteria": criteria(every, data.documents, [goal], gone),
         "coverage": coverage(rows, language),
-        "dialogue": dialogue(every),
         "dropped": dict(data.facts["dropped"]),
         "places": places(data.dropped),
         "leaks": dict(data.facts["leaks"]),
         "alike": dict(data.facts["alike"]),
-        "labels": _labels(rows),
-        "lengths": _lengths(every, data.documents, tokens, context),
+        "lengths": lengths(rows, data.documents, tokens, context),
         "languages": _languages(rows, language),
-        "repeated": _repeated(every),
+        "document_languages": dict(Counter(language(d.text) for d in data.documents).most_common()) if language else {},
+        "repeated": repeated(data),
+        "rules": dict(data.facts.get("rules", {})),
+        "changes": changes(data.facts.get("changes", {})),
+        "owners": list(data.facts.get("sources", ())),
         "personal": dict(personal(texts)) if personal else None,
-        "quality": quality_of(data),
+        "quality": quality_of(data, checked),
         "facets": _facets(rows),
         "protected": dict(data.facts.get("personal", {})),
-        "bias": {**_bias(every), **probes(every, data.documents)},
+        "sufficiency": None,
+        "doubts": None,
         "problems": [str(p) for p in data.problems],
         "notes": list(data.notes),
+    }
+
+
+def brief(data: Dataset) -> dict[str, Any]:
+    """What one pass over the rows tells: sources, classes, conversations, bias, and what is gone."""
+    rows = {"train": data.train, "dev": data.dev}
+    every = [e for part in rows.values() for e in part]
+    return {
+        "sources": _sources(rows, str(data.facts["cluster_by"])),
+        "history": history(lines_of(data.folder), every),
+        "labels": _labels(rows),
+        "dialogue": dialogue(every),
+        "bias": {**_bias(every), **probes(every, data.documents)},
     }
 
 
@@ -107,16 +117,23 @@ def _table(counted: Mapping[str, Counter[str]]) -> dict[str, Any]:
 
 
 def _sources(rows: Mapping[str, Sequence[Example]], by: str) -> dict[str, Any]:
-    counted = {name: Counter(_belongs(e, by) for e in part if by != "row") for name, part in rows.items()}
-    total = sum(counted.values(), Counter[str]())
-    largest = max(total.values(), default=0) / max(1, sum(total.values()))
-    return {**_table(counted), "largest_share": round(largest, 4), "one_source": largest > ONE_SOURCE}
+    """Rows by source, or by what they are split by where none has a source; and whether one source prevails."""
+    every = [e for part in rows.values() for e in part]
+    by = "source" if any(e.source for e in every) else by
+    shown = by in ("source", "group", "similar", "time")  # classes have a chart of their own
+    counted = {
+        name: Counter((e.source if by == "source" else e.group) or "(none)" for e in part if shown)
+        for name, part in rows.items()
+    }
+    return {**_table(counted), "by": by, **single(every)}
 
 
-def _belongs(example: Example, by: str) -> str:
-    """What a row is split by, as people call it."""
-    given = example.labels[:1] if by == "label" else (example.source if by == "source" else example.group,)
-    return "".join(given) or "(none)"
+def single(every: Sequence[Example]) -> dict[str, Any]:
+    """The source with the most rows and its share of all, whatever rows are split by."""
+    counted = Counter(e.source for e in every if e.source)
+    largest, n = next(iter(counted.most_common(1)), ("", 0))
+    share = n / max(1, len(every))
+    return {"largest": largest, "largest_share": round(share, 4), "one_source": share > ONE_SOURCE}
 
 
 def _labels(rows: Mapping[str, Sequence[Example]]) -> dict[str, Any] | None:
@@ -127,96 +144,10 @@ def _labels(rows: Mapping[str, Sequence[Example]]) -> dict[str, Any] | None:
     return {**_table(counted), "imbalance": round(ratio, 2), "imbalanced": ratio > IMBALANCED}
 
 
-def _lengths(
-    every: Sequence[Example], documents: Sequence[Document], tokens: Tokens | None, context: int | None
-) -> dict[str, Any]:
-    size = tokens or (lambda text: len(text.split()))
-    asked, told = [size(e.question) for e in every], [size(e.targets[0]) for e in every if e.targets]
-    made = {
-        "unit": "tokens" if tokens else "words",
-        "questions": histogram(asked),
-        "answers": histogram(told),
-        "documents": histogram([len(d.text.split()) for d in documents]),
-        "context": context if tokens else None,
-        "too_long": None,
-    }
-    if tokens and context:
-        both = [size(e.question) + (size(e.targets[0]) if e.targets else 0) for e in every]
-        made["too_long"] = sum(n > context for n in both)
-    return made
-
-
-def histogram(values: Sequence[int], bins: int = 16) -> dict[str, Any]:
-    """Counts of values in equal steps from 0, with median, 95th percentile and greatest; the last step holds the tail.
-
-    Steps end at the 99th percentile, or a single long one would leave a chart empty.
-    """
-    if not values:
-        return {"n": 0, "step": 0, "counts": []}
-    ordered = sorted(values)
-    at = {name: ordered[min(len(ordered) - 1, int(q * len(ordered)))] for name, q in (("median", 0.5), ("p95", 0.95))}
-    top = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    step = max(1, -(-top // bins))
-    counted = Counter(min(v // step, bins) for v in values)
-    last = max(counted)
-    return {"n": len(values), "step": step, **at, "max": ordered[-1], "counts": [counted[i] for i in range(last + 1)]}
-
-
 def _languages(rows: Mapping[str, Sequence[Example]], language: Language | None) -> dict[str, Any] | None:
     if language is None:
         return None
     return _table({name: Counter(language(e.question) for e in part) for name, part in rows.items()})
-
-
-def _repeated(every: Sequence[Example]) -> dict[str, Any]:
-    """Questions that stand there more than once or nearly so, within what may be seen."""
-    some = [e.question for e in every[:MOST]]
-    alike = {i for i, j, _ in near_duplicates(some, some) if i != j}
-    return {"n": len(alike), "of": len(some), "share": round(len(alike) / max(1, len(some)), 4)}
-
-
-def quality_of(data: Dataset) -> dict[str, Any]:
-    """Completeness, consistency and accuracy of train and dev, each with what it was counted of."""
-    every, documents, labels = (*data.train, *data.dev), data.documents, data.labels
-    missing = Counter[str]()
-    whole = 0
-    with_source = any(e.source for e in every)
-    for e in every:
-        there = {"question": e.question.strip(), "answer": e.targets or e.answerable is False}
-        there |= {"source": e.source} if with_source else {}
-        lacks = [name for name, value in there.items() if not value]
-        missing.update(lacks)
-        whole += not lacks
-    answers: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
-    times = Counter[tuple[str, ...]]()
-    for e in every:
-        answers[words(e.question)].add(min((words(t) for t in e.targets), default=()))
-        times[words(e.question)] += 1
-    again = [key for key, n in times.items() if n > 1]
-    known, text = set(labels), {d.source: d.text for d in documents}
-    checked = kept = 0
-    for e in every:
-        for ok in _rules(e, known, text):
-            checked, kept = checked + 1, kept + ok
-    return {
-        "completeness": _share(whole, len(every)),
-        "missing": dict(missing),
-        "consistency": _share(sum(len(answers[key]) == 1 for key in again), len(again)),
-        "accuracy": _share(kept, checked),
-    }
-
-
-def _rules(example: Example, labels: set[str], text: Mapping[str, str]) -> list[bool]:
-    """What can be checked of a row without knowing its answer."""
-    found = [label in labels for label in example.labels]
-    if example.gold and example.targets:
-        said = [words(text.get(g.source, "")[g.start : g.end]) for g in example.gold]
-        found.append(any(" ".join(words(t)) in " ".join(s) for t in example.targets for s in said))
-    return found
-
-
-def _share(n: int, of: int) -> dict[str, Any]:
-    return {"n": n, "of": of, "share": round(n / of, 4) if of else None}
 
 
 def _facets(rows: Mapping[str, Sequence[Example]]) -> dict[str, Any]:
