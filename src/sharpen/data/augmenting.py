@@ -62,6 +62,8 @@ class Variant:
         how: what was done, in a few words, for the row's lineage.
         target: its answer, where that is not the parent's.
         gold: where the answer stands, for questions made from documents.
+        notes: what else its row keeps: ``from`` (row or source that words were taken from), ``triple``, ``operator``,
+            ``weights``.
         kept_words: whether at least some of its parent's words should have stayed; off for what is made anew.
     """
 
@@ -71,6 +73,7 @@ class Variant:
     target: str | None = None
     gold: Span | None = None
     kept_words: bool = True
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 Augmentation: TypeAlias = Callable[[Material], Sequence[Variant]]
@@ -109,8 +112,12 @@ class Augmented:
     @property
     def facts(self) -> dict[str, Any]:
         """For a report."""
-        said = {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
-        return {**said, "groups": {k: list(v) for k, v in self.groups.items()}} if self.groups else said
+        said: dict[str, Any] = {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
+        said |= {"groups": {k: list(v) for k, v in self.groups.items()}} if self.groups else {}
+        shares = Counter(str(e.meta["operator"]) for e in self.examples if "operator" in e.meta)
+        said |= {"shares": dict(shares.most_common())} if shares else {}
+        weights = next((e.meta["weights"] for e in self.examples if "weights" in e.meta), None)
+        return {**said, "weights": dict(weights)} if weights else said
 
 
 def open_augmentation(name: str, options: Mapping[str, Any] | None = None) -> Augmentation:
@@ -240,7 +247,7 @@ def _example(name: str, n: int, variant: Variant, parent: Example | None) -> Exa
             targets=(variant.target,),
             gold=(variant.gold,),
             source=variant.gold.source,
-            meta={MARK: name, "how": variant.how},
+            meta={MARK: name, "how": variant.how, **variant.notes},
         )
     last = max(i for i, m in enumerate(parent.messages) if m.role == "user")
     messages = [replace(m, content=variant.question) if i == last else m for i, m in enumerate(parent.messages)]
@@ -249,7 +256,7 @@ def _example(name: str, n: int, variant: Variant, parent: Example | None) -> Exa
         id=f"{parent.id}~{name}{n}",
         messages=tuple(messages),
         targets=(variant.target,) if variant.target is not None else parent.targets,
-        meta={**parent.meta, MARK: name, "of": parent.id, "how": variant.how},
+        meta={**parent.meta, MARK: name, "of": parent.id, "how": variant.how, **variant.notes},
     )
 
 

@@ -151,10 +151,51 @@ def augmented(
         made = read_cached(path, _written)
         if made is None:
             made = _make(step, given, program, bench, seed)
-            text = {"rows": [example_row(e) for e in made.examples], **made.facts}
+            text = {"step": step, "options": dict(options), "seed": seed, "parents": hashes(bench.train, made.examples)}
+            text |= {"rows": [example_row(e) for e in made.examples], **made.facts}
             write_text(path, json.dumps(text, ensure_ascii=False))
-    facts = {"augmentation": step, **made.facts, "probe": probe(bench.train, made.examples)}
+    if not made.examples:
+        raise nothing_made(step, made, len(bench.train))
+    facts = {
+        "augmentation": step,
+        **few(step, made, len(bench.train)),
+        **made.facts,
+        "probe": probe(bench.train, made.examples),
+    }
     return replace(bench, train=(*bench.train, *made.examples)), facts
+
+
+FEW = 0.05
+"""The share of train below which an operator's variants change next to nothing."""
+
+
+class NothingMade(NotAvailable):
+    """An operator made no variant; ``facts`` are what is known of those that were proposed."""
+
+    def __init__(self, what: str, step: str, facts: Mapping[str, Any]) -> None:
+        super().__init__(what, do=f"Leave {step} out, or change its options; sharpen data augment --with {step} shows.")
+        self.facts = facts
+
+
+def nothing_made(step: str, made: Augmented, n: int) -> NotAvailable:
+    """Why an arm with this operator would be the arm without it, and what to do."""
+    why = ", ".join(f"{k} {reason}" for reason, k in made.refused.items())
+    what = f"it makes no variant of {n} training rows ({why or 'none that it could change'})."
+    return NothingMade(what, step, made.facts)
+
+
+def few(step: str, made: Augmented, n: int) -> dict[str, str]:
+    """A warning where the variants are so few that the arm is nearly the arm without them."""
+    if len(made.examples) >= FEW * n:
+        return {}
+    said = f"{step} made {len(made.examples)} variants of {n} training rows: this arm is nearly the one without it."
+    return {"warning": said}
+
+
+def hashes(train: Sequence[Example], made: Sequence[Example]) -> dict[str, str]:
+    """Short hashes of the questions that variants were made of, by id: a row of that id may be another one later."""
+    of = {str(e.meta.get("of")) for e in made}
+    return {e.id: digest(e.question)[:16] for e in train if e.id in of}
 
 
 def unwritten(step: str, options: Mapping[str, Any]) -> bool:
