@@ -16,8 +16,8 @@ from sharpen.config import Arm, UseCase
 from sharpen.errors import UserError
 from sharpen.study.augmenting import augmented, nothing_learns, read_options
 from sharpen.study.building import Builder, Built
-from sharpen.techniques import Bench, NotAvailable
 from sharpen.study.rows import not_measured
+from sharpen.techniques import Bench, NotAvailable
 from sharpen.testing import tiny_bench
 from sharpen.types import Message
 

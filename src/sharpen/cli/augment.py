@@ -10,6 +10,7 @@ from typing import Any
 from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
+PAIRS = 3  # originals that are printed beside what was made of them
 SHOWN = 160  # characters of a text that are printed
 
 
@@ -18,10 +19,9 @@ def augment(
     steps: Sequence[str],
     out: Path,
     limits: tuple[int | None, float, int, str],
-    settings: Sequence[str],
-    shown: tuple[int, bool],
+    as_json: bool,
 ) -> None:
-    """Write variants of a use case's training rows; ``limits``: seed, share, most, model; ``shown``: pairs, as JSON.
+    """Write variants of a use case's training rows; ``limits``: seed, share, most, model.
 
     Raises:
         UserError: an operator cannot work here, or none of them made a variant.
@@ -35,17 +35,17 @@ def augment(
     if out.is_dir():
         raise UserError("is a folder.", f"--out {out}", "Name a file in it, ending in .jsonl.")
     with live() as progress:
-        made = variants(use_case, Wanted(steps, seed, share, most, model), settings, progress)
+        made = variants(use_case, Wanted(steps, seed, share, most, model), progress=progress)
     if not made.rows:
         whys = [str(said["why"]) for said in made.operators.values() if said.get("why")]
         raise UserError(f"no variant was made. {' '.join(whys)}".strip(), "--with", "Nothing was written.")
     write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows))
-    if shown[1]:
+    if as_json:
         print(json.dumps({"file": str(out), **made.facts, "operators": made.operators}, ensure_ascii=False, indent=1))
         return
     for name, said in made.operators.items():
         _print_operator(name, said)
-    for row in made.rows[:: max(1, len(made.rows) // max(1, shown[0]))][: shown[0]]:
+    for row in made.rows[:: max(1, len(made.rows) // PAIRS)][:PAIRS]:
         say(f"  {row['id']}: {row['how']}")
         say(
             f"    before  {_short(row['original'])}"

@@ -87,13 +87,9 @@ def data_augment(
     ] = 1.0,
     most: Annotated[int, typer.Option("--most", min=0, help="Most variants at all; 0: as --share says.")] = 0,
     model: Annotated[str, typer.Option("--model", help="The model that writes, where an operator needs one.")] = "",
-    examples: Annotated[int, typer.Option("--examples", min=0, help="Pairs that are printed.")] = 3,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write variants of a use case's training rows, marked and beside their originals; never of dev or test."""
     from sharpen.cli.augment import augment as command
 
-    command(use_case, with_, out, (seed, share, most, model), set_ or [], (examples, as_json))
+    command(use_case, with_, out, (seed, share, most, model), as_json)

@@ -92,8 +92,8 @@ def variants(use_case: Path, wanted: Wanted, settings: Sequence[str] = (), progr
     facts = {"version": made.folder.name, "train": len(real), "variants": len(kept), "seed": seed}
     facts["shares"] = dict(Counter(str(e.meta[MARK]) for e in kept).most_common())
     spans = _spans_hold(setting)
-    rows = [variant_row(e, by_id.get(str(e.meta.get("of"))), spans) for e in kept]
-    return Variants(tuple(rows), told, facts)
+    written = [variant_row(e, by_id.get(str(e.meta.get("of"))), spans) for e in kept]
+    return Variants(tuple(written), told, facts)
 
 
 def _steps(wanted: Wanted, setting: Setting) -> list[tuple[str, str, dict[str, Any]]]:
