@@ -12,7 +12,8 @@ from sharpen.types import Example, Message
 
 STORY = (
     "The council met on Monday evening. The new bridge over the river will open in March. "
-    "Lunch was served by volunteers. Several dogs slept under tables. He praised them. Repairs of the bridge cost nine million euros. "
+    "Lunch was served by volunteers. Several dogs slept under tables. He praised them. "
+    "Repairs of the bridge cost nine million euros. "
     "Visitors parked behind the church. Everybody went home before midnight."
 )
 SUMMARY = "The bridge opens in March; repairs cost nine million."
@@ -82,7 +83,7 @@ def test_abbreviations_and_names_end_no_sentence() -> None:
 
 
 ADD = "def add(rows, start=0):\n    total = start\n    for row in rows:\n        total += row.size"
-ASK = f"What does `total` hold in the end?\n\n```python\n{ADD}\n    print(f'{{start}}')\n    return total\n```\nAdd a tax."
+ASK = f"What does `total` hold?\n\n```python\n{ADD}\n    print(f'{{start}}')\n    return total\n```\nAdd a tax."
 TOLD = f"Multiply `total`:\n```python\n{ADD} * 1.2  # of each row\n    return total\n```"
 
 

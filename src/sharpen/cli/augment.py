@@ -70,6 +70,12 @@ def _print_operator(name: str, said: Mapping[str, Any]) -> None:
     for key, what in (("shares", "of"), ("weights", "weights")):
         if said.get(key):
             say(f"  {what} " + ", ".join(f"{k} {v}" for k, v in said[key].items()))
+    if like := said.get("likelihood"):
+        real, now, beyond = like["real"], like["made"], like["beyond"]
+        say(
+            f"  likelihood: {real:.2f} bits a letter of real rows, {now:.2f} of these (medians); {beyond:.0%} are less "
+        )
+        say("    likely than all real rows but 1 in 100; the option likely=0.01 refuses such")
     for warning in [said.get("why"), said.get("warning"), *said.get("probe", {}).get("warnings", ())]:
         if warning:
             say(f"  ! {warning}")

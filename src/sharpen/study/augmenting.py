@@ -33,7 +33,7 @@ from sharpen.types import Decoding, Document, Example, Generate, Message, System
 
 LONGEST = 256  # tokens that a model may write for one variant
 Weights: TypeAlias = Callable[[str], str]
-OWN = ("n", "share", "alike", "longest", "even", "language", "model")
+OWN = ("n", "share", "alike", "longest", "even", "likely", "language", "model")
 """Options of every augmentation, which it does not see itself."""
 
 
@@ -89,9 +89,9 @@ def read_options(step: str, options: Mapping[str, Any]) -> Options:
         raise UserError(f"the option n of {step} is {n!r}.", do="Write how many variants of each example: 1 to 100.")
     limits = Limits()
     numbers = {"share": share, "alike": options.get("alike", limits.alike)}
-    numbers["longest"] = options.get("longest", limits.longest)
+    numbers |= {name: options.get(name, getattr(limits, name)) for name in ("longest", "likely")}
     for name, value in numbers.items():
-        most = 1.0 if name == "alike" else 100.0
+        most = 1.0 if name in ("alike", "likely") else 100.0
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
             raise UserError(f"the option {name} of {step} is {value!r}.", do=f"Write a number from 0 to {most:g}.")
     even, language = options.get("even", False), options.get("language", "")
@@ -271,7 +271,8 @@ def _written(data: Any) -> Augmented:
     """What was made before, as it was written down."""
     refused = {str(k): int(v) for k, v in data["refused"].items()}
     groups = {str(k): (int(before), int(after)) for k, (before, after) in data.get("groups", {}).items()}
-    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]), groups)
+    rows, likely = tuple(map(example_from, data["rows"])), {k: float(v) for k, v in data.get("likelihood", {}).items()}
+    return Augmented(rows, refused, int(data["proposed"]), groups, likely)
 
 
 __all__ = ["augmented", "is_augmentation", "kind_of", "nothing_learns", "open_step", "read_options"]
