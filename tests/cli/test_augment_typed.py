@@ -154,6 +154,33 @@ def test_a_variant_says_where_it_is_from(bank: Path, sharpen: Callable[..., tupl
     assert sharpen("data", "trace", row["id"], "--data", bank)[0] == 2, "a row of that id is another one now"
 
 
+def test_rows_that_were_given_back_say_where_they_are_from(bank: Path, sharpen: Callable[..., tuple[int, str]]) -> None:
+    """In another file, where their originals have other ids, and none of them is tested on."""
+    out = bank / "v.jsonl"
+    assert sharpen("data", "augment", bank, "--with", "typos", "--out", out)[0] == 0
+    both = [*rows_of(out), *rows_of(bank / "rows.jsonl")]
+    both = [{**row, "question": row.pop("text"), "answers": row.pop("label")} if "text" in row else row for row in both]
+    (bank / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in both))
+    (bank / "usecase.yaml").write_text(USE_CASE.replace("rows.jsonl", "all.jsonl"))
+    status, said = sharpen("data", "split", bank)
+    assert status == 0, said
+    given = Data(examples="all.jsonl", split={"by": "row", "train": 0.5, "dev": 0.2, "test": 0.3})
+    made = data.load(data.prepare(given, bank, bank / ".sharpen" / "data"))
+    kept = [e for e in made.train if e.meta.get("synthetic")]
+    real = {e.question: e.id for e in made.train if not e.meta.get("synthetic")}
+    assert kept
+    assert all(e.meta["original"] in real for e in kept)
+    assert not any(e.meta.get("synthetic") for e in (*made.dev, *data.load_sealed(made.seal)))
+    status, said = sharpen("data", "trace", kept[0].id, "--data", bank)
+    assert status == 0, said
+    origin = real[kept[0].meta["original"]]
+    assert f"{kept[0].id} is made of row {origin} by typos: {kept[0].meta['how']}" in said
+    assert f"example {origin}: train" in said
+    again = bank / "again.jsonl"
+    assert sharpen("data", "augment", bank, "--with", "swap", "--out", again)[0] == 0
+    assert {row["of"] for row in rows_of(again)} <= set(real.values()), "no variant of a variant"
+
+
 def test_arms_that_learned_from_it_are_named(tmp_path: Path) -> None:
     levers = [
         {"arm": "a", "does": "typos(n=2) + swap + lora", "notes": [{"note": "augmented"}] * 2},

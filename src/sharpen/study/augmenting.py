@@ -188,7 +188,7 @@ def few(step: str, made: Augmented, n: int) -> dict[str, str]:
     """A warning where the variants are so few that the arm is nearly the arm without them."""
     if len(made.examples) >= FEW * n:
         return {}
-    said = f"{step} made {len(made.examples)} variants of {n} training rows: this arm is nearly the one without it."
+    said = f"{step} made {len(made.examples)} variants of {n} training rows: an arm with it is nearly the one without."
     return {"warning": said}
 
 

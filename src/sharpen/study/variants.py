@@ -85,7 +85,10 @@ def variants(use_case: Path, wanted: Wanted, settings: Sequence[str] = (), progr
     kept = _capped(found, wanted, len(real), seed)
     for name, step, _ in steps:
         there = [e for e in found if e.meta[MARK] == step]
-        told[name]["kept"] = sum(e.meta[MARK] == step for e in kept)
+        stays = [e for e in kept if e.meta[MARK] == step]
+        told[name]["kept"] = len(stays)
+        if "shares" in told[name]:
+            told[name]["shares"] = dict(Counter(str(e.meta["operator"]) for e in stays).most_common())
         if len(there) > told[name]["kept"]:
             told[name]["refused"]["more than all may be together"] = len(there) - told[name]["kept"]
     by_id = {e.id: e for e in real}
