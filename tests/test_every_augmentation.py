@@ -32,9 +32,18 @@ ASKED = [
     ("please cancel everything", "cancel"),
     ("I want to stop paying for the service next month", "cancel"),
 ]
-TRAIN = tuple(
-    Example(f"q{i}", (Message("user", text),), (label,), labels=(label,), source=f"s{i}", weight=2.0)
-    for i, (text, label) in enumerate(ASKED)
+STORY = (
+    "The council met on Monday evening. The bridge over the river opens in March. Lunch was served by some volunteers. "
+    "Several dogs slept under tables. Visitors parked behind church walls. Everybody went home before midnight."
+)
+CODE = "```python\ntotal = 0\nfor n in (1, 2):\n    total += n\n```"
+TRAIN = (
+    *(
+        Example(f"q{i}", (Message("user", text),), (label,), labels=(label,), source=f"s{i}", weight=2.0)
+        for i, (text, label) in enumerate(ASKED)
+    ),
+    Example("summary", (Message("user", STORY),), ("The bridge opens in March.",), source="s6"),
+    Example("code", (Message("user", CODE),), ("total = 3",)),
 )
 
 
@@ -86,12 +95,8 @@ def test_it_makes_rows_of_train_that_say_where_they_come_from(name: str) -> None
         assert e.meta["how"]
         parent = parents.get(str(e.meta.get("of")))
         if parent:
-            assert (e.source, e.labels, e.weight, e.targets) == (
-                parent.source,
-                parent.labels,
-                parent.weight,
-                parent.targets,
-            )
+            assert (e.source, e.labels, e.weight) == (parent.source, parent.labels, parent.weight)
+            assert e.targets == parent.targets or name == "renaming", "an answer changes with its question only there"
             assert e.question != parent.question
         else:
             (gold,) = e.gold
@@ -110,7 +115,7 @@ def test_no_example_gets_more_than_was_asked_for_and_the_cap_holds(name: str) ->
     found = made(name, material(n=3))
     for e in TRAIN:
         assert sum(x.meta.get("of") == e.id for x in found.examples) <= 3
-    assert len(made(name, material(n=3), 0.5).examples) <= 3
+    assert len(made(name, material(n=3), 0.5).examples) <= len(TRAIN) // 2
 
 
 @pytest.mark.parametrize("name", HERE)

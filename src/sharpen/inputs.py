@@ -148,6 +148,12 @@ class Data(Strict):
     duplicates: Duplicates = Duplicates()
     quality: Quality = Quality()
     benchmarks: tuple[str, ...] = Field((), description="files of questions that nothing may be trained on")
+    synthetic: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="most rows marked synthetic, as a share of the others of train; never dev or test",
+    )
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 
     @model_validator(mode="after")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,8 +16,10 @@ from sharpen.config import Arm, UseCase
 from sharpen.errors import UserError
 from sharpen.study.augmenting import augmented, nothing_learns, read_options
 from sharpen.study.building import Builder, Built
+from sharpen.study.rows import not_measured
 from sharpen.techniques import Bench, NotAvailable
 from sharpen.testing import tiny_bench
+from sharpen.types import Message
 
 LABEL = "classification"
 
@@ -66,11 +69,35 @@ def test_an_arm_that_cannot_be_built_says_why(does: str, why: str, tmp_path: Pat
 
 
 def test_a_model_that_predicts_is_asked_for_its_mistakes() -> None:
-    bench, facts = made_of(tiny_bench(LABEL), "adversarial")
-    assert facts["augmentation"] == "adversarial"
+    with pytest.raises(NotAvailable, match="makes no variant of 18 training rows"):  # it gets none of them right
+        made_of(tiny_bench(LABEL), "adversarial")
     with pytest.raises(NotAvailable, match="predicts classes"):
         made_of(tiny_bench("question-answering"), "adversarial")
-    assert len(bench.train) >= len(tiny_bench(LABEL).train)
+
+
+def test_an_operator_without_variants_is_no_arm(tmp_path: Path) -> None:
+    """No training question names a person: the arm would be ``lora`` under another name."""
+    built = build("counterfactual + lora", tiny_bench(LABEL), tmp_path)
+    assert built.status == "not available"
+    assert "makes no variant of 18 training rows" in built.why
+    assert "Leave counterfactual out" in built.why
+
+
+def test_next_to_no_variants_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bench = tiny_bench(LABEL)
+    few = replace(
+        bench, train=(*bench.train, replace(bench.train[0], id="one", messages=(Message("user", "my wife"),)))
+    )
+    few = replace(few, train=tuple(replace(e, id=f"{e.id} {k}") for k in range(2) for e in few.train))
+    with caplog.at_level("WARNING", "sharpen.study"):
+        built = build("counterfactual(alike=0) + lora", few, tmp_path)
+    (note,) = [n for n in built.notes if n["note"] == "augmented"]
+    assert note["warning"].startswith("counterfactual made 1 variants of 38 training rows")
+    assert note["warning"] in caplog.text
+    said = not_measured(cast("Any", SimpleNamespace(use_case=SimpleNamespace(seeds=2))), [built])
+    assert f"{built.name}: {note['warning']}" in said
+    _, facts = made_of(bench, "typos")
+    assert "warning" not in facts
 
 
 def test_a_model_by_reference_writes() -> None:

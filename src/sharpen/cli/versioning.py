@@ -77,3 +77,24 @@ def data_split(
     from sharpen.cli.versions import split as command
 
     command(use_case, out, as_json)
+
+
+@data_app.command("augment")
+def data_augment(
+    use_case: Annotated[Path, typer.Argument(help="usecase.yaml, or the folder that holds it.")],
+    with_: Annotated[
+        list[str], typer.Option("--with", metavar="OPERATOR", help="typos, 'swap(n=2)', ...; repeatable.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file of variants, ending in .jsonl.")],
+    seed: Annotated[int | None, typer.Option("--seed", help="Of random choices; default: the use case's.")] = None,
+    share: Annotated[
+        float, typer.Option("--share", min=0, max=100, help="Most variants together, as a share of training rows.")
+    ] = 1.0,
+    most: Annotated[int, typer.Option("--most", min=0, help="Most variants at all; 0: as --share says.")] = 0,
+    model: Annotated[str, typer.Option("--model", help="The model that writes, where an operator needs one.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write variants of a use case's training rows, marked and beside their originals; never of dev or test."""
+    from sharpen.cli.augment import augment as command
+
+    command(use_case, with_, out, (seed, share, most, model), as_json)

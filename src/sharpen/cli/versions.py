@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sharpen.cli.offspring import arms_of, print_chain
 from sharpen.cli.progress import live, say
 from sharpen.errors import UserError
 
@@ -85,17 +86,31 @@ def _of_use_case(path: Path) -> Place:
 
 def trace(id: str, where: str, raw: bool, as_json: bool) -> None:
     """Say where a row or document comes from, what was done to it, and where it is used."""
+    from sharpen.data.offspring import offspring
     from sharpen.data.tracing import trace as trace_
 
     place = place_of(where)
-    found = trace_(place.folder, id, place.base, raw)
+    chains = offspring(place.folder, place.store / "built", id)
+    try:
+        found = trace_(place.folder, id, place.base, raw)
+    except UserError:
+        if not chains:
+            raise
+        found = []
+    origins = dict.fromkeys(chain[-1]["of"] or chain[-1]["source"] for chain in chains)
+    for origin in filter(None, origins):
+        found += trace_(place.folder, origin, place.base, raw)
     runs = _runs(place)
     for one in found:
         known = {v["version"] for v in one["versions"]}
         one["runs"] = [run for run in runs if run["version"] in known]
+    arms = [arms_of(chain, place.folder.name, runs) for chain in chains]
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+        made = [{"kind": "variant", "made": c, "arms": of} for c, of in zip(chains, arms, strict=True)]
+        print(json.dumps([*made, *found], ensure_ascii=False, indent=1))
         return
+    for chain, of in zip(chains, arms, strict=True):
+        print_chain(chain, of)
     for one in found:
         _print_trace(one)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from sharpen import parts
+from sharpen.data.likelihood import Realism
 from sharpen.data.wording import words
 from sharpen.errors import UserError
 from sharpen.types import Document, Example, Message, Progress, Span, silent
@@ -62,6 +63,8 @@ class Variant:
         how: what was done, in a few words, for the row's lineage.
         target: its answer, where that is not the parent's.
         gold: where the answer stands, for questions made from documents.
+        notes: what else its row keeps: ``from`` (row or source that words were taken from), ``triple``, ``operator``,
+            ``weights``.
         kept_words: whether at least some of its parent's words should have stayed; off for what is made anew.
     """
 
@@ -71,6 +74,7 @@ class Variant:
     target: str | None = None
     gold: Span | None = None
     kept_words: bool = True
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 Augmentation: TypeAlias = Callable[[Material], Sequence[Variant]]
@@ -86,31 +90,41 @@ class Limits:
         longest: most times the words of its parent.
         even: only classes (groups, where there are no classes) smaller than the largest get variants, and none more
             than it has.
+        likely: real rows of this share, the least likely ones, say from where on a variant is too unlikely (see
+            :mod:`sharpen.data.likelihood`); 0: that is told and refuses nothing, for noise is unlikely on purpose.
     """
 
     share: float = 1.0
     alike: float = 0.2
     longest: float = 3.0
     even: bool = False
+    likely: float = 0.0
 
 
 @dataclass(frozen=True)
 class Augmented:
     """Examples that were made, and how many variants went and why.
 
-    ``groups``: examples of each class before and after, where classes were evened out.
+    ``groups``: examples of each class before and after, where classes were evened out; ``likelihood``: how likely
+    variants are beside real rows, where those are enough to tell.
     """
 
     examples: tuple[Example, ...]
     refused: Mapping[str, int] = field(default_factory=dict)
     proposed: int = 0
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    likelihood: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
         """For a report."""
-        said = {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
-        return {**said, "groups": {k: list(v) for k, v in self.groups.items()}} if self.groups else said
+        said: dict[str, Any] = {"proposed": self.proposed, "kept": len(self.examples), "refused": dict(self.refused)}
+        said |= {"groups": {k: list(v) for k, v in self.groups.items()}} if self.groups else {}
+        said |= {"likelihood": dict(self.likelihood)} if self.likelihood else {}
+        shares = Counter(str(e.meta["operator"]) for e in self.examples if "operator" in e.meta)
+        said |= {"shares": dict(shares.most_common())} if shares else {}
+        weights = next((e.meta["weights"] for e in self.examples if "weights" in e.meta), None)
+        return {**said, "weights": dict(weights)} if weights else said
 
 
 def open_augmentation(name: str, options: Mapping[str, Any] | None = None) -> Augmentation:
@@ -146,7 +160,8 @@ def augment(name: str, augmentation: Augmentation, material: Material, limits: L
         kept = [v for i, v in enumerate(kept) if i in drawn]
     made = tuple(_example(name, n, v, by_id.get(v.of)) for n, v in enumerate(kept))
     after = sizes + Counter(group_of(e) for e in made) if limits.even else sizes
-    return Augmented(made, dict(gate.refused), len(variants), {g: (sizes[g], after[g]) for g in sorted(after)})
+    groups = {g: (sizes[g], after[g]) for g in sorted(after)}
+    return Augmented(made, dict(gate.refused), len(variants), groups, gate.realism.facts(made) if made else {})
 
 
 def group_of(example: Example) -> str:
@@ -190,6 +205,7 @@ class _Gate:
 
     def __init__(self, material: Material, limits: Limits) -> None:
         self.limits = limits
+        self.realism = Realism(material.train)
         self.n = material.n
         self.refused: Counter[str] = Counter()
         self.labels: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
@@ -227,6 +243,8 @@ class _Gate:
                 return "is too far from its parent"
         if len(said) > self.limits.longest * max(4, len(words(parent.question))):
             return "is too long"
+        if self.limits.likely and self.realism.beyond(variant.question, variant.of, self.limits.likely):
+            return "is less likely than real texts"
         return ""
 
 
@@ -240,7 +258,7 @@ def _example(name: str, n: int, variant: Variant, parent: Example | None) -> Exa
             targets=(variant.target,),
             gold=(variant.gold,),
             source=variant.gold.source,
-            meta={MARK: name, "how": variant.how},
+            meta={MARK: name, "how": variant.how, **variant.notes},
         )
     last = max(i for i, m in enumerate(parent.messages) if m.role == "user")
     messages = [replace(m, content=variant.question) if i == last else m for i, m in enumerate(parent.messages)]
@@ -249,7 +267,7 @@ def _example(name: str, n: int, variant: Variant, parent: Example | None) -> Exa
         id=f"{parent.id}~{name}{n}",
         messages=tuple(messages),
         targets=(variant.target,) if variant.target is not None else parent.targets,
-        meta={**parent.meta, MARK: name, "of": parent.id, "how": variant.how},
+        meta={**parent.meta, MARK: name, "of": parent.id, "how": variant.how, **variant.notes},
     )
 
 

@@ -22,6 +22,7 @@ BESIDE = {
     "group": "what it belongs to otherwise (a customer), for `split: {by: group}`",
     "weight": "how much its score counts, 1 without it; a column of this name weighs, whatever was meant by it",
     "time": "when it was asked, as a date or in seconds since 1970, for `split: {by: time}`",
+    "synthetic": "true: it was made, not asked; it is learned from at most, and goes where `of` or `original` is",
     "labels": "its classes, where they are not what it answers",
     "rejected": "one or several replies that are worse",
     "answerable": f"false: the documents do not answer it; without an answer of its own it is {UNANSWERABLE!r}",

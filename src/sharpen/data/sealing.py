@@ -35,11 +35,12 @@ from sharpen.data.kin import said_of as kin_of
 from sharpen.data.labels.origins import unconfirmed_in
 from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
 from sharpen.data.linking import link
-from sharpen.data.placing import place
+from sharpen.data.placing import Placed, place
 from sharpen.data.protecting import Shield, key_of
 from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
 from sharpen.data.remarks import remarks
 from sharpen.data.splitting import SPLITS
+from sharpen.data.synthetic import follow, only_synthetic, parted
 from sharpen.data.work import Work, facts_of
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.inputs import Data
@@ -193,7 +194,12 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.documents = linked.documents
     work.notes += linked.notes()
     uses = [use for use, found in drafts.items() for _ in found]
-    placed = place(linked.examples, every, uses, work.data, copies(work.documents))
+    apart, same = parted(linked.examples, every, uses), copies(work.documents)
+    if problem := only_synthetic(apart):
+        placed = Placed(problems=[problem])
+    else:
+        placed = place(apart.real, apart.drafts, apart.uses, work.data, same)
+        follow(placed, apart, work.data, same, work.lineage)
     work.rows, work.by = placed.rows, placed.by
     work.problems += placed.problems
     work.dropped += placed.dropped

@@ -305,7 +305,7 @@ def example_of(row: Mapping[str, Any], name: str, named: Set[str] = frozenset())
         made["targets"] = (UNANSWERABLE,)
     if shape in (_chat, _pair, _alpaca) and _is_false(row.get("label", row.get("kto_tag"))):
         raise Refused("label", "is false: it marks the reply as one that is not wanted")
-    used = {ask, answer, *BESIDE} - {"time"} | ({"input", "system"} if shape is _alpaca else set())
+    used = {ask, answer, *BESIDE} - {"time", "synthetic"} | ({"input", "system"} if shape is _alpaca else set())
     if shape is _label and answer in named and "labels" not in named:  # the user said which column holds the class
         used.discard("labels")
     elif row.get("labels") not in (None, "", []):

@@ -15,6 +15,7 @@ from sharpen.data.labels.origins import came_about
 from sharpen.data.lineage import Lineage
 from sharpen.data.protecting import Shield
 from sharpen.data.splitting import cluster
+from sharpen.data.synthetic import is_synthetic
 from sharpen.data.tidying import Scored, Tidied
 from sharpen.errors import Problem
 from sharpen.inputs import Data
@@ -103,6 +104,7 @@ def _counts(rows: Sequence[Example], by: str) -> dict[str, Any]:
 
 def _shown(rows: Sequence[Example]) -> dict[str, Any]:
     return {
+        "synthetic": sum(map(is_synthetic, rows)),
         "labels": dict(Counter(label for e in rows for label in e.labels).most_common()),
         "question_words": _lengths([len(e.question.split()) for e in rows]),
         "answer_words": _lengths([len(e.targets[0].split()) for e in rows]),

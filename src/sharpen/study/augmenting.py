@@ -33,7 +33,7 @@ from sharpen.types import Decoding, Document, Example, Generate, Message, System
 
 LONGEST = 256  # tokens that a model may write for one variant
 Weights: TypeAlias = Callable[[str], str]
-OWN = ("n", "share", "alike", "longest", "even", "language", "model")
+OWN = ("n", "share", "alike", "longest", "even", "likely", "language", "model")
 """Options of every augmentation, which it does not see itself."""
 
 
@@ -89,9 +89,9 @@ def read_options(step: str, options: Mapping[str, Any]) -> Options:
         raise UserError(f"the option n of {step} is {n!r}.", do="Write how many variants of each example: 1 to 100.")
     limits = Limits()
     numbers = {"share": share, "alike": options.get("alike", limits.alike)}
-    numbers["longest"] = options.get("longest", limits.longest)
+    numbers |= {name: options.get(name, getattr(limits, name)) for name in ("longest", "likely")}
     for name, value in numbers.items():
-        most = 1.0 if name == "alike" else 100.0
+        most = 1.0 if name in ("alike", "likely") else 100.0
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
             raise UserError(f"the option {name} of {step} is {value!r}.", do=f"Write a number from 0 to {most:g}.")
     even, language = options.get("even", False), options.get("language", "")
@@ -151,10 +151,51 @@ def augmented(
         made = read_cached(path, _written)
         if made is None:
             made = _make(step, given, program, bench, seed)
-            text = {"rows": [example_row(e) for e in made.examples], **made.facts}
+            text = {"step": step, "options": dict(options), "seed": seed, "parents": hashes(bench.train, made.examples)}
+            text |= {"rows": [example_row(e) for e in made.examples], **made.facts}
             write_text(path, json.dumps(text, ensure_ascii=False))
-    facts = {"augmentation": step, **made.facts, "probe": probe(bench.train, made.examples)}
+    if not made.examples:
+        raise nothing_made(step, made, len(bench.train))
+    facts = {
+        "augmentation": step,
+        **few(step, made, len(bench.train)),
+        **made.facts,
+        "probe": probe(bench.train, made.examples),
+    }
     return replace(bench, train=(*bench.train, *made.examples)), facts
+
+
+FEW = 0.05
+"""The share of train below which an operator's variants change next to nothing."""
+
+
+class NothingMade(NotAvailable):
+    """An operator made no variant; ``facts`` are what is known of those that were proposed."""
+
+    def __init__(self, what: str, step: str, facts: Mapping[str, Any]) -> None:
+        super().__init__(what, do=f"Leave {step} out, or change its options; sharpen data augment --with {step} shows.")
+        self.facts = facts
+
+
+def nothing_made(step: str, made: Augmented, n: int) -> NotAvailable:
+    """Why an arm with this operator would be the arm without it, and what to do."""
+    why = ", ".join(f"{k} {reason}" for reason, k in made.refused.items())
+    what = f"it makes no variant of {n} training rows ({why or 'none that it could change'})."
+    return NothingMade(what, step, made.facts)
+
+
+def few(step: str, made: Augmented, n: int) -> dict[str, str]:
+    """A warning where the variants are so few that the arm is nearly the arm without them."""
+    if len(made.examples) >= FEW * n:
+        return {}
+    said = f"{step} made {len(made.examples)} variants of {n} training rows: an arm with it is nearly the one without."
+    return {"warning": said}
+
+
+def hashes(train: Sequence[Example], made: Sequence[Example]) -> dict[str, str]:
+    """Short hashes of the questions that variants were made of, by id: a row of that id may be another one later."""
+    of = {str(e.meta.get("of")) for e in made}
+    return {e.id: digest(e.question)[:16] for e in train if e.id in of}
 
 
 def unwritten(step: str, options: Mapping[str, Any]) -> bool:
@@ -230,7 +271,8 @@ def _written(data: Any) -> Augmented:
     """What was made before, as it was written down."""
     refused = {str(k): int(v) for k, v in data["refused"].items()}
     groups = {str(k): (int(before), int(after)) for k, (before, after) in data.get("groups", {}).items()}
-    return Augmented(tuple(example_from(row) for row in data["rows"]), refused, int(data["proposed"]), groups)
+    rows, likely = tuple(map(example_from, data["rows"])), {k: float(v) for k, v in data.get("likelihood", {}).items()}
+    return Augmented(rows, refused, int(data["proposed"]), groups, likely)
 
 
 __all__ = ["augmented", "is_augmentation", "kind_of", "nothing_learns", "open_step", "read_options"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of, weights_of
 from sharpen.techniques import Bench, NotAvailable, open_technique, refs, why_not
 from sharpen.types import System, digest, plain, restore
+
+log = logging.getLogger("sharpen.study")
 
 LONGEST = 1e10  # seconds; centuries, which no note can mean
 
@@ -78,6 +81,8 @@ class Builder:
                 except NotAvailable as e:
                     return Built(name, arm.does, "not available", why=f"{step}: {e}")
                 seconds += time.perf_counter() - start
+                if "warning" in made:
+                    log.warning("%s: %s", name, made["warning"])
                 notes.append(_noted("sampled" if "sampler" in made else "augmented", made))
                 continue
             can = self.bench.engines.model(program.model, program.adapters).can

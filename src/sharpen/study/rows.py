@@ -220,6 +220,7 @@ def not_measured(setting: Setting, built: Sequence[Built]) -> list[str]:
     if setting.use_case.seeds == 1 and any(b.trained for b in built):
         said.append("The spread over training seeds: the claim is about these built programs, not about the method.")
     said += [f"{b.name}: {b.why}" for b in built if b.status == "not available"]
+    said += [f"{b.name}: {n['warning']}" for b in built for n in b.notes if n["note"] == "augmented" and "warning" in n]
     without = [b.name for b in built if b.status == "given"]
     if without:
         said.append(f"Latency, memory and cost of {', '.join(without)}: its answers were given.")

@@ -24,7 +24,11 @@ def adaptive(operators: tuple[str, ...] | list[str] = OPERATORS, pilot: int = 64
         weights = {name: max(least, share) for name, share in misled(material, operators, pilot).items()}
         total = sum(weights.values())
         said = ", ".join(f"{name} {weight / total:.2f}" for name, weight in weights.items())
-        return [replace(v, how=f"{v.how} (weights {said})") for v in mixture(weights)(material)]
+        rounded = {name: round(weight / total, 4) for name, weight in weights.items()}
+        return [
+            replace(v, how=f"{v.how} (weights {said})", notes={**v.notes, "weights": rounded})
+            for v in mixture(weights)(material)
+        ]
 
     return make
 

@@ -29,7 +29,9 @@ def adversarial(tries: int = 4, changes: tuple[str, ...] | list[str] = CHANGES) 
         said = material.predict([e.question for e in asked])
         right = {e.id for e, label in zip(asked, said, strict=True) if label in e.labels}
         more = replace(material, n=tries)
-        found = [v for _, one in made for v in one(more) if v.of in right]
+        found = [
+            replace(v, notes={**v.notes, "operator": name}) for name, one in made for v in one(more) if v.of in right
+        ]
         said = material.predict([v.question for v in found])
         return [v for v, label in zip(found, said, strict=True) if label not in known[v.of].labels]
 

@@ -29,7 +29,8 @@ def expansion(before: float = 0.7) -> Augmentation:
             near = sentences.near(e)
             for sentence, source in rng.sample(near, min(material.n, len(near))):
                 pair = (sentence, e.question) if rng.random() < before else (e.question, sentence)
-                made.append(Variant(e.id, " ".join(pair), f"a sentence of {source} added", kept_words=False))
+                how, notes = f"a sentence of {source} added", {"from": source}
+                made.append(Variant(e.id, " ".join(pair), how, kept_words=False, notes=notes))
         return made
 
     return make

@@ -29,6 +29,7 @@ def facts(frame: str = FRAME) -> Augmentation:
                 o,
                 span,
                 kept_words=False,
+                notes={"triple": {"id": f"{span.source}#{span.start}-{span.end}", "of": [s, r, o]}},
             )
             for document in material.documents
             for s, r, o, span in triples(document)

@@ -32,7 +32,8 @@ def mixture(shares: Mapping[str, float] = SHARES) -> Augmentation:
             for variant in operator(replace(material, train=chosen)) if chosen else ():
                 left[variant.of] -= 1
                 if not variant.of or left[variant.of] >= 0:
-                    made.append(replace(variant, how=f"{name}: {variant.how}"))
+                    notes = {**variant.notes, "operator": name}
+                    made.append(replace(variant, how=f"{name}: {variant.how}", notes=notes))
         return made
 
     return make

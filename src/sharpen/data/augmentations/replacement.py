@@ -26,7 +26,8 @@ def replacement(keep: float = 0.5) -> Augmentation:
             for other in rng.sample(others, min(material.n, len(others))):
                 head, tail = _cut(e.question, keep)[0], _cut(other.question, keep)[1]
                 if head and tail:
-                    made.append(Variant(e.id, f"{head} {tail}", f"its end is that of {other.id}"))
+                    how = f"its end is that of {other.id}"
+                    made.append(Variant(e.id, f"{head} {tail}", how, notes={"from": other.id}))
         return made
 
     return make
