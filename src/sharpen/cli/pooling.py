@@ -200,6 +200,8 @@ def _figure(value: float | None) -> str:
 
 
 def _say_accord(made: Accord) -> None:
+    from sharpen.data.labels.accord import Rate
+
     say(
         f"Agreement: {made.unanimous} of {made.twice} unanimous; Krippendorff's alpha {_figure(made.alpha)}",
     )
@@ -208,9 +210,9 @@ def _say_accord(made: Accord) -> None:
     for one, other, n, kappa in made.pairs:
         if n:
             say(f"  {one} and {other}: {n} items, Cohen's kappa {_figure(kappa)}")
-    say("  estimated share of right labels (Dawid-Skene):")
-    for who, share in made.reliability.items():
-        say(f"    {share:.3f}  {who}")
+    say("  how often each says what Dawid-Skene settles on, where others labelled, too:")
+    for who, (right, n) in made.reliability.items():
+        say(f"    {_rate(Rate(who, right, n))}  {who}")
     if made.groups:
         say("  within groups:")
     for name, people, n, alpha in made.groups:
@@ -263,13 +265,17 @@ def rules(rows: Path, file: Path, to: tuple[Path | None, Path | None], sure: flo
         say("Next: --write FILE keeps the rows that are sure, --queue FILE lets people decide on the rest.")
 
 
-def _say_rules(made: Labelled, n: int, sure: float) -> None:
+def _say_rules(made: Labelled, total: int, sure: float) -> None:
     say("coverage  overlaps  conflicts  estimated  measured  rule")
-    for rule, estimated in zip(made.rules, made.accuracy, strict=True):
+    for n, (rule, estimated) in enumerate(zip(made.rules, made.accuracy, strict=True)):
         own = "       -" if rule.accuracy is None else f"{rule.accuracy:8.3f}"
         shares = f"{rule.coverage:8.3f}  {rule.overlaps:8.3f}  {rule.conflicts:9.3f}"
-        say(f"{shares}  {estimated if rule.coverage else float('nan'):9.3f}  {own}  {rule.rule}")
-    say(f"{made.covered} of {n} rows are covered; of {len(made.sure)} the label is at least {sure:g} sure.")
+        weight = "  silent " if not rule.coverage else f"{estimated:8.3f}{'*' if made.assumed(n) else ' '}"
+        say(f"{shares}  {weight}  {own}  {rule.rule}")
+    if any(made.assumed(n) for n, rule in enumerate(made.rules) if rule.coverage):
+        say("* Hardly another rule votes there: that figure is an assumption, and so is how sure its rows are. Write")
+        say("  rules that overlap, or look at some of the rows before they teach anything.")
+    say(f"{made.covered} of {total} rows are covered; of {len(made.sure)} the label is at least {sure:g} sure.")
     judged, right = made.measured
     if judged:
         from sharpen.data.bias import wilson

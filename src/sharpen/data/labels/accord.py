@@ -130,9 +130,9 @@ class Accord:
     """How far people agree. Figures are None where they do not exist; see :mod:`sharpen.data.labels.agreement`.
 
     ``pairs``: (one, other, items, Cohen's kappa); ``confusion``: (one, says, other, says, items), the most frequent
-    first; ``reliability`` by annotator; ``groups``: name, people, items that two of it labelled, alpha among them;
-    ``between``: (group, group, items, kappa of their majorities); ``divided``: items without a majority, and who says
-    what.
+    first; ``reliability``: by annotator, (labels as Dawid and Skene settle them, labels given beside others');
+    ``groups``: name, people, items that two of it labelled, alpha among them; ``between``: (group, group, items, kappa
+    of their majorities); ``divided``: items without a majority, and who says what.
     """
 
     items: int
@@ -143,7 +143,7 @@ class Accord:
     fleiss: float | None
     pairs: tuple[tuple[str, str, int, float | None], ...]
     confusion: tuple[tuple[str, str, str, str, int], ...]
-    reliability: Mapping[str, float]
+    reliability: Mapping[str, tuple[int, int]]
     groups: tuple[tuple[str, tuple[str, ...], int, float | None], ...]
     between: tuple[tuple[str, str, int, float | None], ...]
     divided: tuple[tuple[str, Mapping[str, str]], ...]
@@ -162,8 +162,6 @@ def accord(queue: Queue) -> Accord:
         twice = sum(sum(v is not None for v in row) > 1 for row in rows)
         inner.append((name, tuple(of), twice, krippendorff_alpha(rows)))
         majorities[name] = [m.label for m in majority(rows)]
-    several = made.labelled_twice > 0
-    trust = dawid_skene([r for r in said if any(v is not None for v in r)]).reliability if several else ()
     tied = [n for n, m in enumerate(majority(said)) if m.votes > 1 and m.label is None]
     return Accord(
         len(ids),
@@ -174,11 +172,25 @@ def accord(queue: Queue) -> Accord:
         made.fleiss,
         made.pairs,
         _confusion(said, people),
-        dict(zip(people, trust, strict=False)),
+        _reliability(said, people),
         tuple(inner),
         tuple((a, b, *_two(majorities[a], majorities[b])) for a, b in combinations(groups, 2)),
         tuple((ids[n], {p: str(v) for p, v in zip(people, said[n], strict=True) if v is not None}) for n in tied),
     )
+
+
+def _reliability(said: Sequence[Sequence[str | None]], people: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Of the items that several labelled: how often each says what is settled, and of how many.
+
+    The estimated matrices are not shown: of few labels and many classes they are mostly what was assumed.
+    """
+    shared = [row for row in said if sum(v is not None for v in row) > 1]
+    settled = dawid_skene(shared).labels if shared else ()
+    out = {}
+    for n, who in enumerate(people):
+        given = [(row[n], s.label) for row, s in zip(shared, settled, strict=True) if row[n] is not None]
+        out[who] = sum(a == b for a, b in given), len(given)
+    return out
 
 
 def _shown(value: str | None) -> str | None:

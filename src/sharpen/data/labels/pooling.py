@@ -144,6 +144,8 @@ def as_items(pool: Pool, classes: Sequence[str]) -> list[Item]:
 def fill(queue: Queue, pool: Pool, classes: Sequence[str], known: Pool | None = None) -> int:
     """Put a pool into a queue, with its classes and what is known beforehand; return how many items are new.
 
+    A text whose label is known is not asked about.
+
     Raises:
         UserError: the queue asks about other things, no class is known, or a label is none of them.
     """
@@ -166,4 +168,5 @@ def fill(queue: Queue, pool: Pool, classes: Sequence[str], known: Pool | None = 
     queue.keep("columns", list(pool.columns))
     if known:
         queue.teach({known.texts[i]: label for i, label in known.labels.items()})
-    return queue.add(as_items(pool, wanted))
+    told = queue.taught()
+    return queue.add(item for item in as_items(pool, wanted) if item.text not in told)

@@ -136,7 +136,7 @@ class Queue:
     def next(self, who: str) -> Item | None:
         """Return the first item that this person has not decided on and that still needs somebody, or None.
 
-        What others are divided about comes first, then what :meth:`order` names, then as they were added.
+        What others are divided about comes first, then what others decided on, what :meth:`order` names, the rest.
         """
         with self._said():
             row = self._db.execute(f"{_OPEN} {_FIRST} LIMIT 1", self._open(who)).fetchone()
@@ -323,7 +323,10 @@ states AS (SELECT item, said, SUM(n = top) > 1 AS divided FROM votes JOIN tops U
 SELECT {_FIELDS} FROM items LEFT JOIN states ON states.item = items.id LEFT JOIN ranks ON ranks.item = items.id
 WHERE NOT EXISTS (SELECT 1 FROM decisions d WHERE d.item = items.id AND d.who = :who AND d.undone IS NULL)
 AND COALESCE(said, 0) < :per + COALESCE(divided, 0)"""
-_FIRST = "ORDER BY COALESCE(divided AND said >= :per, 0) DESC, rank IS NULL, rank, place"
+# What is divided, then what others have begun on, so that few items have too few answers when people stop.
+_FIRST = (
+    """ORDER BY COALESCE(divided AND said >= :per, 0) DESC, COALESCE(said, 0) > 0 DESC, rank IS NULL, rank, place"""
+)
 
 
 def _item(row: tuple[Any, ...]) -> Item:

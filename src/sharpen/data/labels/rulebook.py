@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sharpen.data.labels.functions import (
+    ABSTAINS,
     LabelModel,
     Rule,
     Summary,
@@ -36,6 +39,8 @@ from sharpen.data.labels.functions import (
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.store import read_yaml
 
+OTHER = "\0other"  # the class of texts whose class no rule names
+SHARED = 0.1  # of a rule's votes, that others must vote on for agreement to say something of it
 KINDS = ("keywords", "pattern", "words")
 FORM = "Write {label: refund, keywords: [refund, money back]}, pattern: …, words: {least: 1, most: 3}, or python: file."
 
@@ -147,6 +152,11 @@ class Labelled:
     covered: int
     measured: tuple[int, int]
 
+    def assumed(self, rule: int) -> bool:
+        """Whether hardly another rule votes where this one does: its estimate is then what was assumed beforehand."""
+        one = self.rules[rule]
+        return one.overlaps < SHARED * one.coverage
+
     def who(self, row: int) -> list[str]:
         """The rules that vote on a row."""
         return [name for name, said in zip(self.votes.rules, self.votes.said[row], strict=True) if said >= 0]
@@ -163,11 +173,17 @@ def label_by_rules(
         UserError: no rule says anything, or one says what is no class.
     """
     votes = apply(rules, texts, [*classes] or None)
+    spoken = [int(c) for c in np.unique(votes.said[votes.said != ABSTAINS])]
+    # Classes that no rule names are one: each alone would cost time, and nothing tells them apart.
+    named = [votes.classes[c] for c in spoken] + ([OTHER] if len(spoken) < len(votes.classes) else [])
+    place = np.full(len(votes.classes) + 1, ABSTAINS)
+    place[spoken] = np.arange(len(spoken))
+    votes = Votes(votes.rules, tuple(named), place[votes.said])
     made: LabelModel = label_model(votes)
     taken: dict[int, tuple[str, float]] = {}
     rest: dict[int, tuple[str, float] | None] = {}
     for i, one in enumerate(made.labels):
-        if one.label is None:
+        if one.label is None or one.label == OTHER:
             rest[i] = None
         elif one.share >= sure:
             taken[i] = (str(one.label), one.share)
@@ -175,5 +191,5 @@ def label_by_rules(
             rest[i] = (str(one.label), one.share)
     judged = [i for i in taken if i in gold]
     right = sum(taken[i][0] == gold[i] for i in judged)
-    covered = sum(one.label is not None for one in made.labels)
+    covered = int((votes.said != ABSTAINS).any(axis=1).sum())
     return Labelled(votes, tuple(summary(votes, gold)), made.accuracy, taken, rest, covered, (len(judged), right))

@@ -27,7 +27,7 @@ from sharpen.types import digest
 ORDERS = (*WAYS, "random")
 LEAST = 10  # labels from which guesses are shown
 LIKELY = 9  # classes that are offered with a key of their own
-WIDTH = 128  # numbers a row, of TF-IDF
+WIDTH = 256  # numbers a row, of TF-IDF
 GUESS = "guess of"  # how the origin of a quick model's proposal begins
 
 Embed = Callable[[Sequence[str]], NDArray[np.floating[Any]]]
