@@ -79,7 +79,7 @@ def test_rows_become_labels_that_people_stand_behind(sharpen: Command) -> None:
 
 
 def test_a_label_that_a_row_brings_is_proposed_and_acceptance_is_counted(sharpen: Command) -> None:
-    status, said = sharpen("queue", rows("rows.jsonl", labelled=True))
+    said = sharpen("queue", rows("rows.jsonl", labelled=True))[1]
     assert "8 bring a label" in said
     held = Queue(Path("labels.sqlite"))
     assert held.classes == ["parcel", "refund"]
@@ -117,7 +117,7 @@ def test_several_people_agree_or_not_and_what_is_divided_is_settled_and_said(sha
     assert "clinic against desk" in said
     held.decide(split, "cat", "edit", "parcel")
     assert held.next("cat") is None
-    status, said = sharpen("label", "labels.sqlite", "--write", "out.jsonl")
+    assert sharpen("label", "labels.sqlite", "--write", "out.jsonl")[0] == 0
     found = {r["id"]: r for r in map(json.loads, Path("out.jsonl").read_text().splitlines())}
     assert found[split]["label"] == "parcel"
     assert found[split]["settled"] == "Dawid-Skene"
@@ -209,4 +209,7 @@ def test_the_page_is_served_with_guesses_in_the_order_of_doubt(sharpen: Command)
     assert "nothing decided; 28 left" in done.communicate(timeout=30)[0]
     held = Queue(Path("labels.sqlite"))
     assert held.groups() == {"ines": "desk"}
-    assert held.next("ines") != held.items()[0] or held.next("ines") is not None
+    first = held.next("ines")
+    assert first is not None
+    assert first.proposal in TEXTS
+    assert first.origin == "guess of TF-IDF, 12 labels"
