@@ -166,6 +166,29 @@ def test_mistakes_of_starting_are_said(serving: Annotating) -> None:
         annotate(serving.queue, ["x"], 99999)
 
 
+@pytest.fixture
+def classes(tmp_path: Path) -> Iterator[Annotating]:
+    """A page that asks which of 40 classes a text is of; two of its three items have a guess."""
+    queue = Queue(tmp_path / "classes.sqlite")
+    queue.keep("classes", [f"class_{n}" for n in range(38)] + ["lost card", EVIL])
+    likely = ["class_7", "class_3", "nonsense"]
+    queue.add([Item("a", "first?", "", "class_7", "guess of x", {"likely": likely, "sure": 0.5}), Item("b", "second?")])
+    queue.add([Item("c", "third?", "", EVIL, "column label")])
+    with annotate(queue, ["ben"]) as made:
+        yield made
+
+
+def test_a_class_is_named_and_naming_the_guess_accepts_it(classes: Annotating) -> None:
+    first = state(classes, "next")
+    assert (len(first["classes"]), first["item"]["likely"][0], first["item"]["sure"]) == (40, "class_7", 0.5)
+    state(classes, "decide", {"item": "a", "action": "edit", "value": "class_7"})
+    state(classes, "decide", {"item": "b", "action": "edit", "value": "lost card", "text": "another text"})
+    status, _, said = ask(classes, "decide", {"item": "c", "action": "edit", "value": "no class"})
+    assert (status, "that is no class" in said) == (400, True)
+    found = [(d.item, d.action, d.value, d.text) for d in classes.queue.decisions()]
+    assert found == [("a", "accept", "class_7", None), ("b", "edit", "lost card", None)]
+
+
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "chrome-headless-shell")
 
 
@@ -220,4 +243,52 @@ def test_keys_in_a_real_browser(serving: Annotating) -> None:
         ("a", "accept", EVIL),
         ("b", "edit", "area"),
         ("c", "refuse", None),
+    ]
+
+
+@pytest.mark.full
+def test_classes_by_keys_in_a_real_browser(classes: Annotating) -> None:
+    """The guess by Enter, another by its digit, one of many by typing, undo; nothing by mouse."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    shown = "document.getElementById('text').textContent === '{}'"
+    with playwright.sync_playwright() as p:
+        found = next((b for name in CHROMES if (b := shutil.which(name))), None)
+        try:
+            browser = p.chromium.launch(executable_path=found)
+        except playwright.Error:
+            pytest.skip("no Chromium is installed")
+        page = browser.new_page(viewport={"width": 360, "height": 640})
+        problems: list[str] = []
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("dialog", lambda d: problems.append(d.message))
+        page.goto(classes.links["ben"])
+        page.wait_for_function(shown.format("first?"))
+        assert page.locator("#classes button").all_inner_texts() == ["1 class_7", "2 class_3"]
+        assert page.inner_text("[aria-current]") == "1 class_7"
+        assert "50% sure" in page.inner_text("#origin")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, "nothing stands out at the side"
+        page.keyboard.press("2")
+        page.wait_for_function(shown.format("second?"))
+        page.keyboard.press("Enter")  # there is no guess
+        page.keyboard.press("/")
+        page.keyboard.type("class 3")
+        page.keyboard.press("ArrowDown")
+        assert page.inner_text("[aria-current]") == "class_13"
+        page.keyboard.press("Escape")
+        page.keyboard.press("/")
+        page.keyboard.type("card lost")
+        page.keyboard.press("Enter")
+        page.wait_for_function(shown.format("third?"))
+        page.keyboard.press("u")
+        page.wait_for_function(shown.format("second?"))
+        page.keyboard.press("r")
+        page.wait_for_function(shown.format("third?"))
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#empty:not([hidden])")
+        browser.close()
+    assert problems == []
+    assert [(d.item, d.action, d.value) for d in classes.queue.decisions()] == [
+        ("a", "edit", "class_3"),
+        ("b", "refuse", None),
+        ("c", "accept", EVIL),
     ]

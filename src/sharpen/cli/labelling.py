@@ -75,33 +75,67 @@ def spread(drafts: Sequence[Draft], most: int) -> list[Draft]:
     return [d for turn in zip_longest(*mixed) for d in turn if d is not None][: max(0, most)]
 
 
-def label(queue: Path, who: Sequence[str], port: int, per_item: int, write: tuple[Path, bool] | None) -> None:
+def label(
+    queue: Path,
+    who: Sequence[str],
+    port: int,
+    per_item: int,
+    write: tuple[Path, bool] | None,
+    teach: tuple[int, str] = (0, ""),
+) -> None:
     """Serve the page until it is interrupted, or write what people stand behind; ``write``: where, and whether drafts
-    that nobody decided on are written, too."""
+    that nobody decided on are written, too; ``teach``: how many are asked for before what they teach is used, and in
+    which order."""
+    from sharpen.cli.pooling import open_queue, write_rows
     from sharpen.data.labels.annotate import annotate
-    from sharpen.data.labels.queue import Queue
 
-    if not queue.is_file():
-        raise UserError("there is no such queue.", str(queue), "Make one with: sharpen data draft DOCUMENTS")
-    held = Queue(queue, per_item)
+    held = open_queue(queue, per_item)
+    if write and held.classes:
+        write_rows(held, write[0])
+        return
     if write:
         _write(held, *write)
         return
     if not who:
         raise UserError("nobody is named who decides.", "--who", f"Write: sharpen data label {queue} --who YOUR-NAME")
-    with annotate(held, who, port) as page, suppress(KeyboardInterrupt):
+    names, groups = _people(who)
+    held.group(groups)
+    with annotate(held, names, port, _taught(held, *teach)) as page, suppress(KeyboardInterrupt):
         for name, link in page.links.items():
             say(f"{name}: {link}")
         say("Each link is that person: it is not for sending around. Ctrl-C ends; every decision is kept.")
         page.wait()
-    for name in who:
+    for name in names:
         progress = held.progress(name)
         done = ", ".join(f"{n} {action}" for action, n in sorted(progress.done.items()) if n) or "nothing decided"
         say(f"{name}: {done}; {progress.left} left")
-    say(f"Next: sharpen data label {queue} --write questions.jsonl")
+    say(f"Next: sharpen data label {queue} --write {'labels' if held.classes else 'questions'}.jsonl")
+
+
+def _people(who: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Names, and the group of those that are written NAME:GROUP."""
+    pairs = [(name.strip(), group.strip()) for name, _, group in (w.partition(":") for w in who)]
+    return [name for name, _ in pairs], {name: group for name, group in pairs if group}
+
+
+def _taught(held: Queue, batch: int, how: str) -> Callable[[], object]:
+    """Let a queue with classes learn from what is known; return what is to hear of each decision."""
+    from sharpen.cli.pooling import teaching
+
+    if not held.classes:
+        if batch or how:
+            raise UserError("only rows with classes are ordered by doubt.", "--next", "Leave it out.")
+        return lambda: None
+    if not (batch or how or held.taught() or held.setting("embeddings")):
+        return lambda: None
+    made = teaching(held, batch, how or ("auto" if batch else ""))
+    learnt = made.learn()
+    say(f"{learnt.left} rows are open; {learnt.labels} labels are known, {learnt.guessed} rows have a guess.")
+    return made.decided
 
 
 def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
+    from sharpen.data.labels.accord import standing
     from sharpen.data.labels.drafts import confirmed, unconfirmed
     from sharpen.store import write_text
 
@@ -114,6 +148,11 @@ def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
         raise UserError("nobody stands behind any of its drafts yet.", str(queue.path), do)
     write_text(file, "".join(json.dumps(_row(e), ensure_ascii=False) + "\n" for e in (*examples, *drafts)))
     say(f"{file}: {len(examples)} questions that people stand behind, of {len(queue.items())} in the queue.")
+    settled = standing(queue)
+    if differ := sum(s.differ for s in settled):
+        divided = sum(s.divided for s in settled)
+        say(f"  On {differ} people differ: the most frequent wording stands; on {divided} of these none is the most")
+        say(f"  frequent, and the earliest stands. See: sharpen data agreement {queue.path}")
     if drafts:
         say(f"  and {len(drafts)} drafts that nobody confirmed: a study with these among its test is no evidence.")
     say(f"Next: name it in a use case (sharpen init DIR starts one), data: {{examples: {file.name}, documents: …}}")

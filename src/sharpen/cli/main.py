@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from sharpen.cli.versioning import data_app
+from sharpen.cli.queueing import data_app
 from sharpen.errors import MissingExtra, PluginError, UserError
 
 app = typer.Typer(
@@ -241,19 +241,27 @@ def data_draft(
 
 @data_app.command("label")
 def data_label(
-    queue: Annotated[Path, typer.Argument(help="A queue, as sharpen data draft makes it.")],
-    who: Annotated[list[str] | None, typer.Option("--who", help="Who decides; repeatable, a link for each.")] = None,
+    queue: Annotated[Path, typer.Argument(help="A queue, as sharpen data draft or queue makes it.")],
+    who: Annotated[
+        list[str] | None,
+        typer.Option("--who", metavar="NAME[:GROUP]", help="Who decides; repeatable, a link for each."),
+    ] = None,
     port: Annotated[int, typer.Option("--port", help="Of this machine; 0: any that is free.")] = 0,
     per_item: Annotated[int, typer.Option("--per-item", help="How many people decide on each.")] = 1,
     write: Annotated[Path | None, typer.Option("--write", help="Write what people stand behind, and end.")] = None,
     unconfirmed: Annotated[
         bool, typer.Option("--unconfirmed", help="With --write: drafts that nobody decided on, too; no evidence.")
     ] = False,
+    next_: Annotated[
+        int,
+        typer.Option("--next", min=0, help="Rows: choose so many that teach most, and learn after as many answers."),
+    ] = 0,
+    how: Annotated[str, typer.Option("--how", help="With --next: auto, typical, uncertain, mixed or random.")] = "",
 ) -> None:
     """Show a queue in the browser, where one key decides; or write what people stand behind as examples."""
     from sharpen.cli.labelling import label as command
 
-    command(queue, who or [], port, per_item, (write, unconfirmed) if write else None)
+    command(queue, who or [], port, per_item, (write, unconfirmed) if write else None, (next_, how))
 
 
 @store_app.command("gc")

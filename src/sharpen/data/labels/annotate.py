@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -30,10 +30,13 @@ SECONDS = 30  # for a request to arrive
 class Annotating:
     """A running server; ``links`` holds each annotator's address. Use it as a context, or call :meth:`close`."""
 
-    def __init__(self, queue: Queue, annotators: Sequence[str], port: int = 0) -> None:
+    def __init__(
+        self, queue: Queue, annotators: Sequence[str], port: int = 0, told: Callable[[], object] = lambda: None
+    ) -> None:
         if not annotators or any(not a.strip() for a in annotators) or len(set(annotators)) != len(annotators):
             raise UserError("annotators need names, each another.", "annotate", "Name everybody who will decide.")
-        self.queue = queue
+        self.queue, self.told = queue, told
+        self.classes = queue.classes
         self._who = {secrets.token_urlsafe(24): name for name in annotators}
         try:
             self._server = _Server((HOST, port), _Page, self)
@@ -68,13 +71,17 @@ class Annotating:
         self.close()
 
 
-def annotate(queue: Queue, annotators: Sequence[str], port: int = 0) -> Annotating:
+def annotate(
+    queue: Queue, annotators: Sequence[str], port: int = 0, told: Callable[[], object] = lambda: None
+) -> Annotating:
     """Serve ``queue`` to ``annotators`` on a port of this machine (0: any that is free), and return at once.
+
+    ``told`` is called after each decision.
 
     Raises:
         UserError: nobody is named, or the port is taken.
     """
-    return Annotating(queue, annotators, port)
+    return Annotating(queue, annotators, port, told)
 
 
 class _Server(ThreadingHTTPServer):
@@ -123,10 +130,8 @@ class _Page(BaseHTTPRequestHandler):
             if action == "undo":
                 self._state(who, queue.undo(who) or queue.next(who))
             elif action == "decide":
-                said = [row.get(k) for k in ("item", "action", "value", "text")]
-                if not isinstance(said[0], str) or not all(v is None or isinstance(v, str) for v in said):
-                    raise UserError("a decision names its item and an action.", "annotate", f"Take one of {ACTIONS}.")
-                queue.decide(said[0], who, said[1] or "", said[2], said[3])
+                self._decide(who, row)
+                self.server.owner.told()
                 self._state(who, queue.next(who))
             else:
                 self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
@@ -134,6 +139,19 @@ class _Page(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(e))
         except UnicodeError:
             self._refuse(HTTPStatus.BAD_REQUEST, "A text holds half a character.")
+
+    def _decide(self, who: str, row: dict[str, Any]) -> None:
+        """Write down what was sent; where there are classes, an edit names one, and naming the guess accepts it."""
+        owner = self.server.owner
+        said = [row.get(k) for k in ("item", "action", "value", "text")]
+        if not isinstance(said[0], str) or not all(v is None or isinstance(v, str) for v in said):
+            raise UserError("a decision names its item and an action.", "annotate", f"Take one of {ACTIONS}.")
+        item, action, value, text = said[0], said[1] or "", said[2], said[3]
+        if owner.classes and action == "edit":
+            if value not in owner.classes:
+                raise UserError("that is no class.", "annotate", "Take one that the page offers.")
+            action, text = "accept" if value == owner.queue.item(item).proposal else "edit", None
+        owner.queue.decide(item, who, action, value, text)
 
     def _asked(self) -> tuple[str | None, str]:
         """Who asks for what; (None, "") after refusing."""
@@ -179,8 +197,9 @@ class _Page(BaseHTTPRequestHandler):
         shown = None
         if item is not None:
             shown = {"id": item.id, "text": item.text, "passage": item.passage, "proposal": item.proposal}
-            shown |= {"origin": item.origin, "at": item.meta.get("at")}
-        made = {"who": who, "item": shown, "done": dict(progress.done), "left": progress.left}
+            shown |= {k: item.meta.get(k) for k in ("at", "likely", "sure")} | {"origin": item.origin}
+        made: dict[str, Any] = {"who": who, "item": shown, "done": dict(progress.done), "left": progress.left}
+        made["classes"] = self.server.owner.classes
         self._send(HTTPStatus.OK, json.dumps(made).encode(), "application/json")
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:

@@ -68,6 +68,19 @@ def pattern(label: Hashable, regex: str, name: str = "") -> Rule:
     return Rule(name or f"pattern {label}: {regex}", lambda text: label if compiled.search(text) else None)
 
 
+def lengths(label: Hashable, least: int = 0, most: int | None = None, name: str = "") -> Rule:
+    """Vote on texts of at least ``least`` and at most ``most`` words (None: of any number)."""
+    span = f"{least} to {'any number of' if most is None else most} words"
+    if most is not None and most < least:
+        raise UserError(f"no text has {span}.", f"lengths for {label!r}", "Let the most be the larger one.")
+
+    def call(text: str) -> Hashable | None:
+        n = len(words(text))
+        return label if n >= least and (most is None or n <= most) else None
+
+    return Rule(name or f"length {label}: {span}", call)
+
+
 @dataclass(frozen=True)
 class Votes:
     """What each rule says of each text: ``said`` (texts, rules) of positions in ``classes``, -1 where it abstains."""

@@ -2,7 +2,11 @@
 
 An item is a text with its passage, a proposal and where that comes from. People accept, edit, refuse or skip; each
 decision is a row with who and when, which is on the disk when the call returns (WAL, synchronous), so that a kill
-loses none. Nothing is deleted: an undone decision stays, marked. Several people may decide on one item.
+loses none. Nothing is deleted: an undone decision stays, marked. Several people may decide on one item; where as many
+as were asked for are divided, one person more is asked, before anything else.
+
+A queue with ``classes`` asks which of them a text is of. It holds what else that takes: rows whose label is known
+before (they teach the guesses), each annotator's group, and the order in which items are asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +36,11 @@ CREATE TABLE IF NOT EXISTS decisions (
     at TEXT NOT NULL, action TEXT NOT NULL, value TEXT, text TEXT, undone TEXT);
 CREATE UNIQUE INDEX IF NOT EXISTS once ON decisions (item, who) WHERE undone IS NULL;
 CREATE INDEX IF NOT EXISTS whose ON decisions (who, number);
+CREATE TABLE IF NOT EXISTS ranks (item TEXT PRIMARY KEY, rank INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS known (text TEXT PRIMARY KEY, label TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS people (who TEXT PRIMARY KEY, grp TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL);
 """
 
 
@@ -125,9 +134,12 @@ class Queue:
             return self._db.total_changes - before
 
     def next(self, who: str) -> Item | None:
-        """Return the first item that this person has not decided on and that still needs somebody, or None."""
+        """Return the first item that this person has not decided on and that still needs somebody, or None.
+
+        What others are divided about comes first, then what others decided on, what :meth:`order` names, the rest.
+        """
         with self._said():
-            row = self._db.execute(f"{_OPEN} ORDER BY place LIMIT 1", self._open(who)).fetchone()
+            row = self._db.execute(f"{_OPEN} {_FIRST} LIMIT 1", self._open(who)).fetchone()
         return _item(row) if row else None
 
     def _open(self, who: str) -> dict[str, Any]:
@@ -240,11 +252,81 @@ class Queue:
                 raise
         return len(items)
 
+    def setting(self, name: str) -> Any:
+        """Return what was kept under a name (JSON-like), or None."""
+        with self._said():
+            row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep something JSON-like under a name; it replaces what was there."""
+        self._put("settings", [(name, json.dumps(value))])
+
+    @property
+    def classes(self) -> list[str]:
+        """What may be said of an item; empty where people write what is right."""
+        return list(self.setting("classes") or [])
+
+    def teach(self, rows: Mapping[str, str]) -> None:
+        """Keep labels by text that are known without this queue."""
+        self._put("known", list(rows.items()))
+
+    def taught(self) -> dict[str, str]:
+        """Labels by text that are known without this queue."""
+        return dict(self._pairs("SELECT text, label FROM known ORDER BY rowid"))
+
+    def group(self, groups: Mapping[str, str]) -> None:
+        """Note which group each of these annotators is of."""
+        self._put("people", list(groups.items()))
+
+    def groups(self) -> dict[str, str]:
+        """The group of each annotator for whom one was named."""
+        return dict(self._pairs("SELECT who, grp FROM people ORDER BY who"))
+
+    def vectors(self) -> dict[str, bytes]:
+        """Embeddings that were kept, by key."""
+        return dict(self._pairs("SELECT key, vector FROM vectors"))
+
+    def keep_vectors(self, rows: Mapping[str, bytes]) -> None:
+        """Keep embeddings, so that the next start need not calculate them again."""
+        self._put("vectors", list(rows.items()))
+
+    def order(self, ids: Sequence[str]) -> None:
+        """Ask for these first, in this order; an earlier order is forgotten."""
+        with self._writing():
+            self._db.execute("DELETE FROM ranks")
+            self._db.executemany("INSERT OR REPLACE INTO ranks VALUES (?,?)", [(i, n) for n, i in enumerate(ids)])
+
+    def propose(self, items: Iterable[Item]) -> None:
+        """Replace proposal, origin and meta of items that nobody has decided on; others stay as they were judged."""
+        rows = [(i.proposal, i.origin, json.dumps(dict(i.meta)), i.id) for i in items]
+        say = "UPDATE items SET proposal = ?, origin = ?, meta = ? WHERE id = ? AND NOT EXISTS"
+        with self._writing():
+            self._db.executemany(f"{say} (SELECT 1 FROM decisions d WHERE d.item = items.id)", rows)
+
+    def _put(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        with self._writing():
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?,?)", rows)
+
+    def _pairs(self, say: str) -> list[tuple[Any, Any]]:
+        with self._said():
+            return [(a, b) for a, b in self._db.execute(say)]
+
 
 _FIELDS = "id, text, passage, proposal, origin, meta"
-_OPEN = f"""SELECT {_FIELDS} FROM items
+# How many have decided on an item, and whether those who say most often the same are as many as those who say another.
+_OPEN = f"""WITH votes AS (
+    SELECT item, action = 'refuse' AS no, value, text AS wording, COUNT(*) AS n FROM decisions
+    WHERE undone IS NULL AND action != 'skip' GROUP BY item, no, value, wording),
+tops AS (SELECT item, SUM(n) AS said, MAX(n) AS top FROM votes GROUP BY item),
+states AS (SELECT item, said, SUM(n = top) > 1 AS divided FROM votes JOIN tops USING (item) GROUP BY item)
+SELECT {_FIELDS} FROM items LEFT JOIN states ON states.item = items.id LEFT JOIN ranks ON ranks.item = items.id
 WHERE NOT EXISTS (SELECT 1 FROM decisions d WHERE d.item = items.id AND d.who = :who AND d.undone IS NULL)
-AND (SELECT COUNT(*) FROM decisions d WHERE d.item = items.id AND d.undone IS NULL AND d.action != 'skip') < :per"""
+AND COALESCE(said, 0) < :per + COALESCE(divided, 0)"""
+# What is divided, then what others have begun on, so that few items have too few answers when people stop.
+_FIRST = (
+    """ORDER BY COALESCE(divided AND said >= :per, 0) DESC, COALESCE(said, 0) > 0 DESC, rank IS NULL, rank, place"""
+)
 
 
 def _item(row: tuple[Any, ...]) -> Item:

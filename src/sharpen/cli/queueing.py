@@ -1,0 +1,62 @@
+"""Commands of ``sharpen data`` around a queue of rows to label: filling it, rules that label, how far people agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sharpen.cli.versioning import AsJson, data_app
+
+Rows = Annotated[Path, typer.Argument(help="Rows to label: jsonl, csv or another table, with a column text.")]
+Labels = Annotated[str, typer.Option("--labels", help="The classes: one,other, or a file with one a line.")]
+Column = Annotated[
+    str, typer.Option("--column", metavar="TEXT[,LABEL]", help="What the columns of the text and label are called.")
+]
+
+
+@data_app.command("queue")
+def data_queue(
+    rows: Rows,
+    queue: Annotated[Path, typer.Option("--queue", help="The queue that rows are added to.")] = Path("labels.sqlite"),
+    labels: Labels = "",
+    known: Annotated[
+        Path | None, typer.Option("--known", help="Rows whose labels are right: the first guesses come of them.")
+    ] = None,
+    column: Column = "",
+    embeddings: Annotated[
+        str, typer.Option("--embeddings", help="An embedding model that guesses are made with; without: TF-IDF.")
+    ] = "",
+) -> None:
+    """Put rows into a queue for people to label. A label that a row brings is proposed; others are guessed."""
+    from sharpen.cli.pooling import queue as command
+
+    command(rows, queue, (labels, column), known, embeddings)
+
+
+@data_app.command("rules")
+def data_rules(
+    rows: Rows,
+    rules: Annotated[Path, typer.Option("--rules", help="Labelling functions: keywords, patterns, lengths, Python.")],
+    write: Annotated[Path | None, typer.Option("--write", help="The rows that the rules are sure of.")] = None,
+    queue: Annotated[Path | None, typer.Option("--queue", help="A queue for the rest, with guesses.")] = None,
+    sure: Annotated[float, typer.Option("--sure", min=0, max=1, help="The probability that is sure enough.")] = 0.9,
+    labels: Labels = "",
+    column: Column = "",
+) -> None:
+    """Label rows by rules of your own, weighed by how they agree; labels that rows bring only judge the rules."""
+    from sharpen.cli.pooling import rules as command
+
+    command(rows, rules, (write, queue), sure, (labels, column))
+
+
+@data_app.command("agreement")
+def data_agreement(
+    queue: Annotated[Path, typer.Argument(help="A queue, as sharpen data draft or queue makes it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say how often guesses were accepted, how far people agree, who takes what for what, and what is divided."""
+    from sharpen.cli.pooling import agreement as command
+
+    command(queue, as_json)
