@@ -120,7 +120,7 @@ class Data(Strict):
     dev: Given | None = Field(None, description="rows to choose on")
     test: Given | None = Field(None, description="rows that are sealed until the end")
     replay: Given | None = Field(None, description="rows of other jobs, which the sampler mix alone trains on")
-    documents: str | None = Field(None, description="a folder or a file")
+    documents: str | None = Field(None, description="a folder, a file, or a table or query whose rows are texts")
     columns: dict[str, str] = Field({}, description="our name: name in the file, '' to skip it; others keep theirs")
     split: Split = Split()
     privacy: Privacy = Privacy()

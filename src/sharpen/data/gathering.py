@@ -120,7 +120,7 @@ def gather(given: Given, base: Path, columns: Mapping[str, str]) -> Gathered:
                     made.missing = True
                 else:
                     made.notes.append(f"{found.where}: {found.what}")
-        several = len(known) > 1
+        several = max(len(known), len(items)) > 1
         rank = {"test": 0, "dev": 1}  # of a row that stands in two splits the one that is judged stays
         for name in sorted(known, key=lambda n: (rank.get(known[n][0].split, 2), n)):
             found, item = known[name]

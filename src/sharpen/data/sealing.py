@@ -2,9 +2,9 @@
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
 the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``replay.jsonl``,
-``documents.jsonl``, ``dropped.jsonl``, ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and ``sealed/origin.jsonl`` (no texts), and
-of the test split besides only ``test-questions.txt`` and ``test-ids.txt`` (hashes) and what ``data.json`` says: counts
-and hashes.
+``documents.jsonl``, ``dropped.jsonl``, ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and ``sealed/origin.jsonl`` (no
+texts), and of the test split besides only ``test-questions.txt`` and ``test-ids.txt`` (hashes) and what ``data.json``
+says: counts and hashes.
 """
 
 from __future__ import annotations
