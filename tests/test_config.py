@@ -97,7 +97,7 @@ def test_numbers_are_read_as_they_look(tmp_path: Path, written_as: str, is_read:
         ("name: help-centre", "name: help centre", 2, "name: String should match pattern"),
         ("by: source", "by: authors", 9, "(it is 'authors')"),
         ("test: 0.15", "test: 0.25", 9, "train, dev and test sum to 1.1, not 1"),
-        ("examples: questions.jsonl", "train: a.jsonl", 6, "give examples (one file to be split), or all of train"),
+        ("examples: questions.jsonl", "train: a.jsonl", 6, "give examples (to be split), or all of train"),
         ("  documents: docs/", "  train: a.jsonl", 6, "not both"),
         ("  - few_shot\n", "  - baseline\n", 1, "two arms are called baseline"),
         ("worth: 0.02", "worth: .nan", 20, "worth is no number"),

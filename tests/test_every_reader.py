@@ -142,7 +142,7 @@ MAIL = (
     b"Date: Mon, 2 Jun 2025 09:00:00 +0000\r\n"
     b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n'
     b"Content-Type: text/html; charset=utf-8\r\n\r\n" + PAGE.encode() + b"\r\n--b\r\n"
-    b'Content-Disposition: attachment; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n'
+    b'Content-Disposition: attachment; filename="a.raw"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n'
 )
 NOTEBOOK = {"cells": [{"cell_type": "markdown", "source": ["# Head\n", "Some text."]}], "nbformat": 4}
 FEED = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Strict(BaseModel):
@@ -27,6 +27,7 @@ class Split(Strict):
         "that are nearly the same; time: rows of one time, the oldest learned from, the newest sealed",
     )
     seed: int = Field(0, ge=0, description="another one gives another split")
+    own: bool = Field(True, description="keep the splits that files or rows of a data set say they are of")
     folds: int = Field(
         0,
         ge=0,
@@ -132,14 +133,27 @@ class Source(Strict):
     )
 
 
+class Table(Strict):
+    """A file of rows that is merged with others, and what its columns are called."""
+
+    file: str = Field(description="a file, a folder, a pattern with * and ?, or hf:NAME")
+    columns: dict[str, str] = Field({}, description="as data.columns, of this one alone")
+    name: str = Field("", description="what its rows are counted under in reports and by the sampler mix")
+
+
+Given = str | tuple[str | Table, ...]
+"""Where rows are: one file, folder or pattern, or a list of such."""
+
+
 class Data(Strict):
     """Where examples and documents are, relative to the use-case file."""
 
-    examples: str | None = Field(None, description="one file that is split")
-    train: str | None = Field(None, description="or a file for each split")
-    dev: str | None = Field(None, description="rows to choose on")
-    test: str | None = Field(None, description="rows that are sealed until the end")
-    documents: str | None = Field(None, description="a folder or a file")
+    examples: Given | None = Field(None, description="what is split: a file, folder, pattern or hf:NAME, or a list")
+    train: Given | None = Field(None, description="or the same for each split")
+    dev: Given | None = Field(None, description="rows to choose on")
+    test: Given | None = Field(None, description="rows that are sealed until the end")
+    replay: Given | None = Field(None, description="rows of other jobs, which the sampler mix alone trains on")
+    documents: str | None = Field(None, description="a folder, a file, or a table or query whose rows are texts")
     columns: dict[str, str] = Field({}, description="our name: name in the file, '' to skip it; others keep theirs")
     split: Split = Split()
     privacy: Privacy = Privacy()
@@ -156,11 +170,30 @@ class Data(Strict):
     )
     near_duplicates: float = Field(0.8, gt=0, le=1, description="share of common word 3-grams that counts as a leak")
 
+    @field_validator("examples", "train", "dev", "test", "replay", mode="before")
+    @classmethod
+    def _tables(cls, given: Any) -> Any:
+        """A list of texts and tables; told here, for a union says what each of its halves lacks."""
+        items = [given] if isinstance(given, dict) else given
+        if not isinstance(items, list | tuple):
+            if items is not None and not isinstance(items, str):
+                raise ValueError("write a file, or a list of files: [faq.csv, more/*.jsonl]")
+            return items
+        if not items:
+            raise ValueError("the list is empty: write a file, or a list of files")
+        for item in items:
+            odd = sorted(map(str, set(item) - set(Table.model_fields))) if isinstance(item, dict) else []
+            if odd:
+                raise ValueError(f"a table has no key {odd[0]!r}; its keys are {', '.join(Table.model_fields)}")
+            if not isinstance(item, str | Table) and not (isinstance(item, dict) and isinstance(item.get("file"), str)):
+                raise ValueError("each of the list is a file, or {file: faq.csv, columns: {question: ask}}")
+        return tuple(items)
+
     @model_validator(mode="after")
     def _one_way(self) -> Data:
         files = [self.train, self.dev, self.test]
         if self.examples and any(files):
-            raise ValueError("give either examples (one file to be split) or train, dev and test, not both")
+            raise ValueError("give either examples (to be split) or train, dev and test, not both")
         if not self.examples and not all(files):
-            raise ValueError("give examples (one file to be split), or all of train, dev and test")
+            raise ValueError("give examples (to be split), or all of train, dev and test")
         return self

@@ -135,7 +135,11 @@ secret
 
 def test_a_mail_has_its_headers_its_plain_text_and_the_names_of_attachments(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_text(MAIL)
-    made = one(tmp_path / "a.eml")
+    made, torn, inner = read_document(tmp_path / "a.eml", "a.eml")
+    assert isinstance(made, Document)
+    assert str(torn).startswith("a.eml/Rechnung März.pdf: is not a PDF")
+    assert isinstance(inner, Document)
+    assert (inner.source, inner.text) == ("a.eml/Inner.eml", "From: boss@example.org\nSubject: Inner\n\nsecret")
     assert made.title == "Rückgabe"
     assert made.text == (
         "From: Jürgen Ott <j@example.org>\nTo: shop@example.org\nDate: Mon, 2 Jun 2025 09:00:00 +0200\n"

@@ -631,15 +631,15 @@ def test_files_that_are_written_meanwhile_are_not_prepared(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read would lie under the name of what was there before."""
-    reading = sealing.read_examples
+    reading = sealing.gather
 
-    def slow(path: Path, *more: Any) -> Any:
-        found = reading(path, *more)
-        with path.open("a") as f:
+    def slow(given: str, folder: Path, columns: Any) -> Any:
+        found = reading(given, folder, columns)
+        with (folder / given).open("a") as f:
             f.write(json.dumps(question(99, 1)) + "\n")
         return found
 
-    monkeypatch.setattr(sealing, "read_examples", slow)
+    monkeypatch.setattr(sealing, "gather", slow)
     made = sealing.seal(settings(), base, tmp_path / "store", lambda *_: None)
     assert made["folder"] is None
     assert "changed while they were read" in made["problems"][-1]["what"]

@@ -455,7 +455,7 @@ def test_lists_of_pairs_are_texts_with_labels(tmp_path: Path) -> None:
     assert [str(p).partition(" not ")[0] for p in found.problems] == ["intents.json, train, row 3: is a list,"]
     (note,) = found.notes
     assert "text and label, and the list as split: train (3), val (1)" in note
-    assert "save it as a file of its own" in note
+    assert "name it: intents.json/train" in note
 
 
 def test_lists_of_single_texts_are_still_refused(tmp_path: Path) -> None:

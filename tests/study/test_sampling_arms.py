@@ -26,7 +26,7 @@ NAMES = sorted(parts.all_parts("sampler"))
 
 def rows(**counts: int) -> list[Example]:
     return [
-        Example(f"{c}{i}", (Message("user", f"{c} {i}"),), (c,), labels=(c,), meta={"k": i})
+        Example(f"{c}{i}", (Message("user", f"{c} {i}"),), (c,), labels=(c,), source=c, meta={"k": i})
         for c, n in counts.items()
         for i in range(n)
     ]
@@ -77,13 +77,98 @@ def test_counts_by_hand(name: str, options: dict[str, Any], after: dict[str, int
     assert all(e.meta["k"] is not None for e in made.examples)
 
 
+@pytest.mark.parametrize(
+    ("options", "after"),
+    [
+        ({}, {"a": 60, "b": 30, "c": 10, "replay: g": 20}),
+        ({"replay": 0}, {"a": 60, "b": 30, "c": 10, "replay: g": 0}),
+        ({"replay": 0.5}, {"a": 60, "b": 30, "c": 10, "replay: g": 100}),
+        ({"replay": 0.2, "rows": 50}, {"a": 24, "b": 12, "c": 4, "replay: g": 10}),
+        # √60, √30, √10 of their sum 16.386 are .4727, .3343, .1930
+        ({"temperature": 2, "replay": 0}, {"a": 47, "b": 34, "c": 19, "replay: g": 0}),
+        ({"temperature": 1e6, "replay": 0, "rows": 99}, {"a": 33, "b": 33, "c": 33, "replay: g": 0}),
+        ({"shares": {"c": 0.4}, "replay": 0}, {"a": 40, "b": 20, "c": 40, "replay: g": 0}),
+        ({"shares": {"a": 0.5, "b": 0.2, "c": 0.1}, "replay": 0, "rows": 80}, {"a": 50, "b": 20, "c": 10}),
+    ],
+)
+def test_mixtures_by_hand(options: dict[str, Any], after: dict[str, int]) -> None:
+    given = rows(a=60, b=30, c=10)
+    general = [replace(e, meta={"table": "g", "replay": True}) for e in rows(g=20)]
+    made = balanced("mix", open_sampler("mix", options), [*given, *general], False, seed=3)
+    assert dict(made.before) == {"a": 60, "b": 30, "c": 10, "replay: g": 20}
+    assert {n: c for n, c in made.after.items() if n in after} == after
+    often = Counter(e.question for e in made.examples)
+    for name in "abcg":
+        each = [often[e.question] for e in (*given, *general) if e.labels == (name,)]
+        assert max(each) - min(each) <= 1
+    assert len({e.id for e in made.examples}) == len(made.examples)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"temperature": 0.5}, "temperature"),
+        ({"replay": 1}, "replay"),
+        ({"shares": {"a": 0.8, "b": 0.3}}, "shares"),
+        ({"shares": [0.5]}, "shares"),
+        ({"rows": 0}, "rows"),
+    ],
+)
+def test_mixtures_that_are_none(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(UserError, match=f"the option {why} is"):
+        open_sampler("mix", options)
+
+
+def test_a_mixture_says_what_it_lacks(tmp_path: Path) -> None:
+    for options, why in (({"shares": {"z": 0.5}}, "no training row is of 'z'"), ({"replay": 0.2}, "nothing to replay")):
+        with pytest.raises(UserError, match=why):
+            balanced("mix", open_sampler("mix", options), rows(a=3, b=2), False)
+    bench = tiny_bench("classification")
+    assert "two tables or sources" in build("mix + lora", replace(bench, train=tuple(
+        replace(e, source="one") for e in bench.train)), tmp_path).why  # fmt: skip
+
+
+def test_an_arm_learns_from_what_is_replayed_and_others_do_not(tmp_path: Path) -> None:
+    bench = uneven()
+    other = Example("g", (Message("user", "Say hello"),), ("hello",), meta={"table": "general", "replay": True})
+    bench = replace(bench, train=tuple(replace(e, source="own") for e in bench.train), replay=(other,))
+    for does, n in {"lora": 9, "mix(replay=0.1) + lora": 10, "mix + lora": 10}.items():
+        (learned,) = [note for note in build(does, bench, tmp_path).notes if note["note"] == "training rows"]
+        assert learned["train"] == n, does
+    (note,) = [note for note in build("mix + lora", bench, tmp_path).notes if note["note"] == "sampled"]
+    assert note["after"] == {"own": 9, "replay: general": 1}
+
+
+def test_the_report_has_the_scores_of_each_table(tmp_path: Path) -> None:
+    for name in ("faq", "hotline"):
+        made = [{"question": f"What is {name} {i}?", "answers": f"{name} {i}"} for i in range(40)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
+    general = {"question": "What is two and two?", "answers": "four"}
+    (tmp_path / "general.jsonl").write_text(json.dumps(general) + "\n")
+    uc = UseCase(
+        version=1, name="mixed", model="fake:", embeddings="fake:", arms=["baseline", "mix(replay=0.1) + lora"],
+        data={"examples": ["faq.jsonl", "hotline.jsonl"], "replay": "general.jsonl", "split": {"by": "row"}},
+    )  # fmt: skip
+    report = json.loads((sharpen.run(uc, base=tmp_path, out=tmp_path / "run").path / "report.json").read_text())
+    tables = report["race"]["tables"]
+    assert set(tables) == {"faq.jsonl", "hotline.jsonl"}
+    assert sum(t["n"] for t in tables.values()) == report["race"]["n"]
+    for name, values in report["race"]["values"].items():
+        metric = next(iter(values))
+        mean = sum(t["n"] * t["arms"][name] for t in tables.values()) / report["race"]["n"]
+        assert mean == pytest.approx(values[metric])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "each table of examples" in page
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_a_page_and_draws_the_same_with_the_same_seed(name: str) -> None:
     part = parts.find("sampler", name)
     assert part.summary.endswith((".", ":"))
     assert "Return the sampler" in part.usage
+    options = {"temperature": 2} if name == "mix" else {}
     first, again, other = (
-        balanced(name, open_sampler(name), rows(a=40, b=7), False, seed=s).examples for s in (1, 1, 2)
+        balanced(name, open_sampler(name, options), rows(a=40, b=7), False, seed=s).examples for s in (1, 1, 2)
     )
     assert first == again
     assert Counter(e.question for e in first) != Counter(e.question for e in other)

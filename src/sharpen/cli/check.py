@@ -51,6 +51,10 @@ def _data(found: dict[str, Any]) -> None:
             f"  {name:6} {part['n']:6} questions {groups(part['n'], len(sizes), facts['cluster_by'])}, "
             f"{part['n_unanswerable']} unanswerable, {part['n_with_gold']} with a known passage"
         )
+    for t in facts["tables"]:
+        mapped = ", ".join(f"{ours}: {theirs}" for ours, theirs in t["columns"].items())
+        columns = f" ({mapped})" if mapped else ""
+        say(f"  {t['table']}: {t['rows']} rows for {t['for']}, {t['used']} used, {t['dropped']} dropped{columns}")
     say(f"  documents {facts['documents']['n']}")
     if facts["train"].get("labels"):
         say(f"  classes {len(facts['train']['labels'])}")

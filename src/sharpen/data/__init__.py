@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from sharpen.data.augmenting import Augmented, Limits, Material, augment, open_augmentation
-from sharpen.data.balancing import balanced, open_sampler
+from sharpen.data.balancing import Balanced, balanced, open_sampler, replays
 from sharpen.data.dataset import (
     Dataset,
     Prepared,
@@ -24,6 +24,7 @@ from sharpen.data.dataset import (
 from sharpen.data.documents import read_documents
 from sharpen.data.examples import Dropped, read_examples, shorten
 from sharpen.data.fields import UNANSWERABLE
+from sharpen.data.gathering import TABLE
 from sharpen.data.leaks import near_duplicates
 from sharpen.data.probing import probe
 from sharpen.data.robustness import perturbed
@@ -32,9 +33,11 @@ from sharpen.data.surveying import File, Survey, survey
 from sharpen.data.wording import UNSPACED, words
 
 __all__ = [
+    "TABLE",
     "UNANSWERABLE",
     "UNSPACED",
     "Augmented",
+    "Balanced",
     "Dataset",
     "Dropped",
     "File",
@@ -61,6 +64,7 @@ __all__ = [
     "probe",
     "read_documents",
     "read_examples",
+    "replays",
     "shorten",
     "split",
     "survey",

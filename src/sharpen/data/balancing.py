@@ -45,8 +45,13 @@ def open_sampler(name: str, options: Mapping[str, Any] | None = None) -> Sampler
     return made
 
 
+def replays(name: str) -> bool:
+    """Whether a sampler is given the rows of other jobs, too."""
+    return bool(getattr(parts.module(parts.find("sampler", name)), "REPLAYS", False))
+
+
 def balanced(name: str, sampler: Sampler, train: Sequence[Example], by_target: bool, seed: int = 0) -> Balanced:
-    """Sample training examples by class.
+    """Sample training examples by class, or by what the sampler's own ``of(example)`` says that a row is of.
 
     Args:
         name: of the sampler; it stands in the ids and the lineage of repeated examples.
@@ -58,11 +63,13 @@ def balanced(name: str, sampler: Sampler, train: Sequence[Example], by_target: b
     Raises:
         UserError: the examples have no classes.
     """
-    classes = [_class(e, by_target) for e in train]
+    of = getattr(parts.module(parts.find("sampler", name)), "of", None)
+    classes = [of(e) if of else _class(e, by_target) for e in train]
     rows = [i for i, c in enumerate(classes) if c]
     if len({classes[i] for i in rows}) < 2:
-        what = f"{name} needs examples of two classes or more."
-        raise UserError(what, do="Use it where examples have labels.")
+        what = f"{name} needs examples of two {'tables or sources' if of else 'classes'} or more."
+        do = "Give data.examples a list of tables, or data.replay." if of else "Use it where examples have labels."
+        raise UserError(what, do=do)
     often = Counter(rows[i] for i in sampler([classes[i] for i in rows], seed))
     made = [
         again

@@ -60,7 +60,10 @@ class Seal:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a study may see. ``facts`` are counts and lengths for the report (see ``data.json`` in ``folder``)."""
+    """What a study may see. ``facts`` are counts and lengths for the report (see ``data.json`` in ``folder``).
+
+    ``replay`` are rows of other jobs: the sampler ``mix`` alone trains on them.
+    """
 
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
@@ -71,6 +74,7 @@ class Dataset:
     notes: tuple[str, ...]
     facts: Mapping[str, Any]
     folder: Path
+    replay: tuple[Example, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -230,6 +234,7 @@ def load(folder: Path) -> Dataset:
             notes=tuple(facts["notes"]),
             facts=facts,
             folder=folder,
+            replay=tuple(map(example_from, _lines(folder / "replay.jsonl"))),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
         raise UserError(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sharpen.data.reading import DocumentReader, Note, open_reader
+from sharpen.data.reading import DocumentReader, Note, RowReader, open_reader
+from sharpen.data.shelving import documents_of
 from sharpen.errors import Problem
 from sharpen.types import Document, Progress, silent
 
@@ -79,7 +80,7 @@ def read_documents(root: Path, progress: Progress = silent) -> Collected:
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))
         source = _readable((path.relative_to(root) if root.is_dir() else Path(path.name)).as_posix())
-        for found in read_document(path, source):
+        for found in _read(path, source, alone=root.is_file()):
             if isinstance(found, Document):
                 made.documents.append(found)
             elif isinstance(found, Problem):
@@ -115,6 +116,15 @@ def _together(problems: list[Problem]) -> list[Problem]:
         some = [", ".join(places[:5]) + f" and {len(places) - 5} more"] if len(places) > 5 else places
         made += [Problem(what, where, do) for where in some]
     return made
+
+
+def _read(path: Path, source: str, alone: bool) -> Iterator[Document | Problem | Note]:
+    """A file; a table or a query only where it is named itself, and not because it lies in a folder."""
+    reader = open_reader(path) if alone else None
+    if isinstance(reader, RowReader):
+        yield from documents_of(reader.rows(path, source), source)
+    else:
+        yield from read_document(path, source)
 
 
 def read_document(path: Path, source: str) -> Iterator[Document | Problem | Note]:

@@ -51,6 +51,7 @@ class Draft:
     """An example as read from a row, before its documents are known; ``rest`` is what needs them.
 
     ``content`` is a hash of what it asks and answers, where the row gives no id and so its id is its place in the file.
+    ``key`` is a hash of all that is asked and known: two rows of one are the same.
     """
 
     example: Example
@@ -58,6 +59,7 @@ class Draft:
     place: str
     rest: Mapping[str, Any]
     content: str = ""
+    key: str = ""
 
 
 @dataclass
@@ -183,7 +185,7 @@ def _make(rows: list[Row], name: str, columns: dict[str, str], made: Rows) -> No
                 ids[example.id] += 1
             example = replace(example, id=f"{example.id}#{ids[example.id]}")
         ids[example.id] = 1
-        made.drafts.append(Draft(example, name, row.at, rest, content))
+        made.drafts.append(Draft(example, name, row.at, rest, content, key))
     if taken:
         at, first = taken[0]
         more = f", and {len(taken) - 1} more were" if len(taken) > 1 else ""

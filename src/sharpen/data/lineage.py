@@ -254,7 +254,13 @@ def inputs_of(base: Path, named: Mapping[str, str]) -> dict[str, str]:
 def origin(settings: Mapping[str, Any], inputs: Mapping[str, str], shield: Shield | None) -> dict[str, Any]:
     """What a folder was made of, as its file says it: settings, and hashes of files."""
     hide = _hider(shield)
-    said = {k: hide(v) if isinstance(v, str) else v for k, v in settings.items()}
+
+    def hidden(value: Any) -> Any:
+        if isinstance(value, list):
+            return [{k: hidden(v) for k, v in x.items()} if isinstance(x, dict) else hidden(x) for x in value]
+        return hide(value) if isinstance(value, str) else value
+
+    said = {k: hidden(v) for k, v in settings.items()}
     files = {}
     for name, held in inputs.items():
         use, _, rest = name.partition("/")

@@ -53,8 +53,8 @@ def place(
     one_file = ONE_FILE in uses
     examples = _belonging(made, examples, one_file, data)
     if not one_file:
-        made.notes += unused(data.split)
-        _put(made, examples, uses)
+        made.notes += unused(data.split) if "dev" in uses else []
+        _put(made, examples, uses if "dev" in uses else _dev_of_train(examples, drafts, uses, data.split, made.by))
         return made
     # A place in a file is no name to split by: in another order, or under another name, it would be another split.
     pairs = zip(examples, drafts, strict=True)
@@ -74,6 +74,15 @@ def place(
 def _put(made: Placed, examples: Sequence[Example], given: Sequence[str]) -> None:
     for e, name in zip(examples, given, strict=True):
         made.rows[name].append(e)
+
+
+def _dev_of_train(
+    examples: Sequence[Example], drafts: Sequence[Draft], uses: Sequence[str], s: Split, by: str
+) -> list[str]:
+    """The splits of a data set that brings a train and a test: its dev is cut from train, the test stays."""
+    named_so = [replace(e, id=d.content or e.id) for e, d in zip(examples, drafts, strict=True)]
+    shares = {"train": s.train, "dev": s.dev}
+    return split_fold(named_so, [1 if use == "test" else 2 for use in uses], 1, shares, by, s.seed)
 
 
 def _shares(examples: Sequence[Example], s: Split, by: str) -> list[str]:

@@ -1,10 +1,10 @@
 """Read raw files, split, look for leaks, and write a folder in which the test split is sealed.
 
 Run by :mod:`sharpen.data.dataset` as ``python -m sharpen.data.sealing REQUEST.json``, so that test rows are never in
-the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``documents.jsonl``,
-``dropped.jsonl``, ``scores.jsonl`` (where a cleaner gave scores), ``sealed/test.jsonl``, ``sealed/lineage.jsonl`` and
-``sealed/origin.jsonl`` (no texts), and of the test split besides only ``test-questions.txt`` and ``test-ids.txt``
-(hashes) and what ``data.json`` says: counts and hashes.
+the memory of the process that studies. The folder holds ``train.jsonl``, ``dev.jsonl``, ``replay.jsonl``,
+``documents.jsonl``, ``dropped.jsonl``, ``scores.jsonl`` (where a cleaner gave scores), ``sealed/test.jsonl``,
+``sealed/lineage.jsonl`` and ``sealed/origin.jsonl`` (no texts), and of the test split besides only
+``test-questions.txt`` and ``test-ids.txt`` (hashes) and what ``data.json`` says: counts and hashes.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from typing import Any
 from sharpen import guards, parts
 from sharpen.data.dataset import UNSAID, example_row
 from sharpen.data.documents import read_documents
-from sharpen.data.examples import Draft, Dropped, read_examples
+from sharpen.data.examples import Draft, Dropped
+from sharpen.data.gathering import TABLE, called, gather, own_splits, said_own
 from sharpen.data.governing import Rules
 from sharpen.data.kin import copies
 from sharpen.data.kin import said_of as kin_of
 from sharpen.data.labels.origins import unconfirmed_in
 from sharpen.data.lineage import LINEAGE, ORIGIN, inputs_of, origin
 from sharpen.data.linking import link
-from sharpen.data.placing import Placed, place
+from sharpen.data.placing import ONE_FILE, Placed, place
 from sharpen.data.protecting import Shield, key_of
 from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
 from sharpen.data.remarks import remarks
@@ -45,8 +46,9 @@ from sharpen.data.work import Work, facts_of
 from sharpen.errors import PluginError, Problem, UserError
 from sharpen.inputs import Data
 from sharpen.store import beside, clear, hash_file, hash_files, put_aside, read_cached, sync
-from sharpen.types import digest
+from sharpen.types import Example, digest
 
+REPLAY = "replay"
 GUARDS = Path(guards.__file__).parent
 
 
@@ -65,11 +67,12 @@ def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | N
         return {"folder": str(folder), **known}
     if held and _key(held["work"]) == held["key"]:  # of another fold, and nobody wrote to the files since
         drafts = held["drafts"]
-        work.documents, work.problems, work.dropped, work.notes = (list(found) for found in held["found"])
+        work.documents, work.problems, work.dropped, work.notes, work.tables = (list(found) for found in held["found"])
         work.lineage = deepcopy(held["lineage"])
     else:
         drafts = _read(work, tell)
-        found = [list(some) for some in (work.documents, work.problems, work.dropped, work.notes)]
+        kept = (work.documents, work.problems, work.dropped, work.notes, work.tables)
+        found = [list(some) for some in kept]
         held |= {"work": Work(data, base, shield=work.shield), "key": folder.name, "drafts": drafts, "found": found}
         held["lineage"] = deepcopy(work.lineage) if data.split.folds else None
     if all(drafts.values()):
@@ -81,9 +84,11 @@ def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | N
         shield(work)
         tell("looking for leaks", 0, None)
         drop_leaks(work)
+        work.replay = [e for e in work.rows["train"] if e.meta.get(REPLAY)]
+        work.rows["train"] = [e for e in work.rows["train"] if not e.meta.get(REPLAY)]
         said, work.kin = kin_of(work.rows, work.documents, work.by, data.near_duplicates, work.where)
         work.notes += said
-        problems, said = remarks(work.rows, work.by, ", ".join(work.files.values()), data.split.folds > 0)
+        problems, said = remarks(work.rows, work.by, ", ".join(map(called, work.files.values())), data.split.folds > 0)
         work.problems += problems
         work.notes += [*said, *unconfirmed_in(work.rows)]
     without = bool(work.data.documents) and not work.documents  # arms that retrieve would be others under their name
@@ -122,7 +127,7 @@ def _prepared(folder: Path) -> dict[str, Any] | None:
 
 def _key(work: Work) -> str:
     """A name made of the content of every input, the settings, and the versions of what reads them."""
-    work.inputs = inputs_of(work.base, {**work.files, **work.others})
+    work.inputs = inputs_of(work.base, work.named)
     readers = parts.all_parts("reader").values()
     packages = {p: _version(p) for p in sorted({"charset_normalizer", *(p for part in readers for p in part.needs)})}
     code = [_code(), *(parts.content(part) for part in readers)]
@@ -155,16 +160,26 @@ def _read(work: Work, tell: Any) -> dict[str, list[Draft]]:
         work.notes += found.notes
         work.lineage.documents(work.base / work.data.documents, work.documents)
     drafts = {}
-    for use, name in work.files.items():
-        tell(f"reading {name}", 0, None)
-        rows = read_examples(work.base / name, name, work.data.columns)
+    for use, given in work.files.items():
+        tell(f"reading {called(given)}", 0, None)
+        rows = gather(given, work.base, work.data.columns if use != "replay" else {})
         work.problems += [p for p in rows.problems if p not in work.problems]  # of data.columns in every file
         work.dropped += rows.dropped
-        work.lineage.rows(work.base / name, name, rows)
+        for part in rows.parts:
+            work.lineage.rows(part.found.path, part.found.name, replace(part.rows, drafts=part.kept))
         work.notes += rows.notes
+        work.tables += rows.facts(use)
         drafts[use] = rows.drafts
         if not rows.drafts and not rows.problems:
-            work.problems.append(Problem("none of its rows can be used.", name, f"First: {_first(rows.dropped)}."))
+            work.problems.append(
+                Problem("none of its rows can be used.", called(given), f"First: {_first(rows.dropped)}.")
+            )
+        split = work.data.split
+        own = own_splits(rows) if use == ONE_FILE and split.own and not split.folds and split.by != "time" else None
+        if own and rows.drafts:
+            del drafts[use]
+            drafts |= {name: some for name, some in own.items() if some}
+            work.notes.append(said_own(own))
     return drafts
 
 
@@ -175,6 +190,8 @@ def _first(dropped: Sequence[Dropped]) -> str:
 
 def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     """Give every example its gold spans and its split."""
+    drafts = dict(drafts)
+    others = drafts.pop(REPLAY, [])
     used: set[str] = set()
     named: dict[str, list[Draft]] = {}
     for use in sorted(drafts, key=["test", "dev", "train", "examples"].index):  # given answers name those of the test
@@ -204,6 +221,20 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.problems += placed.problems
     work.dropped += placed.dropped
     work.notes += placed.notes
+    if work.rows["train"]:
+        work.rows["train"] += _replayed(work, others, used)
+
+
+def _replayed(work: Work, drafts: Sequence[Draft], used: set[str]) -> list[Example]:
+    """Rows of other jobs: cleaned, shielded and held against dev and test as rows of train are, and kept apart then."""
+    named = []
+    for d in drafts:
+        name = d.example.id if d.example.id not in used else f"{d.example.id}#{REPLAY}"
+        meta = {**d.example.meta, TABLE: d.example.meta.get(TABLE, d.file), REPLAY: True}
+        work.where[name] = (d.file, d.place)
+        work.lineage.named((d.file, d.place), name)
+        named.append(replace(d, example=replace(d.example, id=name, meta=meta)))
+    return link(named, [], from_contexts=False).examples
 
 
 def _write(work: Work, folder: Path) -> None:
@@ -214,11 +245,12 @@ def _write(work: Work, folder: Path) -> None:
         files = {
             "train.jsonl": map(example_row, work.rows["train"]),
             "dev.jsonl": map(example_row, work.rows["dev"]),
+            "replay.jsonl": map(example_row, work.replay),
             "documents.jsonl": map(asdict, work.documents),
             "dropped.jsonl": map(asdict, work.dropped),
             **({"scores.jsonl": map(asdict, scored)} if (scored := work.scores) else {}),
             "sealed/test.jsonl": map(example_row, work.rows["test"]),
-            LINEAGE: work.lineage.write(work.rows, work.documents, work.shield),
+            LINEAGE: work.lineage.write({**work.rows, REPLAY: work.replay}, work.documents, work.shield),
             ORIGIN: [origin(work.data.model_dump(mode="json"), work.inputs, work.shield)],
         }
         hashes = {name: _write_lines(temporary / name, rows) for name, rows in files.items()}

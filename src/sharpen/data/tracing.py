@@ -14,8 +14,9 @@ from typing import Any
 
 from sharpen.data.dataset import load
 from sharpen.data.documents import files_below, read_document
-from sharpen.data.examples import read_examples
+from sharpen.data.gathering import gather, items_of
 from sharpen.data.lineage import lines_of, names_below
+from sharpen.data.tables import files_of, names
 from sharpen.data.versions import folders, told
 from sharpen.errors import UserError
 from sharpen.store import hash_file
@@ -113,25 +114,32 @@ def _as_read(line: Mapping[str, Any], base: Path | None, origin: Mapping[str, An
             return None, "Its file is no longer there."
         if hash_file(path) not in origin["inputs"].values():
             return None, "Its file was changed since."
-        return _read_again(line, path, settings), ""
+        return _read_again(line, path, base, settings), ""
     except OSError as e:
         return None, f"Its file cannot be read: {e.strerror}."
 
 
 def _file(line: Mapping[str, Any], base: Path, settings: Mapping[str, Any]) -> Path | None:
     if line["kind"] == "example":
-        return base / str(line["file"])
+        return next(iter(files_of(str(line["file"]), base).values()), None)
     root = base / str(settings["documents"] or "")
     names = dict(zip(names_below(root), files_below(root) if root.exists() else [], strict=True))
     return names.get(line["file"])
 
 
-def _read_again(line: Mapping[str, Any], path: Path, settings: Mapping[str, Any]) -> Any:
+def _read_again(line: Mapping[str, Any], path: Path, base: Path, settings: Mapping[str, Any]) -> Any:
     if line["kind"] == "document":
         read: Iterable[Any] = read_document(path, line["file"])
         return next(({"title": d.title, "text": d.text} for d in read if _is(d, line["source"])), None)
-    drafts = read_examples(path, line["file"], settings["columns"]).drafts
-    return next((_said(d.example) for d in drafts if d.place == line["place"]), None)
+    for use in ("examples", "train", "dev", "test", "replay"):
+        items = [i for i in items_of(settings[use]) if names(i.file, line["file"], base)] if settings.get(use) else []
+        for item in items:
+            columns = {**(settings["columns"] if use != "replay" else {}), **item.columns}
+            drafts = gather((item.model_copy(update={"columns": {}}),), base, columns).drafts
+            here = (d for d in drafts if (d.file, d.place) == (line["file"], line["place"]))
+            if found := next(here, None):
+                return _said(found.example)
+    return None
 
 
 def _is(found: Any, source: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sharpen.data.asked import files_of
 from sharpen.data.examples import Dropped
+from sharpen.data.gathering import TABLE, inputs
 from sharpen.data.governing import Rules
 from sharpen.data.labels.origins import came_about
 from sharpen.data.lineage import Lineage
@@ -18,7 +19,7 @@ from sharpen.data.splitting import cluster
 from sharpen.data.synthetic import is_synthetic
 from sharpen.data.tidying import Scored, Tidied
 from sharpen.errors import Problem
-from sharpen.inputs import Data
+from sharpen.inputs import Data, Given
 from sharpen.types import Document, Example, digest
 
 
@@ -44,12 +45,20 @@ class Work:
     inputs: dict[str, str] = field(default_factory=dict)  # hashes of the files that are read
     tidied: Tidied = field(default_factory=Tidied)
     rules: Rules = field(default_factory=lambda: Rules(()))
+    tables: list[dict[str, Any]] = field(default_factory=list)  # what each file of rows gave
+    replay: list[Example] = field(default_factory=list)  # rows of other jobs, for the sampler mix
 
     @property
-    def files(self) -> dict[str, str]:
-        """The files of examples by what they are for."""
-        named = {"examples": self.data.examples, "train": self.data.train, "dev": self.data.dev, "test": self.data.test}
-        return {use: name for use, name in named.items() if name}
+    def files(self) -> dict[str, Given]:
+        """Where rows are, by what they are for."""
+        named = {use: getattr(self.data, use) for use in ("examples", "train", "dev", "test", "replay")}
+        return {use: given for use, given in named.items() if given}
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The names of all files that are read, by what they are for."""
+        found = {n: path for use, given in self.files.items() for n, path in inputs(use, given, self.base).items()}
+        return found | self.others
 
     @property
     def others(self) -> dict[str, str]:
@@ -86,6 +95,8 @@ def facts_of(work: Work, sealed: str) -> dict[str, Any]:
         "rules": dict(sorted(work.tidied.counts.items())),
         "changes": {rule: [asdict(c) for c in shown] for rule, shown in work.tidied.changes.items()},
         "sources": work.rules.facts(),
+        "tables": work.tables if len(work.tables) > len(work.files) or work.replay else [],
+        "replay": dict(Counter(str(e.meta.get(TABLE, "")) for e in work.replay)),
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
     }

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from sharpen import parts
 from sharpen.data import (
     Augmented,
+    Balanced,
     Limits,
     Material,
     augment,
@@ -24,6 +25,7 @@ from sharpen.data import (
     open_augmentation,
     open_sampler,
     probe,
+    replays,
 )
 from sharpen.errors import UserError
 from sharpen.runtime import answer_all
@@ -137,7 +139,7 @@ def augmented(
     """
     if kind_of(step) == "sampler":
         try:
-            sampled = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels), seed)
+            sampled = _sampled(step, options, bench, seed)
         except UserError as e:
             raise NotAvailable(e.problems) from None
         return replace(bench, train=sampled.examples), {"sampler": step, **sampled.facts}
@@ -211,10 +213,15 @@ def times_as_many(step: str, options: Mapping[str, Any], bench: Bench) -> float:
         given = read_options(step, options)
         return 1 + min(given.n, given.limits.share)
     try:
-        made = balanced(step, open_sampler(step, options), bench.train, bool(bench.labels))
+        made = _sampled(step, options, bench, 0)
     except UserError:  # the arm will not be built, and says why
         return 1.0
     return len(made.examples) / len(bench.train)
+
+
+def _sampled(step: str, options: Mapping[str, Any], bench: Bench, seed: int) -> Balanced:
+    rows = (*bench.train, *bench.replay) if replays(step) else bench.train
+    return balanced(step, open_sampler(step, options), rows, bool(bench.labels), seed)
 
 
 def _make(step: str, given: Options, program: System, bench: Bench, seed: int) -> Augmented:

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sharpen.config import arm_name
-from sharpen.data import cluster
+from sharpen.data import TABLE, cluster
 from sharpen.evaluation import Seen, race
 from sharpen.metrics import value_of
 from sharpen.study.building import Built
 from sharpen.study.setting import Setting, baseline_of
 from sharpen.techniques import Bench
-from sharpen.types import Score
+from sharpen.types import Example, Metric, Score
 
 
 @dataclass
 class DevRace:
     """What the race on dev did: who is left, who was dropped and why, and how much asking that saved.
 
-    ``values``: each arm's metrics on the dev questions that it was asked; ``seen``: what planning may learn from.
+    ``values``: each arm's metrics on the dev questions that it was asked; ``seen``: what planning may learn from;
+    ``tables``: by table of examples the questions of dev (``n``) and each arm's first metric (``arms``), so that it is
+    seen whether what a model could do is kept.
     """
 
     left: list[str]
@@ -30,6 +32,7 @@ class DevRace:
     saved_dev: int = 0
     saved_test: int = 0
     on: bool = True
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """For the report."""
@@ -85,9 +88,23 @@ def race_on_dev(setting: Setting, bench: Bench, built: Sequence[Built], by: str)
         asked = [dev[i] for i in sorted(scores[name])]
         answers = bench.answer(program, asked, f"dev {name}")
         each = [e.weight for e in asked]
+        _by_table(done, name, asked, metric.score(asked, answers), metric)
         done.values[name] = {m.name: value_of(m, m.score(asked, answers), each) for m in setting.metrics}
     whole = {name: [scores[name][i] for i in range(len(dev))] for name in done.left}
     return going_on(built, done), done, Seen(whole, clusters, metric, baseline, weights)
+
+
+def _by_table(done: DevRace, arm: str, asked: Sequence[Example], scores: Sequence[Score], metric: Metric) -> None:
+    """An arm's metric on the questions of each table, where examples come from several."""
+    rows: dict[str, list[int]] = {}
+    for i, e in enumerate(asked):
+        if name := str(e.meta.get(TABLE, "")):
+            rows.setdefault(name, []).append(i)
+    for name, some in sorted(rows.items()):
+        value = value_of(metric, [scores[i] for i in some], [asked[i].weight for i in some])
+        line = done.tables.setdefault(name, {"n": 0, "arms": {}})
+        line["n"] = max(line["n"], len(some))
+        line["arms"][arm] = value
 
 
 def going_on(built: Sequence[Built], done: DevRace) -> list[Built]:

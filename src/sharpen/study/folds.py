@@ -218,7 +218,12 @@ def races(folds: Sequence[DevRace], family: Sequence[str]) -> DevRace:
     for name in folds[0].values:
         rows = [(r.values[name], r.n) for r in folds if name in r.values]
         values[name] = {metric: _mean([(row[metric], n) for row, n in rows]) for metric in rows[0][0]}
-    return DevRace(list(family), values=values, n=sum(r.n for r in folds), on=False)
+    tables: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(t for r in folds for t in r.tables):
+        lines = [r.tables[name] for r in folds if name in r.tables]
+        arms = {a: _mean([(line["arms"].get(a), line["n"]) for line in lines]) for a in values}
+        tables[name] = {"n": sum(line["n"] for line in lines), "arms": arms}
+    return DevRace(list(family), values=values, n=sum(r.n for r in folds), on=False, tables=tables)
 
 
 def _mean(values: Sequence[tuple[float | None, int]]) -> float | None:

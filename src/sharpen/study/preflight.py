@@ -14,6 +14,7 @@ from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.data import Dataset
 from sharpen.data.page import unfit
 from sharpen.errors import Problem, UserError
+from sharpen.inputs import Given
 from sharpen.metrics import with_labels
 from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
 from sharpen.runtime import Engines
@@ -158,6 +159,10 @@ def document_problems(setting: Setting, data: Dataset) -> list[Problem]:
     return [] if data.documents else [Problem(what, f"arms: {name}", do) for name in named]
 
 
+def _stem(given: Given | None) -> str:
+    return Path(given).stem if isinstance(given, str) else "FILE"
+
+
 def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
     """Given answers to none of the test questions; which ones they are stays sealed."""
     found = []
@@ -169,9 +174,7 @@ def given_problems(setting: Setting, data: Dataset) -> list[Problem]:
             first = next(iter(given))
             what = f"none of its {len(given)} ids (first: {first[:60]!r}) is one of the {data.seal.n} test questions."
             files = setting.use_case.data
-            given_by = (
-                f"where a row has none, its id is {Path(files.examples or str(files.test)).stem}:N, N its line or row."
-            )
+            given_by = f"where a row has none, its id is {_stem(files.examples or files.test)}:N, N its line or row."
             do = f"Give each answer the id that its question has in the examples; {given_by}"
             found.append(Problem(what, str(arm.answers), do))
         elif hit < data.seal.n and not unread:  # else the lines that cannot be read are what is missing

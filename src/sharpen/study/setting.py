@@ -117,6 +117,7 @@ class Setting:
             max_new_tokens=self.use_case.max_new_tokens or self.task.max_new_tokens,
             progress=self.progress,
             labels=data.labels if self.task.chooses else (),
+            replay=tuple(data.replay),
         )
 
 

@@ -65,7 +65,7 @@ class Tried:
 
 @dataclass
 class Bench:
-    """Everything a technique may use."""
+    """Everything a technique may use; ``replay`` are rows of other jobs, which the sampler ``mix`` puts into train."""
 
     task: Task
     goal: str
@@ -83,6 +83,7 @@ class Bench:
     note: Callable[[str, dict[str, Any]], None] = lambda kind, facts: None
     work: Path | None = None
     labels: tuple[str, ...] = field(default=())
+    replay: tuple[Example, ...] = ()
 
     def rng(self, purpose: str) -> random.Random:
         """A stream of random numbers that depends on the study's seed and the purpose alone."""

@@ -1,7 +1,7 @@
 """A document from an e-mail (eml): from, to, date and subject, then the text.
 
 The plain text is taken, or the HTML text through the HTML reader where there is no plain one. Attachments are named,
-not read: save them beside the mail.
+and those that a reader of documents takes are documents of their own: ``mail.eml/terms.pdf``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.readers._attached import attached
 from sharpen.data.readers._mail import mail_text
 from sharpen.data.readers.html import page_text
 from sharpen.data.reading import DocumentReader, Note, decode, tidy
@@ -55,14 +56,13 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         if not any(headers.values()):
             yield Problem("is no e-mail: it has neither sender nor date nor subject.", source, do)
             return
-        plain, pages, attached = _parts(mail)
+        plain, pages, names, files = _parts(mail)
     except Exception as e:  # email's parsers raise much for what no mail program would write
         yield Problem(f"is not an e-mail that can be read ({type(e).__name__}).", source, do)
         return
     text = "\n\n".join(plain) or "\n\n".join(filter(None, (page_text(page)[0] for page in pages)))
-    yield Document(
-        source, tidy(mail_text(headers, text, attached)), tidy(headers["subject"])[:300] or Path(source).stem
-    )
+    yield Document(source, tidy(mail_text(headers, text, names)), tidy(headers["subject"])[:300] or Path(source).stem)
+    yield from attached(files, source)
 
 
 def _header(mail: Any, name: str) -> str:
@@ -90,18 +90,21 @@ def _text(data: bytes, charset: str) -> str:
         return decode(data)[0]
 
 
-def _parts(mail: Any) -> tuple[list[str], list[str], list[str]]:
-    """Plain texts, HTML texts, and the names of what is attached; mails within the mail are attached."""
+def _parts(mail: Any) -> tuple[list[str], list[str], list[str], list[tuple[str, bytes]]]:
+    """Plain texts, HTML texts, and the names and content of what is attached; mails within the mail are attached."""
     plain: list[str] = []
     pages: list[str] = []
-    attached: list[str] = []
+    names: list[str] = []
+    files: list[tuple[str, bytes]] = []
     left = [mail]
     while left:
         part = left.pop()
         kind, inside = part.get_content_type(), part.get_payload()
         if kind == "message/rfc822" and part is not mail:
             subject = _header(inside[0], "subject") if isinstance(inside, list) and inside else ""
-            attached.append(f"the message “{subject}”" if subject else "a message")
+            names.append(f"the message “{subject}”" if subject else "a message")
+            if isinstance(inside, list) and inside:
+                files.append((f"{subject.replace('/', ' ')[:100] or 'message'}.eml", inside[0].as_bytes()))
         elif isinstance(inside, list):
             left += reversed(inside)
         elif kind in ("text/plain", "text/html") and not part.get_filename():
@@ -111,8 +114,11 @@ def _parts(mail: Any) -> tuple[list[str], list[str], list[str]]:
                 (plain if kind == "text/plain" else pages).append(text)
         else:
             named = _header_text(part.get_filename() or "")
-            attached.append(" ".join(named.split()) or f"a part of the type {kind}")
-    return plain, pages, attached
+            names.append(" ".join(named.split()) or f"a part of the type {kind}")
+            data = part.get_payload(decode=True) if named else None
+            if isinstance(data, bytes):
+                files.append((named, data))
+    return plain, pages, names, files
 
 
 def _header_text(raw: str) -> str:

@@ -14,6 +14,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.naming import split_of
 from sharpen.data.readers._values import DECODER, as_row, kind_of, parse_object, why_broken
 from sharpen.data.reading import Note, Row, RowReader, read_text
 from sharpen.errors import Problem, shown
@@ -89,6 +90,10 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem | Note]:
     if pairs:
         yield from _of_pairs(pairs, name)
         return
+    named = {k: v for k, v in value.items() if isinstance(v, list) and v} if isinstance(value, dict) else {}
+    if len(tables) > 1 and all(isinstance(v[0], dict) for v in named.values()) and all(map(split_of, named)):
+        yield from _of_splits(named, name)
+        return
     if len(tables) != 1:
         found = _held(value, len(tables)) if isinstance(value, dict) else f"is {kind_of(value)}"
         do = 'Save a list of objects, or JSON Lines: {"question": ..., "answer": ...}, with one name a field.'
@@ -103,6 +108,16 @@ def _whole(text: str, name: str) -> Iterator[Row | Problem | Note]:
             yield as_row(item, number, name, f"row {number}")
 
 
+def _of_splits(lists: dict[str, list[Any]], name: str) -> Iterator[Row | Problem | Note]:
+    """Rows of lists that are called train, test and the like: each gets the name of its list as its split."""
+    number = 0
+    for key, rows in lists.items():
+        for nth, item in enumerate(rows, 1):
+            number += 1
+            row = as_row(item, number, name, f"{shown(key)[:40]}, row {nth}")
+            yield replace(row, fields={"split": key, **row.fields}) if isinstance(row, Row) else row
+
+
 def _is_pairs(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and _is_pair(value[0])
 
@@ -115,7 +130,7 @@ def _of_pairs(lists: dict[str, Any], name: str) -> Iterator[Row | Problem | Note
     """Rows of lists of two texts each, as intent data sets have them: a text and its label, and the list's name."""
     listed = ", ".join(f"{shown(key)[:40]} ({len(pairs):,})" for key, pairs in lists.items())
     what = f"holds lists of two texts; they were read as text and label, and the list as split: {listed}."
-    keep = "All of them are one file of examples; to keep a list apart, save it as a file of its own."
+    keep = f"To have one of them alone, name it: {name}/{next(iter(lists))}."
     yield Note(f"{what} {keep}" if len(lists) > 1 else what, name)
     number = 0
     for key, pairs in lists.items():

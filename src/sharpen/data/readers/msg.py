@@ -1,7 +1,8 @@
 """A document from an Outlook message (msg): from, to, date and subject, then the text, as from an eml.
 
 The plain text is taken, or the HTML one through the HTML reader; one that is only in rich text is said to be missing.
-Attachments are named, not read.
+Attachments are named, and those that a reader of documents takes are documents of their own; a message within the
+message is named alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+from sharpen.data.readers._attached import attached
 from sharpen.data.readers._mail import mail_text
 from sharpen.data.readers.html import page_text
 from sharpen.data.reading import DocumentReader, Note, decode, tidy
@@ -29,7 +31,8 @@ LARGEST = 200_000_000
 _SUBJECT, _BODY, _HTML, _RICH, _TO, _CC = "0037", "1000", "1013", "1009", "0E04", "0E03"
 _SENDER, _ADDRESS, _SMTP = "0C1A", "0C1F", "5D01"
 _SENT, _ARRIVED = 0x00390040, 0x0E060040
-_FILES = ("3707", "3704", "3001")  # an attachment's long name, short name, title
+_CONTENT = "3701"  # an attachment's bytes
+_NAMES = ("3707", "3704", "3001")  # an attachment's long name, short name, title
 
 
 def msg() -> DocumentReader:
@@ -46,6 +49,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
             return
         with olefile.OleFileIO(io.BytesIO(path.read_bytes()), raise_defects=olefile.DEFECT_FATAL) as file:
             text, said = _mail(file)
+            files = _files(file)
             rich = not said and file.exists(f"__substg1.0_{_RICH}0102")
             title = _text(file, _SUBJECT)
     except Exception as e:  # olefile follows whatever tables a damaged file has
@@ -57,6 +61,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
     if rich:
         yield Note("its text is in rich text alone, and was not read; save it as .eml.", source)
     yield Document(source, tidy(text), tidy(title)[:300] or Path(source).stem)
+    yield from attached(files, source)
 
 
 def _mail(file: Any) -> tuple[str, str]:
@@ -74,9 +79,22 @@ def _mail(file: Any) -> tuple[str, str]:
     if not body.strip():
         page = _bytes(file, f"__substg1.0_{_HTML}0102")
         body = page_text(page)[0] if page else page_text(_text(file, _HTML, whole=True))[0]
-    folders = sorted({entry[0] for entry in file.listdir() if entry[0].lower().startswith("__attach_version1.0_")})
-    attached = [next(filter(None, (_text(file, n, f"{folder}/") for n in _FILES)), "") for folder in folders]
-    return mail_text(headers, body, [a or "without a name" for a in attached]), body.strip()
+    names = [_called(file, folder) or "without a name" for folder in _folders(file)]
+    return mail_text(headers, body, names), body.strip()
+
+
+def _folders(file: Any) -> list[str]:
+    return sorted({entry[0] for entry in file.listdir() if entry[0].lower().startswith("__attach_version1.0_")})
+
+
+def _called(file: Any, folder: str) -> str:
+    return next(filter(None, (_text(file, n, f"{folder}/") for n in _NAMES)), "")
+
+
+def _files(file: Any) -> list[tuple[str, bytes]]:
+    """Name and content of what is attached as a file."""
+    found = [(_called(file, folder), _bytes(file, f"{folder}/__substg1.0_{_CONTENT}0102")) for folder in _folders(file)]
+    return [(name, data) for name, data in found if name and data]
 
 
 def _bytes(file: Any, name: str) -> bytes:

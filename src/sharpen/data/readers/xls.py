@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,23 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         yield Problem("holds no text.", source, "Fill it, or take it away.")
         return
     yield Document(source, tidy("\n\n".join(sheets)), Path(source).stem)
+
+
+def grids(path: Path, name: str, measured: Measured) -> Iterator[tuple[str, Iterable[list[str]]] | Problem]:
+    """Yield the title and the cells of each visible sheet, to be read at once; raises as xlrd does."""
+    import xlrd
+
+    if path.stat().st_size > LARGEST:
+        yield Problem(f"is larger than {LARGEST / 1e6:,.0f} MB.", name, "Save the sheets that matter as csv.")
+        return
+    with xlrd.open_workbook(
+        str(path), logfile=io.StringIO(), formatting_info=True, ragged_rows=True, on_demand=True
+    ) as book:
+        for number in range(book.nsheets):
+            sheet = book.sheet_by_index(number)
+            if not sheet.visibility:
+                yield sheet.name, _rows(sheet, book, measured)
+            book.unload_sheet(number)
 
 
 def _rows(sheet: Any, book: Any, measured: Measured) -> Iterator[list[str]]:

@@ -1,13 +1,13 @@
 """A document from an Excel workbook: each sheet under its name, its rows as ``a | b`` lines.
 
 Cells hold what Excel shows: the results of formulas that were saved with the file, percentages, decimals and dates by
-their format. Hidden sheets are left out, which is noted; comments, charts and pictures are not read. What is meant as
-examples is saved as csv.
+their format. Hidden sheets are left out, which is noted; comments, charts and pictures are not read. Where a
+workbook is named as examples, each sheet is a table whose first row names the columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,30 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
         yield Problem("holds no text.", source, "Fill it, or take it away.")
         return
     yield Document(source, tidy("\n\n".join(sheets)), tidy(title) or Path(source).stem)
+
+
+def grids(path: Path, name: str, measured: Measured) -> Iterator[tuple[str, Iterable[list[str]]] | Problem]:
+    """Yield the title and the cells of each visible sheet, to be read at once.
+
+    Raises:
+        Exception: whatever openpyxl raises for a damaged file.
+    """
+    import warnings
+
+    import openpyxl
+
+    if problem := refused(path, name, "an Excel file"):
+        yield problem
+        return
+    with warnings.catch_warnings(), path.open("rb") as file:
+        warnings.simplefilter("ignore")
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        try:
+            for sheet in book.worksheets:
+                if sheet.sheet_state == "visible":
+                    yield sheet.title, _rows(sheet, measured)
+        finally:
+            book.close()
 
 
 def _rows(sheet: Any, measured: Measured) -> Iterator[list[str]]:
