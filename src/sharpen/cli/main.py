@@ -261,11 +261,18 @@ def store_gc(
     forget: Annotated[
         bool, typer.Option("--forget", help="Runs whose folder is gone need nothing; with --yes they are forgotten.")
     ] = False,
+    expired: Annotated[
+        bool,
+        typer.Option("--expired", help="Instead: texts of sources whose keep_until has passed or consent is gone."),
+    ] = False,
 ) -> None:
-    """Delete artefacts that no run refers to."""
-    from sharpen.cli.store import gc
+    """Delete artefacts that no run refers to, or what is kept of sources that may no longer be used."""
+    from sharpen.cli import store
 
-    gc(directory, yes, forget)
+    if expired:
+        store.purge(directory, yes)
+    else:
+        store.gc(directory, yes, forget)
 
 
 def _streams() -> None:
