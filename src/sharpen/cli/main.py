@@ -106,6 +106,31 @@ def export(
 
 
 @app.command()
+def robustness(
+    run: RunFolderArgument,
+    change: Annotated[
+        list[str] | None, typer.Option("--change", help="typos, scanned, ...; repeatable; default: all of them.")
+    ] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+) -> None:
+    """Ask the winner of a run and its baseline dev questions with small changes, and add the table to its report."""
+    from sharpen.cli.after import robustness as command
+
+    command(run, change or [], arm)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The run that said which data to ask for next.")],
+    after: Annotated[Path, typer.Argument(help="A later run, with more of them.")],
+) -> None:
+    """Say what a later run gained on the questions that an earlier one was weak on."""
+    from sharpen.cli.after import compare as command
+
+    command(before, after)
+
+
+@app.command()
 def demo(
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder that its files are copied to; default: anyorganization.")
