@@ -48,5 +48,5 @@ def compare(before: Path, after: Path) -> None:
     from sharpen.study.requesting import gains
 
     made, said = gains(read_report(before), read_report(after))
-    for line in (*made, *said):
+    for line in dict.fromkeys([*map(str, made), *said]):
         say(line)

@@ -96,7 +96,18 @@ def table(data: Mapping[str, Any]) -> str:
     folds = f", in {data['folds']['n']} folds" if data.get("folds") else ""
     facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}{folds}"
     facts += f" ({data['evidence']})" if data.get("evidence") else ""
-    return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"], *_requests(data)])
+    return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"], *_gaps(data), *_requests(data)])
+
+
+def _gaps(data: Mapping[str, Any]) -> list[str]:
+    """How far groups are apart, a line for each column."""
+    lines = []
+    for row in data.get("groups") or []:
+        each = [f"{a['arm']} {a['gap']:.3f} ({interval(a['low'], a['high'], '.3f')})" for a in row["arms"]]
+        change = row["change"]
+        more = f"; change {gain(change['delta'])} ({interval(change['low'], change['high'], '+.3f')})" if change else ""
+        lines.append(f"Gap between groups by {row['by']}: {', '.join(each)}{more}." if each else row["why"])
+    return ["", *lines] if lines else []
 
 
 def _requests(data: Mapping[str, Any]) -> list[str]:
