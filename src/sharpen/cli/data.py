@@ -49,11 +49,12 @@ def clean(
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report writes beside its page: a table of features, and a sheet of so many rows for people."""
+    """What a report writes beside its page: a table of features, a sheet of so many rows for people; own probes."""
 
     features: Path | None = None
     sample: int = 0
     review: Path | None = None
+    probes: Path | None = None
 
 
 def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
@@ -64,6 +65,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     """
     from sharpen import config, data
     from sharpen.data.page import gate, profile, render, standing
+    from sharpen.data.probe_sets import read_probes
     from sharpen.guards import find
     from sharpen.store import write_text
     from sharpen.study.setting import store_root
@@ -73,6 +75,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     if problems:
         raise UserError(problems)
     base = use_case.resolve() if use_case.is_dir() else use_case.resolve().parent
+    own = read_probes(extras.probes) if extras.probes else None
     with live() as progress:
         made = data.load(data.prepare(uc.data, base, store_root(base) / "data", progress))
         progress("looking at them", 0, None)
@@ -85,7 +88,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
                 found.update(f.type for f in find(text))
             return dict(found.most_common())
 
-        known = profile(made, count, context, personal, _language, uc.goal)
+        known = profile(made, count, context, personal, _language, uc.goal, own.families if own else None)
         known["sufficiency"] = sufficiency(uc, base, made, progress)
         asked = uc.data.quality.model_dump(exclude_none=True)
         beside = {"gate": standing(known, asked), **_written(made, extras)}
@@ -94,6 +97,8 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     write_text(file, page)
     if known["sufficiency"]:
         say(known["sufficiency"]["why"])
+    if own:
+        say(f"{extras.probes}: {own.used} of {own.rows} probes tell groups apart, of: {', '.join(own.families)}.")
     say(f"{file}: version {made.folder.name[:12]}")
     if failed := gate(known, asked):
         raise UserError(failed)

@@ -29,12 +29,15 @@ def data_report(
     review: Annotated[
         Path | None, typer.Option("--review", help="A sheet of the sample for people; filled in, it is reported.")
     ] = None,
+    probes: Annotated[
+        Path | None, typer.Option("--probes", help="A probe set of your own: pairs or templates with groups.")
+    ] = None,
 ) -> None:
     """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
     from sharpen.cli.data import Extras
     from sharpen.cli.data import report as command
 
-    command(use_case, set_ or [], out, Extras(features, sample, review))
+    command(use_case, set_ or [], out, Extras(features, sample, review, probes))
 
 
 @data_app.command("trace")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sharpen.data.augmentations.counterfactual import OTHER, PAIRS
-from sharpen.data.bias import probes
+from sharpen.data.bias import Families, probes
 from sharpen.data.dataset import Dataset
 from sharpen.data.leaks import near_duplicates
 from sharpen.data.lineage import lines_of
@@ -43,6 +43,7 @@ def profile(
     personal: Personal | None = None,
     language: Language | None = None,
     goal: str = "",
+    own: Families | None = None,
 ) -> dict[str, Any]:
     """Return what the page shows.
 
@@ -53,6 +54,7 @@ def profile(
         personal: personal data by type in some texts, as they are after preparation.
         language: the language of a text, as a code.
         goal: what the data are for, against which sources are held.
+        own: families of groups of the user's own probe set.
     """
     rows = {"train": data.train, "dev": data.dev}
     every = [e for part in rows.values() for e in part]
@@ -83,7 +85,7 @@ def profile(
         "quality": quality_of(data),
         "facets": _facets(rows),
         "protected": dict(data.facts.get("personal", {})),
-        "bias": {**_bias(every), **probes(every, data.documents)},
+        "bias": {**_bias(every), **probes(every, data.documents, own)},
         "problems": [str(p) for p in data.problems],
         "notes": list(data.notes),
     }
