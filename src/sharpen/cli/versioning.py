@@ -34,12 +34,15 @@ def data_report(
     suspects: Annotated[
         Path | None, typer.Option("--suspects", help="Write a CSV of rows whose label is likely wrong, to go through.")
     ] = None,
+    probes: Annotated[
+        Path | None, typer.Option("--probes", help="A probe set of your own: pairs or templates with groups.")
+    ] = None,
 ) -> None:
     """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
     from sharpen.cli.data import Extras
     from sharpen.cli.data import report as command
 
-    command(use_case, set_ or [], out, Extras(features, sample, review, suspects))
+    command(use_case, set_ or [], out, Extras(features, sample, review, suspects, probes))
 
 
 @data_app.command("trace")

@@ -2,7 +2,8 @@
 
 A sampler is a part: one file in ``samplers/`` whose factory returns a function from the classes of rows and a seed to
 the rows that are learned from, each as often as it is named. It sees train alone, and examples without a class stay
-as they are: dev and test are as the world is, or a score would mean something else.
+as they are: dev and test are as the world is, or a score would mean something else. With ``by`` the values of a column
+(a segment, a language, ``source``) stand in the place of classes, so that groups of people count more evenly.
 """
 
 from __future__ import annotations
@@ -18,6 +19,28 @@ from sharpen.types import Example
 
 Sampler: TypeAlias = Callable[[Sequence[str], int], Sequence[int]]
 """From the classes of rows and a seed to rows by number, each as often as it is to stand."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A sampler that goes by the values of a column; empty: by classes."""
+
+    draw: Sampler
+    by: str = ""
+
+    def __call__(self, labels: Sequence[str], seed: int) -> Sequence[int]:
+        return self.draw(labels, seed)
+
+
+def sampling(draw: Sampler, by: object) -> Sampling:
+    """A sampler with its option ``by``.
+
+    Raises:
+        UserError: that is no text.
+    """
+    if not isinstance(by, str):
+        raise UserError(f"the option by is {by!r}.", do="Write the name of a column, as by='segment'.")
+    return Sampling(draw, by)
 
 
 @dataclass(frozen=True)
@@ -61,15 +84,17 @@ def balanced(name: str, sampler: Sampler, train: Sequence[Example], by_target: b
         seed: of what is drawn.
 
     Raises:
-        UserError: the examples have no classes.
+        UserError: the examples have no classes, or not the column that the sampler goes by.
     """
+    by = str(getattr(sampler, "by", ""))
     of = getattr(parts.module(parts.find("sampler", name)), "of", None)
-    classes = [of(e) if of else _class(e, by_target) for e in train]
+    classes = [of(e) if of else group_of(e, by) if by else _class(e, by_target) for e in train]
     rows = [i for i, c in enumerate(classes) if c]
     if len({classes[i] for i in rows}) < 2:
-        what = f"{name} needs examples of two {'tables or sources' if of else 'classes'} or more."
-        do = "Give data.examples a list of tables, or data.replay." if of else "Use it where examples have labels."
-        raise UserError(what, do=do)
+        what = f"values or more of the column {by!r}" if by else f"{'tables or sources' if of else 'classes'} or more"
+        do = f"Name a column that training rows have; they have: {_columns(train)}." if by else ""
+        do = do or ("Give data.examples a list of tables, or data.replay." if of else "Use it where rows have labels.")
+        raise UserError(f"{name} needs examples of two {what}.", do=do)
     often = Counter(rows[i] for i in sampler([classes[i] for i in rows], seed))
     made = [
         again
@@ -87,6 +112,16 @@ def _again(example: Example, name: str, n: int) -> Example:
     if not n:
         return example
     return replace(example, id=f"{example.id}~{name}{n}", meta={**example.meta, "sampled": name, "of": example.id})
+
+
+def group_of(example: Example, by: str) -> str:
+    """The value that an example has of a column, or of its source or group; empty: it has none."""
+    own = {"source": example.source, "group": example.group}
+    return str(example.meta.get(by, own.get(by) or ""))
+
+
+def _columns(train: Sequence[Example]) -> str:
+    return ", ".join(sorted({key for e in train for key in e.meta})) or "none"
 
 
 def _class(example: Example, by_target: bool) -> str:

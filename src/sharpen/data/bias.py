@@ -15,7 +15,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import Any, TypeAlias
 
 from sharpen.data.augmentations.counterfactual import PAIRS
 from sharpen.data.wording import words
@@ -40,7 +40,9 @@ def _list(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-GROUPS: Mapping[str, Mapping[str, frozenset[str]]] = {
+Families: TypeAlias = Mapping[str, Mapping[str, frozenset[str]]]
+
+GROUPS: Families = {
     "gender": {
         "men": frozenset(a for a, _ in PAIRS) | _list("his males gentlemen fathers sons brothers husbands uncles"),
         "women": frozenset(b for _, b in PAIRS)
@@ -102,8 +104,17 @@ OFFENSIVE: Mapping[str, frozenset[str]] = {
 _SENTENCE = re.compile(r"[.!?\n]+")
 
 
-def probes(examples: Sequence[Example], documents: Sequence[Document] = ()) -> dict[str, Any]:
+def probes(
+    examples: Sequence[Example],
+    documents: Sequence[Document] = (),
+    own: Families | None = None,
+) -> dict[str, Any]:
     """Return all that is found in examples (never those of the test) and in documents.
+
+    Args:
+        examples: of train and dev.
+        documents: that are searched.
+        own: families of groups beside :data:`GROUPS`, as :func:`sharpen.data.probe_sets.read_probes` reads them.
 
     Returns:
         ``groups`` by family, ``rates`` (classes whose rate differs most between groups), ``compared`` how many pairs
@@ -111,11 +122,12 @@ def probes(examples: Sequence[Example], documents: Sequence[Document] = ()) -> d
     """
     texts = [" ".join((e.question, *(t for t in e.targets if t not in e.labels))) for e in examples]
     asked = [frozenset(words(e.question)) for e in examples]
-    rates = [r for family in GROUPS for r in class_rates(examples, asked, family)]
+    families = {**GROUPS, **{f"{f} (own probes)" if f in GROUPS else f: g for f, g in (own or {}).items()}}
+    rates = [r for family in families for r in class_rates(examples, asked, family, families)]
     found = [frozenset(words(t)) for t in texts]
     return {
         "rows": len(examples),
-        "groups": {family: mentions(found, family) for family in GROUPS},
+        "groups": {family: mentions(found, family, families) for family in families},
         "rates": shown(rates)[:SHOWN],
         "compared": sum(r["pairs"] for r in rates),
         "occupations": occupations([*texts, *_cut(documents)]),
@@ -133,24 +145,26 @@ def _cut(documents: Iterable[Document]) -> Iterator[str]:
         left -= len(d.text)
 
 
-def groups_of(said: frozenset[str], family: str) -> list[str]:
+def groups_of(said: frozenset[str], family: str, families: Families = GROUPS) -> list[str]:
     """The groups of a family that a text's words name."""
-    return [group for group, named in GROUPS[family].items() if not named.isdisjoint(said)]
+    return [group for group, named in families[family].items() if not named.isdisjoint(said)]
 
 
-def mentions(texts: Sequence[frozenset[str]], family: str) -> list[dict[str, Any]]:
+def mentions(texts: Sequence[frozenset[str]], family: str, families: Families = GROUPS) -> list[dict[str, Any]]:
     """In how many texts each group of a family is named, and their share; groups that are not named stand at 0."""
-    counted = Counter(group for said in texts for group in groups_of(said, family))
+    counted = Counter(group for said in texts for group in groups_of(said, family, families))
     n = max(1, len(texts))
-    made = [{"group": g, "n": counted[g], "share": round(counted[g] / n, 5)} for g in GROUPS[family]]
+    made = [{"group": g, "n": counted[g], "share": round(counted[g] / n, 5)} for g in families[family]]
     return sorted(made, key=lambda row: -counted[str(row["group"])])
 
 
-def class_rates(examples: Sequence[Example], asked: Sequence[frozenset[str]], family: str) -> list[dict[str, Any]]:
+def class_rates(
+    examples: Sequence[Example], asked: Sequence[frozenset[str]], family: str, families: Families = GROUPS
+) -> list[dict[str, Any]]:
     """The disparate impact ratio of each class over the groups of a family that have enough rows."""
     of: dict[str, list[Example]] = defaultdict(list)
     for e, said in zip(examples, asked, strict=True):
-        groups = groups_of(said, family)
+        groups = groups_of(said, family, families)
         if e.labels and len(groups) == 1:
             of[groups[0]].append(e)
     of = {group: rows for group, rows in of.items() if len(rows) >= LEAST}

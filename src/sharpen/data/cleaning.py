@@ -28,7 +28,8 @@ class Outcome:
     """What a cleaner made of a text or a row.
 
     ``value`` is what remains (None: it is dropped), ``rules`` are those that hit, ``reason`` says with figures why it
-    was dropped, ``score`` is a cleaner's measure where it has one, and ``said`` what it found out (a language).
+    was dropped, ``score`` is a cleaner's measure where it has one, and ``said`` what it found out (a language), or what
+    it suggests for a text that a rule hit and left as it is.
     """
 
     value: Any
@@ -94,6 +95,8 @@ class Cleaned:
     said: dict[str, dict[int, str]] = field(default_factory=dict)
     hits: dict[int, list[str]] | None = None
     """Which rules hit each row, by where it stood; only where a dictionary is given: it grows with the rows."""
+    flagged: set[tuple[int, str]] = field(default_factory=set)
+    """Of these hits those that left the text as it was."""
 
 
 class Cleaning:
@@ -164,12 +167,13 @@ class Cleaning:
                 kept.append((at, outcome.value))
             elif outcome.value == row[self.text]:
                 kept.append((at, row))
+                if into.hits is not None:
+                    into.flagged.update((at, f"{name}.{rule}") for rule in outcome.rules)
+                if outcome.said:
+                    _show(name, outcome.rules, _change(at, row[self.text], outcome.said), into)
             else:
                 kept.append((at, {**row, self.text: outcome.value}))
-                for rule in outcome.rules:
-                    shown = into.changes.setdefault(f"{name}.{rule}", [])
-                    if len(shown) < SHOWN:
-                        shown.append(_change(at, row[self.text], outcome.value))
+                _show(name, outcome.rules, _change(at, row[self.text], outcome.value), into)
         return [at for at, _ in kept], [row for _, row in kept]
 
     def _note(self, name: str, at: int, outcome: Outcome, into: Cleaned) -> None:
@@ -203,6 +207,14 @@ def _batches(rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
     while batch := list(islice(rest, BATCH)):
         yield first, batch
         first += len(batch)
+
+
+def _show(name: str, rules: Sequence[str], change: Change, into: Cleaned) -> None:
+    """Keep the first changes, or suggestions, of each rule."""
+    for rule in rules:
+        shown = into.changes.setdefault(f"{name}.{rule}", [])
+        if len(shown) < SHOWN:
+            shown.append(change)
 
 
 def _change(at: int, before: str, after: str, width: int = 60) -> Change:

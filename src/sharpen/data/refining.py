@@ -17,7 +17,7 @@ from sharpen.data.lineage import Noting
 from sharpen.data.protecting import look, protect, said_of
 from sharpen.data.tidying import moved, tidy_documents, tidy_rows
 from sharpen.data.work import Work
-from sharpen.errors import Problem
+from sharpen.errors import Problem, UserError
 from sharpen.inputs import Data
 
 

@@ -38,8 +38,8 @@ class Request:
         return f"{said}; train has {self.there} rows of it. Ask for more of these."
 
 
-def requests(train: Sequence[Example], scored: Sequence[Example], wrong: Sequence[bool]) -> list[Request]:
-    """Return the weak slices, the most wrong rows first.
+def slices(train: Sequence[Example], scored: Sequence[Example], wrong: Sequence[bool]) -> list[Request]:
+    """Return every slice that has enough scored rows to say something of it, and not all of them.
 
     Args:
         train: what the model may learn from.
@@ -51,24 +51,29 @@ def requests(train: Sequence[Example], scored: Sequence[Example], wrong: Sequenc
     """
     if len(scored) != len(wrong):
         raise ValueError(f"{len(scored)} rows and {len(wrong)} verdicts")
-    slices: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    found: dict[tuple[str, str], list[bool]] = defaultdict(list)
     there: dict[tuple[str, str], int] = defaultdict(int)
     rows: Mapping[str, Sequence[Example]] = {"train": train, "dev": scored}
     for facet, of in looks(rows).items():
         for e, bad in zip(scored, wrong, strict=True):
             for value in of(e):
-                slices[facet, value].append(bad)
+                found[facet, value].append(bad)
         for e in train:
             for value in of(e):
                 there[facet, value] += 1
-    large = {key: found for key, found in slices.items() if LEAST <= len(found) < len(scored)}
     made = []
-    for key, found in large.items():
-        here, n = sum(found), len(found)
-        if by_chance(here, n, sum(wrong), len(wrong)) <= 0.05 / len(large):
-            elsewhere = (sum(wrong) - here) / (len(wrong) - n)
-            made.append(Request(*key, n, here, elsewhere, there[key]))
-    return sorted(made, key=lambda r: (-r.wrong, r.facet, r.value))
+    for key, some in found.items():
+        here, n = sum(some), len(some)
+        if LEAST <= n < len(scored):
+            made.append(Request(*key, n, here, (sum(wrong) - here) / (len(wrong) - n), there[key]))
+    return made
+
+
+def requests(train: Sequence[Example], scored: Sequence[Example], wrong: Sequence[bool]) -> list[Request]:
+    """Return the weak slices, the most wrong rows first; arguments and errors as of :func:`slices`."""
+    large = slices(train, scored, wrong)
+    weak = [r for r in large if by_chance(r.wrong, r.n, sum(wrong), len(wrong)) <= 0.05 / len(large)]
+    return sorted(weak, key=lambda r: (-r.wrong, r.facet, r.value))
 
 
 def by_chance(k: int, n: int, wrong: int, of: int) -> float:

@@ -29,7 +29,7 @@ MOST_LINES = 20_000
 
 @dataclass(frozen=True)
 class Step:
-    """What was done to a row or document: ``did`` is "changed" or "dropped", ``reason`` says why with figures."""
+    """What was done to a row or document: ``did`` is changed, flagged or dropped, ``reason`` says why with figures."""
 
     kind: str
     id: str
@@ -75,7 +75,8 @@ class Tidied:
                 by, _, name = rule.partition(".")
                 gone = dropped.get(at)
                 went = gone is not None and gone.rule == rule
-                did, reason = ("dropped", gone.reason) if gone and went else ("changed", "")
+                kept = "flagged" if (at, rule) in made.flagged else "changed"
+                did, reason = ("dropped", gone.reason) if gone and went else (kept, "")
                 self.steps.append(Step(kind, ids[at], f"cleaner {by}", name, did, reason))
 
     def drop(self, kind: str, name: str, by: str, rule: str, reason: str) -> None:
@@ -261,8 +262,9 @@ def tidy_rows(
         check_fields(asked["answers"], rows, "data.clean.answers", list(dict.fromkeys(k for r in rows for k in r)))
         made = clean(rows, asked["answers"], text="answer", each=True)
         gone = {g.at for g in made.dropped}
-        made.hits = {at: rules for at, rules in (made.hits or {}).items() if at in gone}  # none was changed
-        made.changes = {}
+        hits = {at: [r for r in rs if at in gone or (at, r) in made.flagged] for at, rs in (made.hits or {}).items()}
+        made.hits = {at: rules for at, rules in hits.items() if rules}
+        made.changes = {}  # none was changed
         into.take("answers", made, [e.id for e in now])
         now = [e for at, e in enumerate(now) if at not in gone]
     if alike.questions is not None:

@@ -98,6 +98,12 @@ class Index:
         """The ways that this index can be searched."""
         return frozenset({"bm25", "dense", "hybrid"} if self.vectors is not None and self._embed else {"bm25"})
 
+    def without(self, out: Callable[[Passage], bool]) -> Index:
+        """The same index as if the passages of which ``out`` is true had never been in it."""
+        kept = [i for i, p in enumerate(self.passages) if not out(p)]
+        vectors = None if self.vectors is None else np.asarray(self.vectors)[kept]
+        return Index([self.passages[i] for i in kept], vectors, self._embed)
+
     def search(self, queries: Sequence[str], k: int, how: str = "hybrid") -> list[tuple[Passage, ...]]:
         """Return the ``k`` best passages of each query, best first; ties go to the earlier passage.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from sharpen.store import Store
-from sharpen.types import Model, Ref, System
+from sharpen.types import Model, Passage, Ref, System
 
 if TYPE_CHECKING:
     from sharpen.retrieval import Index
@@ -37,12 +37,20 @@ class Engines:
     """Opens models and indexes when they are first asked for.
 
     At most ``held`` models stay in memory, the least recently used one is let go: arms come one after the other, and
-    each tuned arm is a set of weights of its own.
+    each tuned arm is a set of weights of its own. ``leaves_out`` says of an index which passages may not be found.
     """
 
-    def __init__(self, store: Store, opener: Opener, embedder: Callable[[], Any] | None = None, held: int = 2) -> None:
+    def __init__(
+        self,
+        store: Store,
+        opener: Opener,
+        embedder: Callable[[], Any] | None = None,
+        held: int = 2,
+        leaves_out: Mapping[Ref, Callable[[Passage], bool]] | None = None,
+    ) -> None:
         self.store = store
         self.held = held
+        self.leaves_out = leaves_out or {}
         self._opener = opener
         self._embedder = embedder
         self._embedding: Any = None
@@ -86,7 +94,8 @@ class Engines:
 
         with self._opening:
             if ref not in self._indexes:
-                self._indexes[ref] = load_index(self.store.path(ref), self.embed)
+                index = load_index(self.store.path(ref), self.embed)
+                self._indexes[ref] = index.without(self.leaves_out[ref]) if ref in self.leaves_out else index
             return self._indexes[ref]
 
     def embed(self, texts: Sequence[str], query: bool = False, told: Callable[[int], None] | None = None) -> Any:

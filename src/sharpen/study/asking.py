@@ -8,6 +8,7 @@ from sharpen.config import arm_name, validate
 from sharpen.errors import UserError
 from sharpen.models import is_too_long, public_name
 from sharpen.runtime import batch, embeds
+from sharpen.study.allowing import allow
 from sharpen.study.engine import engines_written
 from sharpen.study.folder import RunFolder
 from sharpen.study.preflight import weights_of
@@ -37,7 +38,8 @@ def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
 def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System]:
     """Return the setting of a run and the program of one of its arms, by default the chosen one.
 
-    Where nothing was chosen, the baseline is meant: it is what there is today.
+    Where nothing was chosen, the baseline is meant: it is what there is today. What ``data.sources`` no longer allows
+    is left out of it and of its searches.
     """
     folder = RunFolder(Path(run))
     report = read_report(run)
@@ -53,7 +55,7 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
     setting = resolve(uc, (), silent, base)
     setting.engines_of = engines_written(folder) or {}
     _as_it_was(folder, setting, programs[name])
-    return setting, programs[name]
+    return setting, allow(setting, folder, programs[name])
 
 
 def _as_it_was(folder: RunFolder, setting: Setting, program: System) -> None:

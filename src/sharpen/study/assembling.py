@@ -11,6 +11,7 @@ from sharpen.evaluation import Comparison
 from sharpen.models import public_name
 from sharpen.study import evidence, rows
 from sharpen.study.folds import fold_rows, said
+from sharpen.study.groups import group_rows
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened
 from sharpen.types import Example
@@ -41,6 +42,7 @@ def assemble(made: Results) -> dict[str, Any]:
         "race": made.race.facts(),
         "seeds": rows.seed_rows(made),
         "slices": rows.slice_rows(made),
+        "groups": group_rows(made),
         "examples": rows.example_rows(made),
         **_background(made),
     }

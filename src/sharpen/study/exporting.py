@@ -130,7 +130,8 @@ def _agreement(
     data = load(folder)
     questions: list[Example] = [*data.dev, *data.train][:CHECKED]
     engines = setting.engines()
-    kept = Answers(setting.store.root / "answers.sqlite")
+    # What was answered with passages that may no longer be used is not looked up.
+    kept = None if setting.leaves_out else Answers(setting.store.root / "answers.sqlite")
     total = len(questions)
     before = answer_all(program, questions, engines, kept, lambda n: progress("the run's answers", n, total))
     engines.release()
@@ -139,7 +140,7 @@ def _agreement(
     def opener(_: str, __: Sequence[Path]) -> Any:
         return open_model(ref, adapters=adapters, engine="transformers")
 
-    fresh = Engines(setting.store, opener, setting.embedder)
+    fresh = Engines(setting.store, opener, setting.embedder, leaves_out=setting.leaves_out)
     own = replace(program, adapters=())
     try:
         after = answer_all(own, questions, fresh, None, lambda n: progress("the export's answers", n, total))

@@ -96,7 +96,28 @@ def table(data: Mapping[str, Any]) -> str:
     folds = f", in {data['folds']['n']} folds" if data.get("folds") else ""
     facts = f"{data['metric']} on {n} test questions {groups(n, data['n_clusters'], by)}{folds}"
     facts += f" ({data['evidence']})" if data.get("evidence") else ""
-    return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"]])
+    return "\n".join([facts, *lines, *_legend(data), "", data["verdict_text"], *_gaps(data), *_requests(data)])
+
+
+def _gaps(data: Mapping[str, Any]) -> list[str]:
+    """How far groups are apart, a line for each column."""
+    lines = []
+    for row in data.get("groups") or []:
+        each = [f"{a['arm']} {a['gap']:.3f} ({interval(a['low'], a['high'], '.3f')})" for a in row["arms"]]
+        change = row["change"]
+        more = f"; change {gain(change['delta'])} ({interval(change['low'], change['high'], '+.3f')})" if change else ""
+        lines.append(f"Gap between groups by {row['by']}: {', '.join(each)}{more}." if each else row["why"])
+    return ["", *lines] if lines else []
+
+
+def _requests(data: Mapping[str, Any]) -> list[str]:
+    """Which data to ask for next, in a line; none where no slice is weak."""
+    weak = (data.get("requests") or {}).get("weak") or []
+    if not weak:
+        return []
+    some = [f"{r['facet']} {r['value']} ({r['wrong']} of {r['n']} wrong)" for r in weak[:3]]
+    more = f" and {len(weak) - 3} more slices" if len(weak) > 3 else ""
+    return ["", f"Data to ask for next, by what {data['requests']['arm']} gets wrong on dev: {', '.join(some)}{more}."]
 
 
 def _legend(data: Mapping[str, Any]) -> list[str]:

@@ -5,16 +5,24 @@ questions as they are, reported apart from the test.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from sharpen.data import cluster, perturbed
+from sharpen.data import Dataset, cluster, load, perturbed
 from sharpen.data.robustness import CHANGES, beside
+from sharpen.errors import UserError
 from sharpen.evaluation import Rule, compare
-from sharpen.techniques import Bench
-from sharpen.types import Example, System
+from sharpen.study.asking import program_of
+from sharpen.study.folder import RunFolder
+from sharpen.study.reading import Report, read_report
+from sharpen.study.rows import UNJUDGED
+from sharpen.study.setting import Setting
+from sharpen.techniques import Bench, Counts
+from sharpen.types import Example, Progress, System, silent
 
 AS_IT_IS = "as it is"
+WITHOUT = "Bias and safety of the answers."
 
 
 @dataclass(frozen=True)
@@ -71,4 +79,62 @@ def robustness(
         low, high, p = changed.delta_ci_low, changed.delta_ci_high, changed.p_adjusted
         delta = changed.delta or 0.0
         made.append(Robust(name, len(old), plain.mean, changed.mean, delta, low, high, 1.0 if p is None else p, same))
+    adjusted = _holm([row.p for row in made])
+    return [replace(row, p=p) for row, p in zip(made, adjusted, strict=True)]
+
+
+def _holm(ps: Sequence[float]) -> list[float]:
+    """p-values adjusted over all of them (Holm 1979)."""
+    made, worst = [1.0] * len(ps), 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        worst = max(worst, min(1.0, ps[i] * (len(ps) - rank)))
+        made[i] = worst
     return made
+
+
+def judge_run(
+    run: Path | str, changes: Sequence[str] = CHANGES, arm: str | None = None, progress: Progress = silent
+) -> Report:
+    """Ask the chosen arm of a finished run (or the leader) and the baseline changed dev questions; write it down.
+
+    The table stands in the run's ``report.json`` and page. The test stays closed. Answers are kept by content, so that
+    the same call goes on where it was stopped.
+
+    Args:
+        run: a finished run's folder.
+        changes: operators, see :func:`sharpen.data.perturbed`.
+        arm: another arm than the chosen one, beside the baseline.
+        progress: told what is going on.
+
+    Raises:
+        UserError: there is no such run, arm or change, or the prepared data of the run is gone.
+    """
+    report = read_report(run)
+    changes = tuple(dict.fromkeys(changes)) or CHANGES
+    perturbed((), changes)
+    names = dict.fromkeys([report["baseline"], arm or report.winner or report["leader"]])
+    rows, n = [], 0
+    for name in (n for n in names if report.arm(n)["fingerprint"]):
+        setting, program = program_of(run, name)
+        setting.progress = progress
+        data = _data(report, setting)
+        engines = setting.engines()
+        bench, n = setting.bench(data, engines, Counts()), len(data.dev)
+        found = robustness(program, bench, data.dev, data.facts["cluster_by"], changes)
+        engines.release()
+        rows += [{"arm": name, **row.plain} for row in found]
+    order = {name: i for i, name in enumerate(changes)}
+    rows.sort(key=lambda row: order[row["change"]])
+    folder = RunFolder(report.path)
+    with folder.locked():
+        judged = [WITHOUT if said == UNJUDGED else said for said in report["not_measured"]]
+        asked = {"metric": report["metric"], "n": n, "rows": rows}
+        folder.write_json("report.json", {**report.data, "not_measured": judged, "robustness": asked})
+    return read_report(run)
+
+
+def _data(report: Report, setting: Setting) -> Dataset:
+    place = setting.store.root / "data" / RunFolder(report.path).finished()[0]
+    if not (place / "data.json").is_file():
+        raise UserError("the run's prepared data is gone.", str(place), "Run the study again; it prepares it anew.")
+    return load(place)

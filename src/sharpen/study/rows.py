@@ -204,6 +204,10 @@ def example_rows(made: Results) -> list[dict[str, Any]]:
     return shown
 
 
+UNJUDGED = "Bias, safety and robustness of the answers."
+"""What no run judges; ``sharpen robustness`` judges a part of it afterwards."""
+
+
 def lever_row(built: Built) -> dict[str, Any]:
     """What was tried for an arm: trials on dev, recall, training curves."""
     return {
@@ -224,5 +228,5 @@ def not_measured(setting: Setting, built: Sequence[Built]) -> list[str]:
     without = [b.name for b in built if b.status == "given"]
     if without:
         said.append(f"Latency, memory and cost of {', '.join(without)}: its answers were given.")
-    said.append("Bias, safety and robustness of the answers.")
+    said.append(UNJUDGED)
     return said

@@ -34,6 +34,7 @@ from sharpen.study.looking import PAGE, look, write_page
 from sharpen.study.oracles import oracle_programs
 from sharpen.study.proof import proof
 from sharpen.study.reading import Report, read_report
+from sharpen.study.requesting import requested
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, code_as_planned, open_test, write_plan
 from sharpen.study.setting import Setting, embeds, resolve
@@ -138,7 +139,8 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     spent = Counter[str]()
     for place in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
         spent.update(place.spent())
-    report = {**assemble(made), "data_page": PAGE, "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
+    asked = {"requests": requested(made, ready[0].data, ready[0].built, ready[0].bench), "data_page": PAGE}
+    report = {**assemble(made), **asked, "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
     folder.write_json("report.json", report)
     _write_page(folder)
     others = {b.program.model for r in ready for b in r.built if b.program} - found.weights.keys()  # a technique's own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from sharpen.study.folder import RunFolder
 from sharpen.study.memory import available_gb
 from sharpen.tasks import open_task
 from sharpen.techniques import Bench, Counts
-from sharpen.types import Metric, Progress, Task
+from sharpen.types import Metric, Passage, Progress, Ref, Task
 
 MOST_HELD = 4
 
@@ -50,6 +50,7 @@ class Setting:
     problems: list[Problem] = field(default_factory=list)  # metrics that cannot be had: pre-flight says all at once
     file: Path | None = None
     settings: Sequence[str] = ()
+    leaves_out: dict[Ref, Callable[[Passage], bool]] = field(default_factory=dict)  # of indexes, see allowing.py
 
     def placed(self, problems: Sequence[Problem]) -> list[Problem]:
         """The same problems, with file and line where they name one of its keys: ``arms: lora``."""
@@ -89,7 +90,7 @@ class Setting:
 
     def engines(self) -> Engines:
         """Engines over the study's store."""
-        return Engines(self.store, self.opener, self.embedder, self._held())
+        return Engines(self.store, self.opener, self.embedder, self._held(), self.leaves_out)
 
     def _held(self) -> int:
         """How many models may stay open: the arms take turns, and opening a tuned one again costs seconds."""
@@ -111,7 +112,8 @@ class Setting:
             documents=tuple(data.documents),
             engines=engines,
             store=self.store,
-            answers=Answers(self.store.root / "answers.sqlite"),
+            # An answer's key does not say what its search left out.
+            answers=None if self.leaves_out else Answers(self.store.root / "answers.sqlite"),
             counts=counts,
             seed=self.use_case.seed,
             max_new_tokens=self.use_case.max_new_tokens or self.task.max_new_tokens,

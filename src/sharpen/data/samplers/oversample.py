@@ -6,11 +6,16 @@ Nothing is lost, and training takes longer. What is repeated is learned by heart
 
 from __future__ import annotations
 
-from sharpen.data.balancing import Sampler, whole
+from sharpen.data.balancing import Sampling, sampling, whole
 from sharpen.data.labels import balance
 
 
-def oversample(to: int | None = None) -> Sampler:
-    """Return the sampler; ``to``: examples that each class gets at least, by default as many as the largest has."""
+def oversample(to: int | None = None, by: str = "") -> Sampling:
+    """Return the sampler.
+
+    Args:
+        to: examples that each class gets at least, by default as many as the largest has.
+        by: a column whose values stand in the place of classes.
+    """
     whole("to", to)
-    return lambda labels, seed: balance.oversample(labels, to, seed)
+    return sampling(lambda labels, seed: balance.oversample(labels, to, seed), by)

@@ -1,0 +1,152 @@
+"""Delete what the store keeps of sources that may no longer be used: prepared texts, indexes, answers that cite them.
+
+Deletes no file that was given and nothing in a run's folder: the files are their owner's, and reports are evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sharpen import config
+from sharpen.config import UseCase
+from sharpen.data.governing import Rules
+from sharpen.data.lineage import lines_of
+from sharpen.errors import UserError
+from sharpen.store import Store
+from sharpen.study.allowing import rules_today
+from sharpen.study.folder import RunFolder
+from sharpen.techniques import refs
+
+COST = (
+    "A run that used them cannot be recomputed as it was, nor can its arms that search or show them be asked; "
+    "sharpen run makes a new one without them. Reports, programs and weights of such runs stay: delete their folders, "
+    "then sharpen store gc, to be rid of these too."
+)
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What of the store holds sources that may no longer be used."""
+
+    data: tuple[Path, ...]
+    indexes: tuple[str, ...]
+    answers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counts = (len(self.data), "prepared data"), (len(self.indexes), "indexes"), (len(self.answers), "answers")
+        return ", ".join(f"{what} {n}" for n, what in counts)
+
+    def __bool__(self) -> bool:
+        return bool(self.data or self.indexes or self.answers)
+
+
+def to_purge(store: Store, runs: Sequence[Path], others: Sequence[Path] = ()) -> Purge:
+    """Find what the runs of a use case left in the store of sources that their use case no longer allows at all.
+
+    A source is purged that is expired or whose consent was withdrawn; one whose use was only narrowed is not.
+
+    Args:
+        store: that the runs used.
+        runs: of the use case.
+        others: runs of other use cases, whose indexes stay.
+    """
+    data: list[Path] = []
+    theirs = {ref for run in others for program in RunFolder(run).programs().values() for ref in refs(program)}
+    tried = [ref for ref in store.refs() if ref.startswith("index:") and ref not in theirs]
+    judges: list[Gone] = []
+    for run in runs:
+        folder = RunFolder(run)
+        kept, base = folder.settings()
+        uc = config.validate(kept, str(run / "config.yaml"))
+        gone = _gone(rules_today(uc, base), uc)
+        judges.append(gone)
+        data += [f for f in _prepared(store, folder) if any(gone(str(x["source"]), str(x["file"])) for x in _kept(f))]
+    indexes = [ref for ref in tried if any(_holds(store.path(ref) / "passages.jsonl", gone) for gone in judges)]
+    return Purge(tuple(dict.fromkeys(data)), tuple(indexes), tuple(_citing(store, judges)))
+
+
+def purge(store: Store, found: Purge) -> None:
+    """Delete it."""
+    for folder in found.data:
+        shutil.rmtree(folder, ignore_errors=True)
+    for ref in found.indexes:
+        shutil.rmtree(store.path(ref), ignore_errors=True)
+    path = store.root / "answers.sqlite"
+    if found.answers:
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
+            db.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in found.answers])
+            db.execute("VACUUM")  # SQLite leaves what was deleted in the file otherwise
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+Gone = Callable[[str, str], bool]
+
+
+def _gone(rules: Rules, use_case: UseCase) -> Gone:
+    """Whether nothing may be done with a source, known by its name and its file."""
+    uses = ("train", "evaluate", "index")
+    given = [f for f in (use_case.data.examples, use_case.data.train, use_case.data.dev, use_case.data.test) if f]
+
+    def gone(source: str, file: str = "") -> bool:
+        names = (source, *([file] if file in given else []))
+        said = [rules.refused(names, use) for use in uses]
+        return all(said) and "not allowed" not in said[0]
+
+    return gone
+
+
+def _prepared(store: Store, folder: RunFolder) -> list[Path]:
+    """The prepared data of a run, and that of its folds, which no run names: those of the same files and settings."""
+    try:
+        own = store.root / "data" / folder.finished()[0]
+    except UserError:  # it is not finished
+        return []
+    made = [_inputs(own)] if own.is_dir() else []
+    return [f for f in sorted((store.root / "data").glob("[!.]*")) if _inputs(f) and _inputs(f) in made]
+
+
+def _inputs(folder: Path) -> Any:
+    return next((line["inputs"] for line in lines_of(folder, "sealed/origin.jsonl")), None)
+
+
+def _kept(folder: Path) -> list[dict[str, Any]]:
+    """Rows of all splits and documents whose texts lie in a folder: where they are from, and no text."""
+    return [line for line in lines_of(folder) if line["content"]]
+
+
+def _holds(passages: Path, gone: Gone) -> bool:
+    with passages.open(encoding="utf-8", errors="surrogatepass") as f:
+        return any(gone(str(json.loads(line)["span"][0]), "") for line in f)
+
+
+def _citing(store: Store, judges: Sequence[Gone]) -> list[str]:
+    """The keys of cached answers that were given passages of a source that is gone."""
+    path = store.root / "answers.sqlite"
+    if not path.is_file() or not judges:
+        return []
+    with closing(sqlite3.connect(path, timeout=30)) as db:
+        rows = db.execute("SELECT key, answer FROM answers WHERE answer LIKE '%\"source\"%'")
+        return [key for key, text in rows if any(gone(s, "") for s in _sources(text) for gone in judges)]
+
+
+def _sources(text: str) -> set[str]:
+    """The sources of the passages of an answer as it is kept."""
+    found: set[str] = set()
+
+    def note(node: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(node.get("source"), str):
+            found.add(node["source"])
+        return node
+
+    try:
+        json.loads(text, object_hook=note)
+    except ValueError:  # damaged: it is never used
+        return set()
+    return found
