@@ -26,7 +26,7 @@ def augment(
     Raises:
         UserError: an operator cannot work here, or none of them made a variant.
     """
-    from sharpen.store import write_text
+    from sharpen.cli.saving import write_named
     from sharpen.study.variants import Wanted, variants
 
     seed, share, most, model = limits
@@ -39,7 +39,7 @@ def augment(
     if not made.rows:
         whys = [str(said["why"]) for said in made.operators.values() if said.get("why")]
         raise UserError(f"no variant was made. {' '.join(whys)}".strip(), "--with", "Nothing was written.")
-    write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows))
+    write_named(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows), '"synthetic": ')
     if as_json:
         print(json.dumps({"file": str(out), **made.facts, "operators": made.operators}, ensure_ascii=False, indent=1))
         return

@@ -44,6 +44,10 @@ def clean(
     say(made)
 
 
+TITLE, SHELF = "<title>Data of ", "<title>Documents of "
+"""What every page about data, or about documents alone, begins with."""
+
+
 @dataclass(frozen=True)
 class Extras:
     """What a report writes beside its page: features, a sample for people, a sheet of doubts; and one's own probes."""
@@ -62,10 +66,10 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
         UserError: the data do not keep the thresholds of the use case; the page is written before.
     """
     from sharpen import config, data
+    from sharpen.cli.saving import free, write_named
     from sharpen.data.bias import probes
     from sharpen.data.page import gate, sheet, thresholds_of
     from sharpen.data.probe_sets import read_probes
-    from sharpen.store import write_text
     from sharpen.study.looking import look, write_page
     from sharpen.study.setting import store_root
 
@@ -76,21 +80,22 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
     if problems:
         raise UserError(problems)
     base = use_case.resolve() if use_case.is_dir() else use_case.resolve().parent
-    root = store_root(base)
+    root, file = store_root(base), out or base / "data.html"
+    free(file, TITLE)  # said before minutes are spent
     own = read_probes(extras.probes) if extras.probes else None
     with live() as progress:
         made = data.load(data.prepare(uc.data, base, root / "data", progress))
         known = look(uc, base, made, root, progress, deep=True)
         if own:
             known["bias"] |= probes((*made.train, *made.dev), made.documents, own.families)
-    file = out or base / "data.html"
     write_page(known, uc, file, _written(made, extras))
     if known["sufficiency"]:
         say(known["sufficiency"]["why"])
     if extras.suspects and not known["doubts"]:
         raise UserError("is asked for, and this task has no classes.", "--suspects", "Leave it out.")
     if extras.suspects:
-        write_text(extras.suspects, sheet(known["doubts"]))
+        text = sheet(known["doubts"])
+        write_named(extras.suspects, text, text.partition("\n")[0])
         n, m = len(known["doubts"]["suspects"]), len(known["doubts"]["clashing"])
         say(f"{extras.suspects}: {n} labels that are likely wrong, and {m} rows whose text has another label, too")
     if own:
@@ -127,23 +132,25 @@ def documents_alone(named: Path, settings: Sequence[str]) -> tuple[Path, UseCase
 
 
 def _of_documents(root: Path, uc: UseCase | None, page: Path, out: Path | None, extras: Extras) -> None:
+    from sharpen.cli.saving import free, write_named
     from sharpen.data.page import render_shelf, shelf
-    from sharpen.store import write_text
     from sharpen.study.looking import language, personal_in, tokens_of
 
     if extras != Extras():
         do = "Name a use case with examples, or leave out --features, --sample, --review and --suspects."
         raise UserError("are documents without examples.", str(root), do)
+    file = out or page
+    free(file, SHELF)
     with live() as progress:
         count, context = tokens_of(uc.model) if uc else (None, None)
         found = shelf(root, count, context, personal_in(progress), language, progress)
-    file = out or page
-    write_text(file, render_shelf(found, uc.name if uc else root.resolve().name, uc.goal if uc else ""))
+    write_named(file, render_shelf(found, uc.name if uc else root.resolve().name, uc.goal if uc else ""), SHELF)
     say(f"{file}: {found['documents']} documents, no examples. Questions about them: sharpen data draft --help")
 
 
 def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     """Write what is asked for beside the page; return what the page says of it."""
+    from sharpen.cli.saving import write_named
     from sharpen.data.features import FEATURES, as_csv, features
     from sharpen.data.sampling import distances, reviewed, sample, sheet
     from sharpen.store import write_text
@@ -152,7 +159,8 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if extras.features:
         rows = features({"train": made.train, "dev": made.dev}, language)
-        write_text(extras.features, as_csv(rows, FEATURES))
+        text = as_csv(rows, FEATURES)
+        write_named(extras.features, text, text.partition("\n")[0])
         say(f"{extras.features}: {len(FEATURES)} features of {len(made.train) + len(made.dev)} rows")
     every = (*made.train, *made.dev)
     chosen = sample(every, extras.sample) if extras.sample else []

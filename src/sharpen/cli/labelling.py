@@ -135,9 +135,9 @@ def _taught(held: Queue, batch: int, how: str) -> Callable[[], object]:
 
 
 def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
+    from sharpen.cli.saving import write_named
     from sharpen.data.labels.accord import standing
     from sharpen.data.labels.drafts import confirmed, unconfirmed
-    from sharpen.store import write_text
 
     examples = confirmed(queue)
     drafts = unconfirmed(queue) if drafts_too else []
@@ -146,7 +146,9 @@ def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
         if not drafts_too and unconfirmed(queue):
             do += ". For a trial, which is no evidence, write the drafts as they are: --unconfirmed"
         raise UserError("nobody stands behind any of its drafts yet.", str(queue.path), do)
-    write_text(file, "".join(json.dumps(_row(e), ensure_ascii=False) + "\n" for e in (*examples, *drafts)))
+    write_named(
+        file, "".join(json.dumps(_row(e), ensure_ascii=False) + "\n" for e in (*examples, *drafts)), '"confirmed": '
+    )
     say(f"{file}: {len(examples)} questions that people stand behind, of {len(queue.items())} in the queue.")
     settled = standing(queue)
     if differ := sum(s.differ for s in settled):

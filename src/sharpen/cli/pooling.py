@@ -93,8 +93,8 @@ def teaching(held: Queue, batch: int, how: str) -> Teaching:
 
 def write_rows(held: Queue, file: Path) -> None:
     """Write the rows of a queue with classes that people labelled, with how each label came about."""
+    from sharpen.cli.saving import write_named
     from sharpen.data.labels.accord import Standing, standing
-    from sharpen.store import write_text
 
     items = {i.id: i for i in held.items()}
     settled = standing(held)
@@ -119,7 +119,7 @@ def write_rows(held: Queue, file: Path) -> None:
             made |= {"said": {d.who: d.value or "(refused)" for d in given}, "probability": round(s.sure or 0.0, 4)}
         return made
 
-    write_text(file, "".join(json.dumps(row(s), ensure_ascii=False) + "\n" for s in kept))
+    write_named(file, "".join(json.dumps(row(s), ensure_ascii=False) + "\n" for s in kept), '"confirmed": ')
     say(f"{file}: {len(kept)} rows with labels that people stand behind, of {len(items)} in the queue.")
     for how, n in Counter(s.how for s in kept).most_common():
         say(f"  {n:6} {how}")
@@ -286,7 +286,7 @@ def _say_rules(made: Labelled, total: int, sure: float) -> None:
 
 
 def _write_ruled(made: Labelled, pool: Pool, by: str, file: Path) -> None:
-    from sharpen.store import write_text
+    from sharpen.cli.saving import write_named
     from sharpen.types import digest
 
     def row(i: int) -> dict[str, Any]:
@@ -295,7 +295,7 @@ def _write_ruled(made: Labelled, pool: Pool, by: str, file: Path) -> None:
         came = {"origin": f"rules {by}", "confirmed": False, "probability": round(p, 4), "rules": made.who(i)}
         return {**known, **{k: v for k, v in pool.rows[i].items() if k not in known}, **came}
 
-    write_text(file, "".join(json.dumps(row(i), ensure_ascii=False) + "\n" for i in made.sure))
+    write_named(file, "".join(json.dumps(row(i), ensure_ascii=False) + "\n" for i in made.sure), '"confirmed": ')
     say(f"{file}: {len(made.sure)} rows. Nobody has confirmed these labels: good for train, and no evidence.")
 
 
