@@ -49,11 +49,14 @@ def clean(
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report writes beside its page: a table of features, and a sheet of so many rows for people."""
+    """What a report writes beside its page: a table of features, and a sheet of so many rows for people, with so many
+    edge cases beside a sample of this seed."""
 
     features: Path | None = None
     sample: int = 0
     review: Path | None = None
+    seed: int = 0
+    edges: int = 0
 
 
 def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
@@ -102,7 +105,7 @@ def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Ex
 def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     """Write what is asked for beside the page; return what the page says of it."""
     from sharpen.data.features import FEATURES, as_csv, features
-    from sharpen.data.sampling import distances, reviewed, sample, sheet
+    from sharpen.data.sampling import distances, edges, reviewed, sample, sheet
     from sharpen.store import write_text
 
     found: dict[str, Any] = {}
@@ -111,7 +114,7 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
         write_text(extras.features, as_csv(rows, FEATURES))
         say(f"{extras.features}: {len(FEATURES)} features of {len(made.train) + len(made.dev)} rows")
     every = (*made.train, *made.dev)
-    chosen = sample(every, extras.sample) if extras.sample else []
+    chosen = sample(every, extras.sample, extras.seed) if extras.sample else []
     if chosen:
         found["sample"] = {"n": len(chosen), "of": len(every), "distances": distances(chosen, every)}
     if extras.review and extras.review.exists():
@@ -120,8 +123,10 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     elif extras.review:
         if not chosen:
             raise UserError("says where a sample is to be reviewed, and there is none.", "--review", "Add --sample 50.")
-        write_text(extras.review, sheet(chosen))
-        say(f"{extras.review}: {len(chosen)} rows. Write right, wrong or unclear into the column verdict, then repeat.")
+        beside = edges(every, extras.edges, chosen)
+        write_text(extras.review, sheet(chosen, beside))
+        say(f"{extras.review}: {len(chosen)} rows, and {len(beside)} edge cases.")
+        say("  Write right, wrong or unclear into the column verdict, then repeat.")
     elif chosen:
         for what, d in found["sample"]["distances"].items():
             say(f"  a sample of {len(chosen)} differs by {what}: {d:.3f} (0 the same, 1 nothing in common)")

@@ -29,12 +29,16 @@ def data_report(
     review: Annotated[
         Path | None, typer.Option("--review", help="A sheet of the sample for people; filled in, it is reported.")
     ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sample.")] = 0,
+    edges: Annotated[
+        int, typer.Option("--edges", min=0, help="Edge cases on the sheet: longest, of rare classes, least sure.")
+    ] = 0,
 ) -> None:
     """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
     from sharpen.cli.data import Extras
     from sharpen.cli.data import report as command
 
-    command(use_case, set_ or [], out, Extras(features, sample, review))
+    command(use_case, set_ or [], out, Extras(features, sample, review, seed, edges))
 
 
 @data_app.command("trace")
