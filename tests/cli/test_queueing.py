@@ -178,6 +178,7 @@ def test_rules_that_make_no_sense_are_all_named(sharpen: Command) -> None:
     [
         (("label", "rows.jsonl"), "Make a queue of it: sharpen data queue rows.jsonl"),
         (("queue", "none.jsonl"), "no such file"),
+        (("draft", "rows.jsonl", "--queue", "d.sqlite"), "sharpen data queue rows.jsonl"),
         (("queue", "rows.jsonl"), "no class is known"),
         (("queue", "rows.jsonl", "--labels", "one"), "1 classes"),
         (("queue", "rows.jsonl", "--labels", "a,a"), "named twice"),

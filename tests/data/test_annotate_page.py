@@ -221,20 +221,20 @@ def test_keys_in_a_real_browser(serving: Annotating) -> None:
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
         page.on("dialog", lambda d: problems.append(d.message))
         page.goto(serving.links["ben"])
-        page.wait_for_function("document.getElementById('text').textContent !== ''")
+        page.wait_for_function("() => document.getElementById('text').textContent !== ''")
         assert page.text_content("#text") == EVIL
         page.keyboard.press("a")
-        page.wait_for_function("document.getElementById('text').textContent === 'second?'")
+        page.wait_for_function("() => document.getElementById('text').textContent === 'second?'")
         page.keyboard.press("a")  # nothing is proposed
         page.keyboard.press("e")
         page.keyboard.type("area")  # letters that are keys elsewhere
         page.keyboard.press("Control+Enter")
-        page.wait_for_function("document.getElementById('text').textContent === 'third?'")
+        page.wait_for_function("() => document.getElementById('text').textContent === 'third?'")
         assert page.inner_html("#passage") == "yes, <mark>yes</mark>"
         page.keyboard.press("s")
         page.wait_for_selector("#empty:not([hidden])")
         page.keyboard.press("u")
-        page.wait_for_function("document.getElementById('text').textContent === 'third?'")
+        page.wait_for_function("() => document.getElementById('text').textContent === 'third?'")
         page.keyboard.press("r")
         page.wait_for_selector("#empty:not([hidden])")
         browser.close()
@@ -250,7 +250,7 @@ def test_keys_in_a_real_browser(serving: Annotating) -> None:
 def test_classes_by_keys_in_a_real_browser(classes: Annotating) -> None:
     """The guess by Enter, another by its digit, one of many by typing, undo; nothing by mouse."""
     playwright = pytest.importorskip("playwright.sync_api")
-    shown = "document.getElementById('text').textContent === '{}'"
+    shown = "() => document.getElementById('text').textContent === '{}'"
     with playwright.sync_playwright() as p:
         found = next((b for name in CHROMES if (b := shutil.which(name))), None)
         try:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharpen.data.sampling import apportioned, distances, reviewed, sample, sheet, smirnov, variation
+from sharpen.data.sampling import apportioned, distances, edges, reviewed, sample, sheet, smirnov, variation
 from sharpen.errors import UserError
 from sharpen.types import Example, Message
 
@@ -90,3 +90,31 @@ def test_a_sheet_that_says_something_else_is_refused_with_its_line(tmp_path: Pat
         reviewed(file)
     file.write_text("id,verdict,reviewer\n1,,\n")
     assert reviewed(file)["right"] is None
+
+
+def test_edge_cases_are_the_longest_the_rarest_and_the_least_sure_in_turns() -> None:
+    rows = [row(i, "a", f"{'red apple' if i % 2 else 'red pear'} tree") for i in range(20)]
+    rows += [row(20 + i, "b", "blue sea ship") for i in range(20)]
+    rows += [row(40, "a", "blue sea ship"), row(41, "c", "other"), row(42, "c", "stone")]
+    rows += [row(43, "b", "blue sea ship " * 9), row(44, "a", "red pear tree " * 5)]
+    found = edges(rows, 6)
+    assert [why for _, why in found] == ["longest", "rarest class", "least sure"] * 2
+    assert [e.id for e, why in found if why == "longest"] == ["r43", "r44"]
+    assert {e.id for e, _ in found} >= {"r41", "r42"}, "the rarest class"
+    assert len({e.id for e, _ in found}) == 6, "each once"
+    assert edges(rows, 6) == found
+    assert not {e.id for e, _ in edges(rows, 6, rows[40:])} & {e.id for e in rows[40:]}
+    assert len(edges(rows, 100)) == len(rows)
+    plain = [Example(f"p{i}", (Message("user", "x" * i),)) for i in range(1, 4)]
+    assert [(e.id, why) for e, why in edges(plain, 2)] == [("p3", "longest"), ("p2", "longest")]
+
+
+def test_verdicts_on_edge_cases_are_counted_apart(tmp_path: Path) -> None:
+    file = tmp_path / "review.csv"
+    lines = sheet(EXAMPLES[:2], [(EXAMPLES[5], "longest"), (EXAMPLES[6], "longest")]).splitlines()
+    said = ["right", "right", "wrong", "wrong"]
+    filled = [f"{line.removesuffix(',,,')},{v},kim," for line, v in zip(lines[1:], said, strict=True)]
+    file.write_text("\n".join([lines[0], *filled]))
+    found = reviewed(file)
+    assert (found["rows"], found["right"], found["verdicts"]["wrong"]) == (2, 1.0, 0)
+    assert found["edges"] == {"longest": {"right": 0, "wrong": 2, "unclear": 0}}

@@ -50,13 +50,24 @@ TITLE, SHELF = "<title>Data of ", "<title>Documents of "
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report writes beside its page: features, a sample for people, a sheet of doubts; and one's own probes."""
+    """What a report writes beside its page: features, a sample (by a seed, with so many edge cases) for people to
+    review, a sheet of doubts; and a probe set of one's own."""
 
     features: Path | None = None
     sample: int = 0
     review: Path | None = None
     suspects: Path | None = None
     probes: Path | None = None
+    seed: int = 0
+    edges: int = 0
+
+
+def numbers(given: str, option: str) -> tuple[int, int]:
+    """A number and a seed, written ``50`` or ``50:3``."""
+    n, _, seed = given.partition(":")
+    if not (n.isdecimal() and (seed or "0").isdecimal() and len(given) < 20):
+        raise UserError(f"{given!r} is no number of rows.", option, f"Write {option} 50, or {option} 50:3 with a seed.")
+    return int(n), int(seed or 0)
 
 
 def report(use_case: Path, settings: Sequence[str], out: Path | None, extras: Extras = Extras()) -> None:
@@ -152,7 +163,7 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     """Write what is asked for beside the page; return what the page says of it."""
     from sharpen.cli.saving import write_named
     from sharpen.data.features import FEATURES, as_csv, features
-    from sharpen.data.sampling import distances, reviewed, sample, sheet
+    from sharpen.data.sampling import distances, edges, reviewed, sample, sheet
     from sharpen.store import write_text
     from sharpen.study.looking import language
 
@@ -163,7 +174,7 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
         write_named(extras.features, text, text.partition("\n")[0])
         say(f"{extras.features}: {len(FEATURES)} features of {len(made.train) + len(made.dev)} rows")
     every = (*made.train, *made.dev)
-    chosen = sample(every, extras.sample) if extras.sample else []
+    chosen = sample(every, extras.sample, extras.seed) if extras.sample else []
     if chosen:
         found["sample"] = {"n": len(chosen), "of": len(every), "distances": distances(chosen, every)}
     if extras.review and extras.review.exists():
@@ -172,8 +183,10 @@ def _written(made: Dataset, extras: Extras) -> dict[str, Any]:
     elif extras.review:
         if not chosen:
             raise UserError("says where a sample is to be reviewed, and there is none.", "--review", "Add --sample 50.")
-        write_text(extras.review, sheet(chosen))
-        say(f"{extras.review}: {len(chosen)} rows. Write right, wrong or unclear into the column verdict, then repeat.")
+        beside = edges(every, extras.edges, chosen)
+        write_text(extras.review, sheet(chosen, beside))
+        say(f"{extras.review}: {len(chosen)} rows, and {len(beside)} edge cases.")
+        say("  Write right, wrong or unclear into the column verdict, then repeat.")
     elif chosen:
         for what, d in found["sample"]["distances"].items():
             say(f"  a sample of {len(chosen)} differs by {what}: {d:.3f} (0 the same, 1 nothing in common)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sharpen.cli.progress import live, say
-from sharpen.errors import UserError
+from sharpen.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from sharpen.data.labels.drafts import Draft
@@ -33,7 +33,8 @@ def draft(documents: Path, queue: Path, logs: Path | None, model: str, most: int
     with live() as progress:
         found = read_documents(documents, progress)
         if not found.documents:
-            raise UserError(found.problems)
+            do = f"Rows to label are put into a queue by: sharpen data queue {documents}"
+            raise UserError([*found.problems, *([Problem("is a file.", str(documents), do)] * documents.is_file())])
         proposed: list[Draft] = from_logs(_lines(logs), found.documents) if logs else []
         if model:
 

@@ -240,7 +240,9 @@ def data_clean(
     off: Annotated[
         list[str] | None, typer.Option("--off", metavar="RULE", help="Leave out, as quality.few_words; repeatable.")
     ] = None,
-    spans: Annotated[int, typer.Option("--spans", help="Runs of so many words that stood before go; 0: none.")] = 0,
+    spans: Annotated[
+        int, typer.Option("--spans", min=0, help="Runs of so many words that stood before go; 0: none.")
+    ] = 0,
     engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
     workers: Annotated[int, typer.Option("--workers", help="Processes that read and clean.")] = 1,
 ) -> None:
@@ -248,45 +250,6 @@ def data_clean(
     from sharpen.cli.data import clean as command
 
     command(paths, out, (steps, with_ or [], off or [], spans), engine, workers)
-
-
-@data_app.command("draft")
-def data_draft(
-    documents: Annotated[Path, typer.Argument(help="A folder of documents, or one.")],
-    queue: Annotated[Path, typer.Option("--queue", help="The queue that drafts are added to.")] = Path("drafts.sqlite"),
-    logs: Annotated[Path | None, typer.Option("--logs", help="Questions that were asked, one a line.")] = None,
-    model: Annotated[str, typer.Option("--model", help="A model that proposes them, by its reference.")] = "",
-    most: Annotated[int, typer.Option("--most", help="Drafts at most.")] = 500,
-) -> None:
-    """Propose questions from documents, with the passages that answer them, for people to accept, edit or refuse."""
-    from sharpen.cli.labelling import draft as command
-
-    command(documents, queue, logs, model, most)
-
-
-@data_app.command("label")
-def data_label(
-    queue: Annotated[Path, typer.Argument(help="A queue, as sharpen data draft or queue makes it.")],
-    who: Annotated[
-        list[str] | None,
-        typer.Option("--who", metavar="NAME[:GROUP]", help="Who decides; repeatable, a link for each."),
-    ] = None,
-    port: Annotated[int, typer.Option("--port", help="Of this machine; 0: any that is free.")] = 0,
-    per_item: Annotated[int, typer.Option("--per-item", help="How many people decide on each.")] = 1,
-    write: Annotated[Path | None, typer.Option("--write", help="Write what people stand behind, and end.")] = None,
-    unconfirmed: Annotated[
-        bool, typer.Option("--unconfirmed", help="With --write: drafts that nobody decided on, too; no evidence.")
-    ] = False,
-    next_: Annotated[
-        int,
-        typer.Option("--next", min=0, help="Rows: choose so many that teach most, and learn after as many answers."),
-    ] = 0,
-    how: Annotated[str, typer.Option("--how", help="With --next: auto, typical, uncertain, mixed or random.")] = "",
-) -> None:
-    """Show a queue in the browser, where one key decides; or write what people stand behind as examples."""
-    from sharpen.cli.labelling import label as command
-
-    command(queue, who or [], port, per_item, (write, unconfirmed) if write else None, (next_, how))
 
 
 @store_app.command("gc")

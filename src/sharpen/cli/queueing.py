@@ -16,6 +16,45 @@ Column = Annotated[
 ]
 
 
+@data_app.command("draft")
+def data_draft(
+    documents: Annotated[Path, typer.Argument(help="A folder of documents, or one.")],
+    queue: Annotated[Path, typer.Option("--queue", help="The queue that drafts are added to.")] = Path("drafts.sqlite"),
+    logs: Annotated[Path | None, typer.Option("--logs", help="Questions that were asked, one a line.")] = None,
+    model: Annotated[str, typer.Option("--model", help="A model that proposes them, by its reference.")] = "",
+    most: Annotated[int, typer.Option("--most", help="Drafts at most.")] = 500,
+) -> None:
+    """Propose questions from documents, with the passages that answer them, for people to accept, edit or refuse."""
+    from sharpen.cli.labelling import draft as command
+
+    command(documents, queue, logs, model, most)
+
+
+@data_app.command("label")
+def data_label(
+    queue: Annotated[Path, typer.Argument(help="A queue, as sharpen data draft or queue makes it.")],
+    who: Annotated[
+        list[str] | None,
+        typer.Option("--who", metavar="NAME[:GROUP]", help="Who decides; repeatable, a link for each."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", help="Of this machine; 0: any that is free.")] = 0,
+    per_item: Annotated[int, typer.Option("--per-item", min=1, help="How many people decide on each.")] = 1,
+    write: Annotated[Path | None, typer.Option("--write", help="Write what people stand behind, and end.")] = None,
+    unconfirmed: Annotated[
+        bool, typer.Option("--unconfirmed", help="With --write: drafts that nobody decided on, too; no evidence.")
+    ] = False,
+    next_: Annotated[
+        int,
+        typer.Option("--next", min=0, help="Rows: choose so many that teach most, and learn after as many answers."),
+    ] = 0,
+    how: Annotated[str, typer.Option("--how", help="With --next: auto, typical, uncertain, mixed or random.")] = "",
+) -> None:
+    """Show a queue in the browser, where one key decides; or write what people stand behind as examples."""
+    from sharpen.cli.labelling import label as command
+
+    command(queue, who or [], port, per_item, (write, unconfirmed) if write else None, (next_, how))
+
+
 @data_app.command("queue")
 def data_queue(
     rows: Rows,

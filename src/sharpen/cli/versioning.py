@@ -26,10 +26,11 @@ def data_report(
         Path | None, typer.Option("--features", help="Write a table of features of each row: lengths, language, ...")
     ] = None,
     sample: Annotated[
-        int, typer.Option("--sample", min=0, help="Take so many rows, and say how unlike they are to all.")
-    ] = 0,
+        str, typer.Option("--sample", metavar="N[:SEED]", help="Take so many rows, and say how unlike they are to all.")
+    ] = "0",
     review: Annotated[
-        Path | None, typer.Option("--review", help="A sheet of the sample for people; filled in, it is reported.")
+        Path | None,
+        typer.Option("--review", help="A sheet of the sample and edge cases for people; filled in, it is reported."),
     ] = None,
     suspects: Annotated[
         Path | None, typer.Option("--suspects", help="Write a CSV of rows whose label is likely wrong, to go through.")
@@ -39,10 +40,12 @@ def data_report(
     ] = None,
 ) -> None:
     """Prepare a use case's data and write a page about them: what is in them, what was dropped, what to look at."""
-    from sharpen.cli.data import Extras
+    from sharpen.cli.data import Extras, numbers
     from sharpen.cli.data import report as command
 
-    command(use_case, set_ or [], out, Extras(features, sample, review, suspects, probes))
+    n, seed = numbers(sample, "--sample")
+    edges = -(-n // 5)  # of a sheet for people, beside the sample
+    command(use_case, set_ or [], out, Extras(features, n, review, suspects, probes, seed, edges))
 
 
 @data_app.command("trace")
