@@ -16,7 +16,7 @@ import sharpen
 SRC = Path(sharpen.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
 
-HALL = ("types", "errors", "parts", "store", "inputs", "config")
+HALL = ("types", "errors", "parts", "store", "inputs", "config", "stemming")
 ROOMS = ("tasks", "models", "guards", "data", "retrieval", "metrics", "runtime", "tuning")
 ROOMS += ("techniques", "floors", "evaluation", "study")
 PORCHES = ("cli", "web", "testing", "__main__")

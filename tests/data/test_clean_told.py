@@ -84,6 +84,7 @@ def test_good_texts_are_a_file_beside_the_use_case_and_scores_are_kept(base: Pat
     assert not any("pills" in e.question for e in made.train)
     lines = [json.loads(line) for line in (made.folder / "scores.jsonl").read_text().splitlines()]
     assert {s["id"] for s in lines} == {e.id for e in made.train}
+    assert any("score by classifier: scores.jsonl" in note for note in made.notes)
     assert all(s["cleaner"] == "classifier" and s["of"] == "questions" and 0.5 <= s["score"] <= 1 for s in lines)
     (base / "good.txt").write_text("\n".join([*good, "Another line."]), encoding="utf-8")
     assert prepared(base, clean=clean).folder != made.folder  # other texts, other data

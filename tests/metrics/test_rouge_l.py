@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharpen.metrics import open_metric
-from sharpen.metrics._porter import stem
+from sharpen.stemming import stem
 from sharpen.types import Answer, Example, Message
 
 scorers = pytest.importorskip("rouge_score.rouge_scorer")

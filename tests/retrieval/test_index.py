@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from sharpen.errors import UserError
 from sharpen.models.fake import FakeModel
-from sharpen.retrieval import Chunking, Index, build, build_passages, load_index
+from sharpen.retrieval import Chunking, Index, Wording, build, build_passages, load_index
 from sharpen.retrieval.index import words
 from sharpen.store import Store
 from sharpen.types import Document, Passage, Span
@@ -55,6 +55,29 @@ def bm25(corpus: list[list[str]], query: list[str], k1: float = 1.5, b: float = 
 TOY = passages(
     "the cat sat", "the dog sat on the mat", "a bird", "cat and cat and dog", "fish swim far away from every cat"
 )
+
+
+def test_words_are_as_they_were_asked_for(tmp_path: Path) -> None:
+    """By hand: plain, "running" is no "run"; stems make it one; stop words no longer count as common words."""
+    texts = passages("He is running to the school", "The runner of the bank", "what is it", "Runs are long")
+    plain = Index(texts).search(["run"], 4, "bm25")[0]
+    assert [p.id for p in plain if p.score] == ["p3"]
+    stems = Index(texts, wording=Wording(stems=True)).search(["run"], 4, "bm25")[0]
+    assert {p.id for p in stems if p.score} == {"p0", "p3"}
+    query = "What is the run of it"
+    assert ids(Index(texts).search([query], 1, "bm25")[0]) == ["p2"]
+    both = Wording("en", stems=True)
+    corpus = [["run", "school"], ["runner", "bank"], ["what", "is", "it"], ["run", "long"]]  # p2 is nothing else
+    assert [both.words(p.text) for p in texts] == corpus
+    found = {p.id: p.score for p in Index(texts, wording=both).search([query], 4, "bm25")[0]}
+    assert [found[p.id] for p in texts] == pytest.approx(bm25(corpus, ["run"]), abs=1e-5)
+    store = Store(tmp_path)
+    refs = [build_passages(texts, store, None, w) for w in (None, Wording(), both)]
+    assert refs[0] == refs[1] != refs[2]
+    assert load_index(store.path(refs[2])).wording == both
+    assert load_index(store.path(refs[0])).wording == Wording()
+    with pytest.raises(UserError, match="no stop words are known of 'xx'"):
+        Wording("xx")
 
 
 def test_a_ranking_worked_out_by_hand() -> None:

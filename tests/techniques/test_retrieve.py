@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sharpen.errors import UserError
 from sharpen.models import open_model
 from sharpen.retrieval import build
 from sharpen.runtime import Engines
@@ -107,6 +108,18 @@ def test_without_documents_it_is_not_the_baseline_under_another_name() -> None:
     made = tiny_bench(documents=False)
     with pytest.raises(NotAvailable, match="there are none"):
         retrieve(made)
+
+
+def test_words_are_an_option_and_another_arm() -> None:
+    made = bench(RIGHT, RIGHT)
+    plain, stems = (retrieve(made, how="bm25", **more) for more in ({}, {"stems": True, "stop_words": "en"}))
+    assert plain.retriever is not None
+    assert stems.retriever is not None
+    assert plain.retriever.index != stems.retriever.index
+    assert plain.prompt == stems.prompt
+    for wrong in ({"stems": 1}, {"stop_words": ["the"]}, {"stop_words": "klingon"}):
+        with pytest.raises(UserError):
+            open_technique("retrieve", wrong)
 
 
 def test_a_search_by_words_embeds_nothing() -> None:

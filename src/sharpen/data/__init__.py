@@ -30,7 +30,7 @@ from sharpen.data.probing import probe
 from sharpen.data.robustness import perturbed
 from sharpen.data.splitting import cluster, split
 from sharpen.data.surveying import File, Survey, survey
-from sharpen.data.wording import UNSPACED, words
+from sharpen.data.wording import UNSPACED, stop_words, words
 
 __all__ = [
     "TABLE",
@@ -67,6 +67,7 @@ __all__ = [
     "replays",
     "shorten",
     "split",
+    "stop_words",
     "survey",
     "words",
 ]

@@ -68,6 +68,9 @@ def tidy(work: Work) -> None:
     before = work.rows["train"]
     places = {name: f"{file}, {place}" for name, (file, place) in work.where.items()}
     work.rows["train"] = tidy_rows(before, asked, data.duplicates, banned, data.near_duplicates, into, places)
+    if into.scores:
+        by = ", ".join(sorted({s.cleaner for s in into.scores}))
+        work.notes.append(f"what was kept has a score by {by}: scores.jsonl in the folder of the prepared data.")
     for step in into.steps:
         rule = f"{step.rule}: {step.reason}" if step.reason else step.rule
         work.lineage.did(step.id, step.by, rule, 0, what=step.did, of=step.kind)

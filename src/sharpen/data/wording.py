@@ -10,6 +10,13 @@ UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4
 """Letters of scripts without spaces between words (Thai, Lao, Burmese, Khmer, Japanese, Chinese)."""
 
 
+def stop_words(language: str) -> frozenset[str]:
+    """The commonest words of a language by its two letters, of all that are known by "any"; empty where none is."""
+    from sharpen.data.cleaners._stops import stop_words as known
+
+    return known(language)
+
+
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text without case, width and punctuation; in scripts without spaces its letters."""
     return tuple(_word().findall(unicodedata.normalize("NFKC", text).casefold()))

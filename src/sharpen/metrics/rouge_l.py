@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from sharpen.metrics._porter import stem
 from sharpen.metrics.judging import Judge, against_targets
+from sharpen.stemming import stem
 
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from sharpen.data import words as text_words
 from sharpen.errors import UserError
 from sharpen.retrieval.chunking import Chunking, chunk
+from sharpen.retrieval.wording import Wording
 from sharpen.store import Store
 from sharpen.types import Document, Passage, Ref, Span
 
@@ -27,12 +27,20 @@ CANDIDATES = 50  # how many of each list take part in fusion
 BATCH = 256  # queries whose scores against all passages are held at once
 
 
-def build(documents: Sequence[Document], store: Store, embed: Embed | None, options: Chunking | None = None) -> Ref:
+def build(
+    documents: Sequence[Document],
+    store: Store,
+    embed: Embed | None,
+    options: Chunking | None = None,
+    wording: Wording | None = None,
+) -> Ref:
     """Chunk documents and keep an index over them; without ``embed`` it is searched by words alone."""
-    return build_passages(chunk(documents, options), store, embed)
+    return build_passages(chunk(documents, options), store, embed, wording)
 
 
-def build_passages(passages: Sequence[Passage], store: Store, embed: Embed | None) -> Ref:
+def build_passages(
+    passages: Sequence[Passage], store: Store, embed: Embed | None, wording: Wording | None = None
+) -> Ref:
     """Keep an index over given passages. Identical passages are embedded once."""
 
     def fill(folder: Path) -> None:
@@ -41,6 +49,8 @@ def build_passages(passages: Sequence[Passage], store: Store, embed: Embed | Non
                 span = [p.span.source, p.span.start, p.span.end]
                 row = {"id": p.id, "text": p.text, "span": span, "meta": dict(p.meta)}
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if wording not in (None, Wording()):
+            (folder / "words.json").write_text(json.dumps(vars(wording)), encoding="utf-8")
         if embed is not None and passages:
             texts = [_indexed(p) for p in passages]
             distinct = sorted(set(texts))
@@ -60,7 +70,9 @@ def load_index(folder: Path, embed: Embed | None = None) -> Index:
             passages.append(Passage(row["id"], row["text"], Span(*row["span"]), meta=row["meta"]))
     vectors = folder / "vectors.npy"
     dense = np.load(vectors, mmap_mode="r", allow_pickle=False) if vectors.exists() else None
-    return Index(passages, dense, embed)
+    said = folder / "words.json"
+    wording = Wording(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else Wording()
+    return Index(passages, dense, embed, wording)
 
 
 def _indexed(passage: Passage) -> str:
@@ -71,14 +83,20 @@ def _indexed(passage: Passage) -> str:
 
 def words(text: str) -> list[str]:
     """Lower-case words (letters, in scripts without spaces); a plural and its singular are the same word."""
-    found = text_words(text)
-    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found]
+    return Wording().words(text)
 
 
 class Index:
     """Passages and two ways to find them."""
 
-    def __init__(self, passages: Sequence[Passage], vectors: Any = None, embed: Embed | None = None) -> None:
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        vectors: Any = None,
+        embed: Embed | None = None,
+        wording: Wording | None = None,
+    ) -> None:
+        self.wording = wording or Wording()
         self.passages = list(passages)
         self.vectors = vectors
         self._embed = embed
@@ -151,6 +169,7 @@ class Index:
     def _words(self, queries: Sequence[str]) -> Any:
         import bm25s
 
+        words = self.wording.words
         if self._lexical is None:
             vocabulary: dict[str, int] = {}
             ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(_indexed(p))] for p in self.passages]

@@ -1,7 +1,9 @@
 """Find passages of the documents and put them before the question.
 
 How to search (words, meaning, both) is chosen by the share of dev questions whose gold passage is found, where gold
-spans are known; how many passages to give is chosen by the answers on dev.
+spans are known; how many passages to give is chosen by the answers on dev. What counts as a word may be chosen where it
+is searched by words: ``retrieve`` and ``retrieve(stems=True, stop_words='en')`` are two arms, in which the same texts
+are shown.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.retrieval import Chunking, Index, build
+from sharpen.retrieval import Chunking, Index, Wording, build
 from sharpen.techniques._options import LONGEST, count, counts
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Retriever, System, Task, Technique
@@ -25,7 +27,14 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
     return None if can & {"generate", "score"} else "the model can neither generate nor score"
 
 
-def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 100, longest: int = 180) -> Technique:
+def retrieve(
+    k: int | Sequence[int] = (1, 2, 3),
+    how: str = "auto",
+    size: int = 100,
+    longest: int = 180,
+    stop_words: str = "",
+    stems: bool = False,
+) -> Technique:
     """Return the technique.
 
     Args:
@@ -33,9 +42,16 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
         how: hybrid, dense, bm25, or auto.
         size: neighbouring paragraphs are joined up to this many words.
         longest: longer paragraphs are cut, in words.
+        stop_words: a search by words passes over the commonest words of this language: "en", "de", …, "any".
+        stems: a search by words takes the forms of an English word for one: running, runs, run.
     """
     ks = counts("k", k)
     sizes = Chunking(count("size", size, most=LONGEST), count("longest", longest, most=LONGEST))
+    if type(stems) is not bool:
+        raise UserError(f"the option stems is {stems!r}.", do="Write: stems=True")
+    if type(stop_words) is not str:
+        raise UserError(f"the option stop_words is {stop_words!r}.", do="Write: stop_words='en'")
+    wording = Wording(stop_words, stems)
     if how not in ("auto", *WAYS):
         raise UserError(f"the option how is {how!r}.", do=f"It is one of: auto, {', '.join(WAYS)}.")
 
@@ -48,7 +64,7 @@ def retrieve(k: int | Sequence[int] = (1, 2, 3), how: str = "auto", size: int = 
         def embed(texts: Sequence[str], query: bool = False) -> Any:
             return bench.engines.embed(texts, query, lambda n: bench.progress("index documents", n, len(texts)))
 
-        ref = build(bench.documents, bench.store, None if how == "bm25" else embed, sizes)
+        ref = build(bench.documents, bench.store, None if how == "bm25" else embed, sizes, wording)
         index = bench.engines.index(ref)
         way = _way(index, bench, max(ks)) if how == "auto" else how
         task = bench.task

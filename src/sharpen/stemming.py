@@ -1,6 +1,6 @@
 """Porter's stemmer with the extensions that rouge-score uses (Porter 1980; Martin Porter's later changes and NLTK's).
 
-Written out here so that ROUGE needs no package; it gives the stems of ``nltk.stem.porter.PorterStemmer()``.
+Written out here so that ROUGE and searches need no package; it gives the stems of ``nltk.stem.porter.PorterStemmer()``.
 """
 
 from __future__ import annotations
