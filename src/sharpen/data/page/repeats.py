@@ -55,7 +55,7 @@ def _answers(example: Any) -> tuple[Any, ...]:
 def changes(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
     """Samples of what each rule of cleaning changed, before and after."""
     return [
-        {"rule": rule, "before": shown(c["before"]), "after": shown(c["after"])}
+        {"rule": rule, "before": shown(c["before"], True), "after": shown(c["after"], True)}
         for rule, some in sorted(found.items())
         for c in some
     ]
