@@ -131,6 +131,10 @@ def test_what_cannot_be_is_said_and_nothing_is_written(bank: Path, sharpen: Call
     assert "facts: it makes no variant of" in said
     assert sharpen(*words, "swap", "--with", "swap(n=2)")[1].count("stands there twice") == 1
     assert sharpen("data", "augment", bank, "--with", "swap", "--out", bank / "v.csv")[0] == 2
+    before = (bank / "rows.jsonl").read_bytes()
+    status, said = sharpen("data", "augment", bank, "--with", "swap", "--out", bank / "rows.jsonl")
+    assert (status, (bank / "rows.jsonl").read_bytes()) == (2, before), "people's own rows are not written over"
+    assert "not of variants" in said
     assert not out.exists()
     assert [p.name for p in bank.iterdir() if p.name.startswith(".v")] == []
 
