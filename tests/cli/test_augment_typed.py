@@ -158,6 +158,30 @@ def test_a_variant_says_where_it_is_from(bank: Path, sharpen: Callable[..., tupl
     assert sharpen("data", "trace", row["id"], "--data", bank)[0] == 2, "a row of that id is another one now"
 
 
+def test_facts_keep_their_triple_and_their_document(bank: Path, sharpen: Callable[..., tuple[int, str]]) -> None:
+    (bank / "docs").mkdir()
+    rows = rows_of(bank / "rows.jsonl")
+    for n, thing in enumerate(THINGS):
+        (bank / "docs" / f"{thing}.md").write_text(f"# {thing}\n\n| plan | fee |\n|---|---|\n| Basic{n} | {n} EUR |\n")
+    lines = [{"question": r["text"], "answers": r["label"], "source": f"{r['label']}.md"} for r in rows]
+    (bank / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    case = USE_CASE.replace("rows.jsonl", "rows.jsonl, documents: docs").replace("by: row", "by: source")
+    (bank / "usecase.yaml").write_text(case.replace("classification", "question-answering"))
+    out = bank / "v.jsonl"
+    status, said = sharpen("data", "augment", bank, "--with", "facts", "--out", out)
+    assert status == 0, said
+    row = rows_of(out)[0]
+    (gold,) = row["gold"]
+    text = (bank / "docs" / row["source"]).read_text()
+    assert text[gold["start"] : gold["end"]] == row["answers"][0] == row["triple"]["of"][2]
+    assert row["triple"]["id"] == f"{row['source']}#{gold['start']}-{gold['end']}"
+    status, said = sharpen("data", "trace", row["id"], "--data", bank)
+    assert status == 0, said
+    assert f"{row['id']} is made of document {row['source']} by facts, seed 0" in said
+    assert f"of the fact {row['triple']['id']}" in said
+    assert f"document {row['source']}: in use" in said
+
+
 def test_rows_that_were_given_back_say_where_they_are_from(bank: Path, sharpen: Callable[..., tuple[int, str]]) -> None:
     """In another file, where their originals have other ids, and none of them is tested on."""
     out = bank / "v.jsonl"
