@@ -131,6 +131,10 @@ def test_what_cannot_be_is_said_and_nothing_is_written(bank: Path, sharpen: Call
     assert "facts: it makes no variant of" in said
     assert sharpen(*words, "swap", "--with", "swap(n=2)")[1].count("stands there twice") == 1
     assert sharpen("data", "augment", bank, "--with", "swap", "--out", bank / "v.csv")[0] == 2
+    before = (bank / "rows.jsonl").read_bytes()
+    status, said = sharpen("data", "augment", bank, "--with", "swap", "--out", bank / "rows.jsonl")
+    assert (status, (bank / "rows.jsonl").read_bytes()) == (2, before), "people's own rows are not written over"
+    assert "not of variants" in said
     assert not out.exists()
     assert [p.name for p in bank.iterdir() if p.name.startswith(".v")] == []
 
@@ -152,6 +156,30 @@ def test_a_variant_says_where_it_is_from(bank: Path, sharpen: Callable[..., tupl
     lines = (bank / "rows.jsonl").read_text().splitlines()
     (bank / "rows.jsonl").write_text("\n".join(reversed(lines)) + "\n")
     assert sharpen("data", "trace", row["id"], "--data", bank)[0] == 2, "a row of that id is another one now"
+
+
+def test_facts_keep_their_triple_and_their_document(bank: Path, sharpen: Callable[..., tuple[int, str]]) -> None:
+    (bank / "docs").mkdir()
+    rows = rows_of(bank / "rows.jsonl")
+    for n, thing in enumerate(THINGS):
+        (bank / "docs" / f"{thing}.md").write_text(f"# {thing}\n\n| plan | fee |\n|---|---|\n| Basic{n} | {n} EUR |\n")
+    lines = [{"question": r["text"], "answers": r["label"], "source": f"{r['label']}.md"} for r in rows]
+    (bank / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    case = USE_CASE.replace("rows.jsonl", "rows.jsonl, documents: docs").replace("by: row", "by: source")
+    (bank / "usecase.yaml").write_text(case.replace("classification", "question-answering"))
+    out = bank / "v.jsonl"
+    status, said = sharpen("data", "augment", bank, "--with", "facts", "--out", out)
+    assert status == 0, said
+    row = rows_of(out)[0]
+    (gold,) = row["gold"]
+    text = (bank / "docs" / row["source"]).read_text()
+    assert text[gold["start"] : gold["end"]] == row["answers"][0] == row["triple"]["of"][2]
+    assert row["triple"]["id"] == f"{row['source']}#{gold['start']}-{gold['end']}"
+    status, said = sharpen("data", "trace", row["id"], "--data", bank)
+    assert status == 0, said
+    assert f"{row['id']} is made of document {row['source']} by facts, seed 0" in said
+    assert f"of the fact {row['triple']['id']}" in said
+    assert f"document {row['source']}: in use" in said
 
 
 def test_rows_that_were_given_back_say_where_they_are_from(bank: Path, sharpen: Callable[..., tuple[int, str]]) -> None:

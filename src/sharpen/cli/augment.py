@@ -34,6 +34,9 @@ def augment(
         raise UserError(f"{out.name} is no name of a file of rows.", "--out", "Give it the ending .jsonl.")
     if out.is_dir():
         raise UserError("is a folder.", f"--out {out}", "Name a file in it, ending in .jsonl.")
+    if out.exists() and not _variants(out):
+        do = "Name another file; one that holds variants alone is written anew."
+        raise UserError("there is a file of that name, and not of variants.", f"--out {out}", do)
     with live() as progress:
         made = variants(use_case, Wanted(steps, seed, share, most, model), progress=progress)
     if not made.rows:
@@ -59,6 +62,15 @@ def augment(
         f"Next: train on them by an arm ({' + '.join(steps)} + lora), or give them back as rows; trace one: "
         f"sharpen data trace {made.rows[0]['id']} --data {use_case}"
     )
+
+
+def _variants(file: Path) -> bool:
+    """Whether a file holds nothing but what this command writes: people's own rows are never written over."""
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return all(row["synthetic"] is True and "operator" in row for row in rows)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _print_operator(name: str, said: Mapping[str, Any]) -> None:

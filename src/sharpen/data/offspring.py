@@ -45,13 +45,15 @@ def offspring(folder: Path, built: Path, id: str) -> list[list[dict[str, Any]]]:
         known, ``how``, ``of`` (empty for what was made from a document), ``source`` and ``text``. The last one's ``of``
         is a row of ``folder``. No chain: nothing is called so, or it was made of other data.
     """
-    train = load(folder).train
-    real = {e.id: digest(e.question)[:16] for e in train}
+    data = load(folder)
+    train, real = data.train, {e.id: digest(e.question)[:16] for e in data.train}
+    texts = {d.source: d.text for d in data.documents}
     given = [e for e in train if e.id == id and e.meta.get(MARK)]
     if given:
         return [[_given(e, train) for e in given]]
     records = [found for path in sorted(built.glob("*.json")) if (found := _record(path, id))]
     chains = [chain for record in records for chain in _chains(record, id, records, real)]
+    chains = [chain for chain in chains if chain[-1]["of"] or _stands(chain[-1], texts)]
     return [chain for n, chain in enumerate(chains) if chain not in chains[:n]]
 
 
@@ -69,6 +71,11 @@ def _chains(record: Made, id: str, records: Sequence[Made], real: Mapping[str, s
         c for other in records for c in _chains(other, of, records, real) if c[0]["hash"] == record.parents.get(of)
     ]
     return [[step, *chain] for chain in before]
+
+
+def _stands(step: Mapping[str, Any], texts: Mapping[str, str]) -> bool:
+    """Whether what was made from a document was made from one of these: its answer stands there."""
+    return all(answer in texts.get(step["source"], "") for answer in step["text"]["answers"])
 
 
 def _step(made: Example) -> dict[str, Any]:

@@ -155,7 +155,8 @@ def augmented(
             made = _make(step, given, program, bench, seed)
             text = {"step": step, "options": dict(options), "seed": seed, "parents": hashes(bench.train, made.examples)}
             text |= {"rows": [example_row(e) for e in made.examples], **made.facts}
-            write_text(path, json.dumps(text, ensure_ascii=False))
+            if made.examples or not given.model:  # one that wrote nothing may have been out of order
+                write_text(path, json.dumps(text, ensure_ascii=False))
     if not made.examples:
         raise nothing_made(step, made, len(bench.train))
     facts = {
