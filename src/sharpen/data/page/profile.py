@@ -67,6 +67,7 @@ def profile(
         "cluster_by": by,
         "documents": len(data.documents),
         "sources": _sources(rows, by),
+        "tables": list(data.facts.get("tables", [])),
         "history": history(lines, every),
         "criteria": criteria(every, data.documents, [goal], gone),
         "coverage": coverage(rows, language),
