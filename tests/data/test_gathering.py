@@ -14,6 +14,7 @@ import pytest
 from sharpen import data
 from sharpen.data.gathering import TABLE, Gathered, gather, own_splits
 from sharpen.data.naming import split_of
+from sharpen.data.page import profile, render
 from sharpen.data.tracing import trace
 from sharpen.inputs import Data, Given
 
@@ -166,6 +167,9 @@ def test_the_order_of_tables_is_no_other_split(tmp_path: Path) -> None:
     assert splits[0] == splits[1] == splits[2]
     again = data.prepare(Data(examples="*.csv", split=SPLIT), tmp_path, tmp_path / "store")
     assert again == folder
+    page = render(profile(made), "x", "", {})
+    assert "<h2>Tables</h2>" in page
+    assert "<td>b.csv</td><td>examples</td><td>20</td><td>20</td><td>0</td>" in page
     (found,) = trace(folder, made.train[0].id, tmp_path)
     assert found["as_read"] == found["text"]
     table(tmp_path / "d.csv", ["question", "answers"], ["New?", "yes"])

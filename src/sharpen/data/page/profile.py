@@ -62,6 +62,7 @@ def profile(
         "splits": {name: _size(data.facts[name]) for name in ("train", "dev", "test")},
         "cluster_by": str(data.facts["cluster_by"]),
         "documents": len(data.documents),
+        "tables": list(data.facts.get("tables", [])),
         "criteria": criteria(every, data.documents, [goal], gone),
         "coverage": coverage(rows, language),
         "dropped": dict(data.facts["dropped"]),
