@@ -32,8 +32,8 @@ def draft(documents: Path, queue: Path, logs: Path | None, model: str, most: int
     before = len(held.items())
     with live() as progress:
         found = read_documents(documents, progress)
+        do = f"Rows to label are put into a queue by: sharpen data queue {documents}"
         if not found.documents:
-            do = f"Rows to label are put into a queue by: sharpen data queue {documents}"
             raise UserError([*found.problems, *([Problem("is a file.", str(documents), do)] * documents.is_file())])
         proposed: list[Draft] = from_logs(_lines(logs), found.documents) if logs else []
         if model:
@@ -48,6 +48,8 @@ def draft(documents: Path, queue: Path, logs: Path | None, model: str, most: int
         elif not logs:
             proposed += [*by_headings(found.documents), *cloze(found.documents)]
     chosen = spread(distinct(proposed), most)
+    if not chosen and documents.is_file() and not model:
+        raise UserError("gives no question to propose.", str(documents), do)
     held.add(as_items(chosen))
     added = len(held.items()) - before
     for origin, n in Counter(d.origin for d in chosen).most_common():
