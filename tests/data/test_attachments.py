@@ -70,9 +70,7 @@ def test_one_allowance_for_all_that_is_nested(
     files = [(f"{n}.txt", b"text") for n in range(5)]
     texts, said = read(tmp_path / "m.eml", mail("x", *files))
     assert sorted(texts) == ["m.eml", "m.eml/0.txt", "m.eml/1.txt"]
-    assert said == [
-        f"m.eml/2.txt: is left out: its mail has more than {why} attached. Save it beside the mail."
-    ]
+    assert said == [f"m.eml/2.txt: is left out: its mail has more than {why} attached. Save it beside the mail."]
 
 
 def test_a_broken_attachment_does_not_stop_the_others(tmp_path: Path) -> None:
