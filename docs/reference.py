@@ -70,7 +70,10 @@ def _one(field: Any) -> str:
         return ", ".join(str(v) for v in field.get("enum", [field.get("const")]))
     within = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     limits = " ".join(f"{sign} {field[k]:g}" for k, sign in within.items() if k in field)
-    of = f" of {_one(field['items'])}s" if "items" in field else ""
+    items = field.get("items", {})
+    of = f" of {' or '.join(f'{_one(f)}s' for f in items.get('anyOf', [items]))}" if items else ""
+    if "$ref" in field:
+        return str(field["$ref"].rpartition("/")[2]).lower()
     return f"{field.get('type', 'any')}{of} {limits}".strip()
 
 

@@ -148,7 +148,10 @@ Given = str | tuple[str | Table, ...]
 class Data(Strict):
     """Where examples and documents are, relative to the use-case file."""
 
-    examples: Given | None = Field(None, description="what is split: a file, folder, pattern or hf:NAME, or a list")
+    examples: Given | None = Field(
+        None,
+        description="what is split: a file, folder, pattern or hf:NAME, or a list of these and of {file, columns, name}",
+    )
     train: Given | None = Field(None, description="or the same for each split")
     dev: Given | None = Field(None, description="rows to choose on")
     test: Given | None = Field(None, description="rows that are sealed until the end")
