@@ -488,10 +488,23 @@ def test_a_damaged_folder_is_prepared_anew(name: str, content: bytes | None, bas
         with pytest.raises(UserError, match="not a folder of prepared data"):
             data.load(Path(made["folder"]))
     again = prepare()
+    assert (made.pop("spoilt"), again.pop("spoilt")) == ([], [name])
     assert again == made
     assert path.read_bytes() == whole
     assert data.load(Path(again["folder"])).train
     assert [p.name for p in (tmp_path / "store").iterdir()] == [path.relative_to(tmp_path / "store").parts[0]]
+
+
+def test_that_prepared_data_were_changed_is_said(base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = data.prepare(settings(), base, tmp_path / "store")
+    assert data.prepare(settings(), base, tmp_path / "store") == folder
+    assert not caplog.records
+    whole = (folder / "train.jsonl").read_bytes()
+    (folder / "train.jsonl").write_bytes(whole[:50] + b"X" + whole[51:])
+    data.prepare(settings(), base, tmp_path / "store")
+    (said,) = [r.getMessage() for r in caplog.records]
+    assert said.endswith(" were changed or damaged after they were written (train.jsonl), and were made anew.")
+    assert (folder / "train.jsonl").read_bytes() == whole
 
 
 FULL = """

@@ -243,10 +243,13 @@ def data_clean(
     spans: Annotated[
         int, typer.Option("--spans", min=0, help="Runs of so many words that stood before go; 0: none.")
     ] = 0,
-    engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
+    engine: Annotated[str, typer.Option("--engine", help="local or ray: what cleans single files.")] = "local",
     workers: Annotated[int, typer.Option("--workers", help="Processes that read and clean.")] = 1,
 ) -> None:
-    """Clean all files of folders: repair, drop what is no text, and what stood there before. Nothing given changes."""
+    """Clean all files of folders: repair, drop what is no text, and what stood there before. Nothing given changes.
+
+    Ray carries the step of each file (reading and cleaning it) as tasks, and no more; Ray Data is not used.
+    """
     from sharpen.cli.data import clean as command
 
     command(paths, out, (steps, with_ or [], off or [], spans), engine, workers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from sharpen.types import Document, Example, Message, Progress, Span, digest, si
 
 if TYPE_CHECKING:
     from sharpen.inputs import Data
+
+log = logging.getLogger("sharpen.data")
 
 UNSAID = 74
 """The exit status of the process that prepares when it could not write its answer down."""
@@ -160,6 +163,9 @@ def examine_folds(
 
 def _prepared(made: Mapping[str, Any], kept: bool) -> Prepared:
     folder = Path(made["folder"]) if made["folder"] and kept else None
+    if folder and made.get("spoilt"):
+        text = "%s: prepared data were changed or damaged after they were written (%s), and were made anew."
+        log.warning(text, folder, ", ".join(made["spoilt"]))
     return Prepared(folder, tuple(Problem(**p) for p in made["problems"]), tuple(made["notes"]))
 
 

@@ -65,6 +65,7 @@ def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | N
     known = _prepared(folder)
     if known:
         return {"folder": str(folder), **known}
+    spoilt = _spoilt(folder)
     if held and _key(held["work"]) == held["key"]:  # of another fold, and nobody wrote to the files since
         drafts = held["drafts"]
         work.documents, work.problems, work.dropped, work.notes, work.tables = (list(found) for found in held["found"])
@@ -104,7 +105,25 @@ def seal(data: Data, base: Path, root: Path, tell: Any, held: dict[str, Any] | N
         "folder": str(folder) if done else None,
         "problems": [asdict(p) for p in work.problems],
         "notes": work.notes,
+        "spoilt": spoilt,
     }
+
+
+def _spoilt(folder: Path) -> list[str]:
+    """The files of a prepared folder that are gone or no longer what was written: it is made anew, which is said."""
+    try:
+        facts = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        hashes = {**facts["files"], "sealed/test.jsonl": facts["test"]["content"]}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ["data.json"] if folder.is_dir() else []
+    return [name for name, wanted in hashes.items() if not (folder / name).is_file() or _hash(folder / name) != wanted]
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hash_file(path)
+    except OSError:
+        return ""
 
 
 def _prepared(folder: Path) -> dict[str, Any] | None:

@@ -1,5 +1,9 @@
 """The same work on many things: one after the other, in several processes, or on Ray; results in the order given.
 
+Ray carries the work on single files of ``sharpen data clean`` (reading and cleaning them) as tasks, ``ray.remote``, and
+nothing else: what needs all files at once (duplicates, repeated spans) runs in this process, and so does the preparing
+of a study. Ray Data is not used.
+
 Ray is started for this machine with ``workers`` processors, without its dashboard and without reports on its use; where
 RAY_ADDRESS names a cluster it is that cluster, whose machines must all see the files under the same paths.
 """
