@@ -150,7 +150,7 @@ class Data(Strict):
 
     examples: Given | None = Field(
         None,
-        description="what is split: a file, folder, pattern or hf:NAME, or a list of these and of {file, columns, name}",
+        description="what is split: a file, folder, pattern or hf:NAME, or a list: {file, columns, name} or these",
     )
     train: Given | None = Field(None, description="or the same for each split")
     dev: Given | None = Field(None, description="rows to choose on")
