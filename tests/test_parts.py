@@ -297,3 +297,12 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "is there already" in done.stderr
     assert (tmp_path / "few_shot.py").read_text() == "mine"
+
+
+def test_a_file_of_ones_own_is_compiled_as_it_stands(tmp_path: Path) -> None:
+    """Python takes what it has compiled for a file of the same second and size."""
+    file = tmp_path / "mine.py"
+    for number in range(5):
+        file.write_text(f"VALUE = {number}\n")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        assert number == parts.load_file("mine", str(file)).VALUE

@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType, NoneType
+from types import CodeType, ModuleType, NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sharpen.errors import MissingExtra, PluginError, UserError
@@ -285,12 +286,24 @@ def module(part: Part) -> ModuleType:
     with blamed(part):
         if part.module:
             return importlib.import_module(part.module.partition(":")[0])
-        spec = importlib.util.spec_from_file_location(f"own_{part.kind}_{part.name}", str(part.path))
-        assert spec is not None  # a path that ends in .py always has a loader
-        assert spec.loader is not None
-        loaded = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up
-        spec.loader.exec_module(loaded)
-        return loaded
+        return load_file(f"own_{part.kind}_{part.name}", str(part.path))
+
+
+class _AsItStands(SourceFileLoader):
+    """Compiles a file anew: what Python has compiled goes by a file's second and size, which an edit can keep."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def load_file(name: str, path: str) -> ModuleType:
+    """Import a file of the user's own, as it stands."""
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsItStands(name, path))
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def factory(kind: str, name: str, base: Path | None = None) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sharpen.data.asked import KINDS, asked_of
 from sharpen.data.bias import OFFENSIVE, probes
 from sharpen.data.cleaning import clean
 from sharpen.data.probe_sets import read_probes
@@ -43,8 +44,9 @@ def test_offensive_texts_are_dropped_by_kind_and_counted() -> None:
 
 def test_flagged_rows_stay_and_are_on_record() -> None:
     into = Tidied()
-    asked = Clean(questions=("offensive(flag=True)", "neutral"), answers=("offensive(flag=True)",))
-    kept = tidy_rows(rows(), asked, Duplicates(), {}, 0.8, into)
+    said = Clean(questions=("offensive(flag=True)", "neutral"), answers=("offensive(flag=True)",))
+    asked = asked_of(said, dict.fromkeys(KINDS, ("the task",)), Path())
+    kept = tidy_rows(rows(), asked, Duplicates(), {}, 0.8, into, {})
     assert [e.question for e in kept] == ASKED
     assert into.counts["questions.offensive.insult"] == 2
     assert into.counts["questions.neutral.suggested"] == 2

@@ -13,9 +13,7 @@ of the user's own does.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +35,7 @@ from sharpen.data.labels.functions import (
     summary,
 )
 from sharpen.errors import PluginError, Problem, UserError
+from sharpen.parts import load_file
 from sharpen.store import read_yaml
 
 OTHER = "\0other"  # the class of texts whose class no rule names
@@ -107,12 +106,8 @@ def _own(path: Path, where: str) -> list[Rule]:
     """The public functions of a file of the user's own, each a rule under its name."""
     if not path.is_file():
         raise UserError(f"there is no file {path.name}.", where, "Its path is relative to the file of rules.")
-    spec = importlib.util.spec_from_file_location(f"sharpen_rules_{path.stem}", path)
-    assert spec is not None  # a path that is a file always has a loader
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up
     try:
-        spec.loader.exec_module(module)
+        module = load_file(f"sharpen_rules_{path.stem}", str(path))
     except Exception as e:  # anybody's file
         raise PluginError(f"labelling functions {path.name}", str(path), e) from e
     found = [
