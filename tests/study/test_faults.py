@@ -91,6 +91,7 @@ def test_files_that_are_no_runs_are_not_written_over(towns: Path, tmp_path: Path
     assert name == "docs" or (out / name).read_text() == "precious"
 
 
+@pytest.mark.full
 def test_a_full_disk_is_a_sentence_and_corrupts_nothing(towns: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
@@ -110,7 +111,8 @@ def test_a_full_disk_is_a_sentence_and_corrupts_nothing(towns: Path, tmp_path: P
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-@pytest.mark.parametrize("kilobytes", [pytest.param(200, marks=pytest.mark.full), 1200])
+@pytest.mark.full
+@pytest.mark.parametrize("kilobytes", [200, 1200])
 def test_a_disk_that_is_full_is_called_so(towns: Path, tmp_path: Path, kilobytes: int) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
