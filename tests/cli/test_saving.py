@@ -22,6 +22,10 @@ def test_what_was_written_so_before_is_written_over_and_nothing_else(tmp_path: P
     with pytest.raises(UserError, match="would be lost"):
         write_named(own, "{}", '"confirmed": ')
     assert own.read_text() == '{"question": "Which?"}\n'
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_text('{"id": "1", "confirmed": true}\n' * 200 + '{"question": "Which?"}\n')
+    with pytest.raises(UserError, match="would be lost"):
+        free(mixed, '"confirmed": ')
     with pytest.raises(UserError, match="is a folder"):
         free(tmp_path, "")
     (tmp_path / "empty").touch()

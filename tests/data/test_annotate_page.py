@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,20 @@ def test_a_class_is_named_and_naming_the_guess_accepts_it(classes: Annotating) -
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "chrome-headless-shell")
 
 
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser that keys can be pressed in."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as p:
+        found = next((b for name in CHROMES if (b := shutil.which(name))), None)
+        try:
+            browser = p.chromium.launch(executable_path=found)
+        except playwright.Error:
+            pytest.skip("no Chromium is installed")
+        yield browser
+        browser.close()
+
+
 @pytest.mark.full
 def test_in_a_real_browser(serving: Annotating) -> None:
     """What the browser makes of the page: the first item's text as text, and no script of it run."""
@@ -209,13 +224,7 @@ def test_in_a_real_browser(serving: Annotating) -> None:
 @pytest.mark.full
 def test_keys_in_a_real_browser(serving: Annotating) -> None:
     """Accept, edit, skip and undo by keys alone."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        found = next((b for name in CHROMES if (b := shutil.which(name))), None)
-        try:
-            browser = p.chromium.launch(executable_path=found)
-        except playwright.Error:
-            pytest.skip("no Chromium is installed")
+    with chromium() as browser:
         page = browser.new_page()
         problems: list[str] = []
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
@@ -237,7 +246,6 @@ def test_keys_in_a_real_browser(serving: Annotating) -> None:
         page.wait_for_function("() => document.getElementById('text').textContent === 'third?'")
         page.keyboard.press("r")
         page.wait_for_selector("#empty:not([hidden])")
-        browser.close()
     assert problems == []
     assert [(d.item, d.action, d.value) for d in serving.queue.decisions()] == [
         ("a", "accept", EVIL),
@@ -249,14 +257,8 @@ def test_keys_in_a_real_browser(serving: Annotating) -> None:
 @pytest.mark.full
 def test_classes_by_keys_in_a_real_browser(classes: Annotating) -> None:
     """The guess by Enter, another by its digit, one of many by typing, undo; nothing by mouse."""
-    playwright = pytest.importorskip("playwright.sync_api")
     shown = "() => document.getElementById('text').textContent === '{}'"
-    with playwright.sync_playwright() as p:
-        found = next((b for name in CHROMES if (b := shutil.which(name))), None)
-        try:
-            browser = p.chromium.launch(executable_path=found)
-        except playwright.Error:
-            pytest.skip("no Chromium is installed")
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 640})
         problems: list[str] = []
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
@@ -285,7 +287,6 @@ def test_classes_by_keys_in_a_real_browser(classes: Annotating) -> None:
         page.wait_for_function(shown.format("third?"))
         page.keyboard.press("Enter")
         page.wait_for_selector("#empty:not([hidden])")
-        browser.close()
     assert problems == []
     assert [(d.item, d.action, d.value) for d in classes.queue.decisions()] == [
         ("a", "edit", "class_3"),

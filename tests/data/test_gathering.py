@@ -112,6 +112,12 @@ def test_tables_in_an_archive(tmp_path: Path) -> None:
     assert [d.example.question for d in got("all.zip/x/faq.csv", tmp_path).drafts] == ["What now?"]
     assert not list(tmp_path.parent.glob("out.jsonl"))
     (tmp_path / "torn.zip").write_bytes((tmp_path / "all.zip").read_bytes()[:60])
+    with zipfile.ZipFile(tmp_path / "spoilt.zip", "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("faq.csv", "question,answers\nWhat now?,Wait\n" * 9)
+    packed = bytearray((tmp_path / "spoilt.zip").read_bytes())
+    packed[37:50] = b"\xff" * 13  # behind the header of 30 bytes and the name of 7
+    (tmp_path / "spoilt.zip").write_bytes(packed)
+    assert "spoilt.zip: is not a zip archive" in said(got("spoilt.zip", tmp_path))[0]
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("big.csv", b"0" * 80_000_000)
     both = got(["torn.zip", "bomb.zip"], tmp_path)

@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -403,7 +404,8 @@ def test_a_form_that_was_cut_is_made_anew(calm_folder: Path, cache: Path, name: 
     whole = path.read_bytes()
     path.unlink() if how == "gone" else path.write_bytes(whole[:100])
     assert _openvino_files.compiled(pull(str(calm_folder)), (), "f16") == path.parent
-    assert len(path.read_bytes()) == len(whole)
+    named = re.compile(rb'net name="Model\d+"')  # OpenVINO numbers the graphs of a process
+    assert len(named.sub(b"", path.read_bytes())) == len(named.sub(b"", whole))
 
 
 def test_merged_forms_do_not_pile_up(tmp_path: Path) -> None:

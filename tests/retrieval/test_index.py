@@ -71,6 +71,9 @@ def test_words_are_as_they_were_asked_for(tmp_path: Path) -> None:
     assert [both.words(p.text) for p in texts] == corpus
     found = {p.id: p.score for p in Index(texts, wording=both).search([query], 4, "bm25")[0]}
     assert [found[p.id] for p in texts] == pytest.approx(bm25(corpus, ["run"]), abs=1e-5)
+    rest = Index(texts, wording=both).without(lambda p: p.id == "p1")
+    assert rest.wording == both
+    assert {p.id for p in rest.search(["runs"], 4, "bm25")[0] if p.score} == {"p0", "p3"}
     store = Store(tmp_path)
     refs = [build_passages(texts, store, None, w) for w in (None, Wording(), both)]
     assert refs[0] == refs[1] != refs[2]

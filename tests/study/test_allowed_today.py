@@ -12,7 +12,9 @@ import pytest
 import sharpen
 from sharpen.cli import store as gc
 from sharpen.errors import UserError
+from sharpen.store import Store
 from sharpen.study.asking import program_of
+from sharpen.study.purging import to_purge
 
 ARMS = ["arms=[baseline, retrieve(k=3), few_shot(k=3)]"]
 
@@ -62,6 +64,40 @@ def test_worked_examples_of_such_a_source_are_not_shown(ran: Path, towns: Path, 
     gone = {e["id"] for e in train if e["source"] == source}
     assert after.demos == tuple(d for d in before.demos if d.example_id not in gone)
     assert "worked examples are not shown" in caplog.text
+
+
+@pytest.fixture
+def in_two(towns: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same rows in two tables."""
+    monkeypatch.setenv("SHARPEN_HOME", str(towns.parent / "home"))
+    rows = (towns.parent / "questions.jsonl").read_text().splitlines(keepends=True)
+    for name, some in (("old.jsonl", rows[: len(rows) // 2]), ("new.jsonl", rows[len(rows) // 2 :])):
+        (towns.parent / name).write_text("".join(some))
+    towns.write_text(towns.read_text().replace("questions.jsonl", "[old.jsonl, {file: new.jsonl}]"))
+    return towns
+
+
+@pytest.mark.parametrize("arm", ["few_shot(k=8)", "nearest_shots(k=40)"])
+def test_of_several_tables_only_those_rows_are_left_out_whose_own_it_is(in_two: Path, arm: str, caplog: Any) -> None:
+    ran = sharpen.run(in_two, settings=[f"arms=[baseline, {arm}]"]).path
+    in_two.write_text(in_two.read_text() + "  sources: [{match: old.jsonl, consent: false}]\n")
+    setting, program = program_of(ran, arm)
+    (lineage,) = setting.store.root.glob("data/*/sealed/lineage.jsonl")
+    of = {line["id"]: line["file"] for line in map(json.loads, lineage.open())}
+    kept = [d.example_id for d in program.demos]
+    if program.shots:
+        kept = [p.id for p in setting.engines().index(program.shots.index).search(["What colour?"], 40, "bm25")[0]]
+    assert {of[i] for i in kept} == {"new.jsonl"}, "and the baseline has neither"
+    assert "worked examples" in caplog.text
+
+
+def test_rows_of_a_table_among_several_are_purged(in_two: Path) -> None:
+    ran = sharpen.run(in_two, settings=["arms=[baseline]"]).path
+    store = Store(in_two.parent / "home")
+    in_two.write_text(in_two.read_text() + "  sources: [{match: other.jsonl, consent: false}]\n")
+    assert not to_purge(store, [ran])
+    in_two.write_text(in_two.read_text().replace("other.jsonl", "old.jsonl"))
+    assert len(to_purge(store, [ran]).data) == 1
 
 
 def test_expired_texts_are_purged_and_what_that_costs_is_said(ran: Path, towns: Path, capsys: Any) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sharpen.cli.progress import live, say
+from sharpen.cli.progress import brief, live, say
 from sharpen.errors import UserError
 
 PAIRS = 3  # originals that are printed beside what was made of them
-SHOWN = 160  # characters of a text that are printed
+MARK = '"synthetic": true'  # in each row of such a file
 
 
 def augment(
@@ -26,23 +26,19 @@ def augment(
     Raises:
         UserError: an operator cannot work here, or none of them made a variant.
     """
-    from sharpen.cli.saving import write_named
+    from sharpen.cli.saving import free, write_rows
     from sharpen.study.variants import Wanted, variants
 
     seed, share, most, model = limits
     if out.suffix.lower() != ".jsonl":
         raise UserError(f"{out.name} is no name of a file of rows.", "--out", "Give it the ending .jsonl.")
-    if out.is_dir():
-        raise UserError("is a folder.", f"--out {out}", "Name a file in it, ending in .jsonl.")
-    if out.exists() and not _variants(out):
-        do = "Name another file; one that holds variants alone is written anew."
-        raise UserError("there is a file of that name, and not of variants.", f"--out {out}", do)
+    free(out, MARK)  # said before minutes are spent
     with live() as progress:
         made = variants(use_case, Wanted(steps, seed, share, most, model), progress=progress)
     if not made.rows:
         whys = [str(said["why"]) for said in made.operators.values() if said.get("why")]
         raise UserError(f"no variant was made. {' '.join(whys)}".strip(), "--with", "Nothing was written.")
-    write_named(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.rows), '"synthetic": ')
+    write_rows(out, made.rows, MARK)
     if as_json:
         print(json.dumps({"file": str(out), **made.facts, "operators": made.operators}, ensure_ascii=False, indent=1))
         return
@@ -50,27 +46,14 @@ def augment(
         _print_operator(name, said)
     for row in made.rows[:: max(1, len(made.rows) // PAIRS)][:PAIRS]:
         say(f"  {row['id']}: {row['how']}")
-        say(
-            f"    before  {_short(row['original'])}"
-            if "original" in row
-            else f"    answer  {_short(row['answers'][0])}"
-        )
-        say(f"    after   {_short(_asked(row))}")
+        say(f"    before  {brief(row['original'])}" if "original" in row else f"    answer  {brief(row['answers'][0])}")
+        say(f"    after   {brief(_asked(row))}")
     n, real = made.facts["variants"], made.facts["train"]
     say(f"{out}: {n} variants of {real} training rows ({n / real:.0%}), all marked synthetic; none of dev or test.")
     say(
         f"Next: train on them by an arm ({' + '.join(steps)} + lora), or give them back as rows; trace one: "
         f"sharpen data trace {made.rows[0]['id']} --data {use_case}"
     )
-
-
-def _variants(file: Path) -> bool:
-    """Whether a file holds nothing but what this command writes: people's own rows are never written over."""
-    try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        return all(row["synthetic"] is True and "operator" in row for row in rows)
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
 
 
 def _print_operator(name: str, said: Mapping[str, Any]) -> None:
@@ -95,8 +78,3 @@ def _print_operator(name: str, said: Mapping[str, Any]) -> None:
 
 def _asked(row: Mapping[str, Any]) -> str:
     return str(row["question"] if "question" in row else row["messages"][-1]["content"])
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"

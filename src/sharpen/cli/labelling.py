@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -89,12 +88,12 @@ def label(
     """Serve the page until it is interrupted, or write what people stand behind; ``write``: where, and whether drafts
     that nobody decided on are written, too; ``teach``: how many are asked for before what they teach is used, and in
     which order."""
-    from sharpen.cli.pooling import open_queue, write_rows
+    from sharpen.cli.pooling import open_queue, write_labels
     from sharpen.data.labels.annotate import annotate
 
     held = open_queue(queue, per_item)
     if write and held.classes:
-        write_rows(held, write[0])
+        write_labels(held, write[0])
         return
     if write:
         _write(held, *write)
@@ -138,7 +137,7 @@ def _taught(held: Queue, batch: int, how: str) -> Callable[[], object]:
 
 
 def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
-    from sharpen.cli.saving import write_named
+    from sharpen.cli.saving import write_rows
     from sharpen.data.labels.accord import standing
     from sharpen.data.labels.drafts import confirmed, unconfirmed
 
@@ -149,9 +148,7 @@ def _write(queue: Queue, file: Path, drafts_too: bool) -> None:
         if not drafts_too and unconfirmed(queue):
             do += ". For a trial, which is no evidence, write the drafts as they are: --unconfirmed"
         raise UserError("nobody stands behind any of its drafts yet.", str(queue.path), do)
-    write_named(
-        file, "".join(json.dumps(_row(e), ensure_ascii=False) + "\n" for e in (*examples, *drafts)), '"confirmed": '
-    )
+    write_rows(file, map(_row, (*examples, *drafts)), '"confirmed": ')
     say(f"{file}: {len(examples)} questions that people stand behind, of {len(queue.items())} in the queue.")
     settled = standing(queue)
     if differ := sum(s.differ for s in settled):

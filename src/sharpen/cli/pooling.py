@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sharpen.cli.progress import live, say
+from sharpen.cli.progress import brief, live, say
 from sharpen.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def teaching(held: Queue, batch: int, how: str) -> Teaching:
     return Teaching(held, batch, how, embed, ref)
 
 
-def write_rows(held: Queue, file: Path) -> None:
+def write_labels(held: Queue, file: Path) -> None:
     """Write the rows of a queue with classes that people labelled, with how each label came about."""
-    from sharpen.cli.saving import write_named
+    from sharpen.cli.saving import write_rows
     from sharpen.data.labels.accord import Standing, standing
 
     items = {i.id: i for i in held.items()}
@@ -119,7 +119,7 @@ def write_rows(held: Queue, file: Path) -> None:
             made |= {"said": {d.who: d.value or "(refused)" for d in given}, "probability": round(s.sure or 0.0, 4)}
         return made
 
-    write_named(file, "".join(json.dumps(row(s), ensure_ascii=False) + "\n" for s in kept), '"confirmed": ')
+    write_rows(file, map(row, kept), '"confirmed": ')
     say(f"{file}: {len(kept)} rows with labels that people stand behind, of {len(items)} in the queue.")
     for how, n in Counter(s.how for s in kept).most_common():
         say(f"  {n:6} {how}")
@@ -222,15 +222,11 @@ def _say_accord(made: Accord) -> None:
     if made.confusion:
         say("  who takes what for what:")
     for one, a, other, b, n in made.confusion[:SHOWN]:
-        say(f"    {n:5}  {one}: {_short(a)}  |  {other}: {_short(b)}")
+        say(f"    {n:5}  {one}: {brief(a, 60)}  |  {other}: {brief(b, 60)}")
     if made.divided:
         say(f"  {len(made.divided)} items have no majority; whoever comes next is asked about them first:")
     for item, votes in made.divided[:SHOWN]:
-        say(f"    {item}  " + "; ".join(f"{who}: {_short(v)}" for who, v in votes.items()))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59]}…"
+        say(f"    {item}  " + "; ".join(f"{who}: {brief(v, 60)}" for who, v in votes.items()))
 
 
 def rules(rows: Path, file: Path, to: tuple[Path | None, Path | None], sure: float, named: tuple[str, str]) -> None:
@@ -286,7 +282,7 @@ def _say_rules(made: Labelled, total: int, sure: float) -> None:
 
 
 def _write_ruled(made: Labelled, pool: Pool, by: str, file: Path) -> None:
-    from sharpen.cli.saving import write_named
+    from sharpen.cli.saving import write_rows
     from sharpen.types import digest
 
     def row(i: int) -> dict[str, Any]:
@@ -295,7 +291,7 @@ def _write_ruled(made: Labelled, pool: Pool, by: str, file: Path) -> None:
         came = {"origin": f"rules {by}", "confirmed": False, "probability": round(p, 4), "rules": made.who(i)}
         return {**known, **{k: v for k, v in pool.rows[i].items() if k not in known}, **came}
 
-    write_named(file, "".join(json.dumps(row(i), ensure_ascii=False) + "\n" for i in made.sure), '"confirmed": ')
+    write_rows(file, map(row, made.sure), '"confirmed": ')
     say(f"{file}: {len(made.sure)} rows. Nobody has confirmed these labels: good for train, and no evidence.")
 
 

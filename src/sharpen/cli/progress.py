@@ -21,6 +21,12 @@ def say(text: object, to: TextIO | None = None) -> None:
     print(harmless(str(text)), file=to, flush=True)
 
 
+def brief(text: str, most: int = 160) -> str:
+    """A text on one line, cut where it is longer than ``most`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
 class Live:
     """A :class:`sharpen.types.Progress` that draws on stderr."""
 

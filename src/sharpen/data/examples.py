@@ -133,7 +133,7 @@ def _no_file(path: Path, name: str) -> Problem:
     if path.is_dir():
         return Problem("is a folder, not a file of examples.", name, "Name the file in it; documents have a folder.")
     what = "is not a file that can be read." if path.exists() else "there is no such file."
-    return Problem(what, name, "Check data.examples.")
+    return Problem(what, name, "Check its name under data.")
 
 
 def shorten(problems: list[Problem], name: str) -> list[Problem]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sharpen.data.examples import Draft, Dropped, shorten
 from sharpen.data.grouping import UNITS, by_time, calendar, moment, similar, unit_of
 from sharpen.data.remarks import alone, unused, weighted
-from sharpen.data.splitting import CLUSTER, SPLITS, cluster, deal, split, split_fold
+from sharpen.data.splitting import SPLITS, cluster, clustered, deal, split, split_fold
 from sharpen.errors import Problem
 from sharpen.inputs import Data, Split
 from sharpen.types import Example
@@ -30,26 +30,20 @@ class Placed:
     notes: list[str] = field(default_factory=list)
 
 
-def place(
-    examples: Sequence[Example], drafts: Sequence[Draft], uses: Sequence[str], data: Data, copies: Mapping[str, str]
-) -> Placed:
+def place(examples: Sequence[Example], drafts: Sequence[Draft], uses: Sequence[str], data: Data) -> Placed:
     """Give every example its split.
 
     Args:
-        examples: linked.
+        examples: linked, and told of what document theirs is a copy.
         drafts: what each was read from.
         uses: what the file of each is for: examples (one file that is split), train, dev or test.
         data: the settings.
-        copies: documents that are another one under a second name, with the first; the two stay together and count as
-            one cluster.
     """
     made = Placed(by=data.split.by)
     made.notes += weighted(examples, data.columns.get("weight", "weight"))
     if made.by == "time":
         _in_time(made, examples, drafts, uses, data)
         return made
-    if made.by == "source":
-        examples = [_told(e, copies.get(e.source, "")) for e in examples]
     one_file = ONE_FILE in uses
     examples = _belonging(made, examples, one_file, data)
     if not one_file:
@@ -114,12 +108,7 @@ def _belonging(made: Placed, examples: Sequence[Example], one_file: bool, data: 
         made.notes.append(f"{why}: data.columns: {{source: COLUMN}}.")
     if sizes and 2 * (most := max(sizes.values())) > len(examples):
         made.notes.append(f"the largest of these groups holds {most} rows, more than half; near_duplicates: 1 cuts it.")
-    return [_told(e, name) for e, name in zip(examples, names, strict=True)]
-
-
-def _told(example: Example, name: str) -> Example:
-    """The example with the name of its cluster; as it is where it belongs to none."""
-    return replace(example, meta={**example.meta, CLUSTER: name}) if name else example
+    return [clustered(e, name) for e, name in zip(examples, names, strict=True)]
 
 
 def _in_time(
@@ -144,7 +133,7 @@ def _in_time(
     s, known = data.split, [t for _, t, _ in rows]
     given = by_time(known, (s.train, s.dev, s.test)) if ONE_FILE in uses else [use for _, _, use in rows]
     unit = unit_of([t for t, name in zip(known, given, strict=True) if name == "test"])
-    named = [_told(e, calendar(t, unit)) for e, t, _ in rows]
+    named = [clustered(e, calendar(t, unit)) for e, t, _ in rows]
     _put(made, named, given)
     spans = {name: [t for t, g in zip(known, given, strict=True) if g == name] for name in SPLITS}
     days = ((name, calendar(min(ts), "day"), calendar(max(ts), "day")) for name, ts in spans.items() if ts)

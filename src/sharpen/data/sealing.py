@@ -40,7 +40,7 @@ from sharpen.data.placing import ONE_FILE, Placed, place
 from sharpen.data.protecting import Shield, key_of
 from sharpen.data.refining import check_cleaners, drop_leaks, govern, hide, shield, tidy
 from sharpen.data.remarks import remarks
-from sharpen.data.splitting import SPLITS
+from sharpen.data.splitting import SPLITS, clustered
 from sharpen.data.synthetic import follow, only_synthetic, parted
 from sharpen.data.work import Work, facts_of
 from sharpen.errors import PluginError, Problem, UserError
@@ -230,12 +230,13 @@ def _place(work: Work, drafts: Mapping[str, list[Draft]]) -> None:
     work.documents = linked.documents
     work.notes += linked.notes()
     uses = [use for use, found in drafts.items() for _ in found]
-    apart, same = parted(linked.examples, every, uses), copies(work.documents)
+    same = copies(work.documents) if work.data.split.by == "source" else {}  # two names of a source are one cluster
+    apart = parted([clustered(e, same.get(e.source, "")) for e in linked.examples], every, uses)
     if problem := only_synthetic(apart):
         placed = Placed(problems=[problem])
     else:
-        placed = place(apart.real, apart.drafts, apart.uses, work.data, same)
-        follow(placed, apart, work.data, same, work.lineage)
+        placed = place(apart.real, apart.drafts, apart.uses, work.data)
+        follow(placed, apart, work.data, work.lineage)
     work.rows, work.by = placed.rows, placed.by
     work.problems += placed.problems
     work.dropped += placed.dropped

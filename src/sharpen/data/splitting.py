@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from sharpen.types import Example
@@ -24,6 +25,11 @@ def cluster(example: Example, by: str) -> str:
     found = str(example.meta.get(CLUSTER, "")) if by in ("similar", "time", "source") else ""
     name = {"source": found or example.source, "group": example.group}.get(by, found)
     return f"{by}:{name}" if name else f"id:{example.id}"
+
+
+def clustered(example: Example, name: str) -> Example:
+    """Return the example with the name of what it was found to belong to; as it is where that is nothing."""
+    return replace(example, meta={**example.meta, CLUSTER: name}) if name else example
 
 
 def split(examples: Sequence[Example], shares: Mapping[str, float], by: str = "source", seed: int = 0) -> list[str]:

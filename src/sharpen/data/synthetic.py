@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sharpen.data.augmenting import MARK
 from sharpen.data.examples import Draft, Dropped
 from sharpen.data.lineage import Lineage
 from sharpen.data.placing import ONE_FILE, Placed
-from sharpen.data.splitting import CLUSTER, cluster
+from sharpen.data.splitting import CLUSTER, cluster, clustered
 from sharpen.data.wording import words
 from sharpen.errors import Problem
 from sharpen.inputs import Data
@@ -56,19 +56,18 @@ def parted(examples: Sequence[Example], drafts: Sequence[Draft], uses: Sequence[
     return found
 
 
-def follow(placed: Placed, apart: Apart, data: Data, copies: Mapping[str, str], lineage: Lineage) -> None:
+def follow(placed: Placed, apart: Apart, data: Data, lineage: Lineage) -> None:
     """Put rows that were made into train where they may be learned from; drop all others, and say so in ``placed``.
 
     Args:
         placed: the rows that were asked, in their splits.
         apart: those and the others.
         data: the settings; ``data.synthetic`` is the most of them, as a share of the rows of train that were asked.
-        copies: as for :func:`sharpen.data.placing.place`.
         lineage: told of every one.
     """
     if not apart.made:
         return
-    family = _Family(placed, apart, copies)
+    family = _Family(placed, apart)
     stays: list[tuple[Example, Draft]] = []
     why: Counter[str] = Counter()
 
@@ -114,8 +113,8 @@ def _said(n: int, kept: int, why: Mapping[str, int], orphans: int) -> str:
 class _Family:
     """Where rows that were asked are, and which of them rows that were made go back to."""
 
-    def __init__(self, placed: Placed, apart: Apart, copies: Mapping[str, str]) -> None:
-        self.by, self.copies = placed.by, copies
+    def __init__(self, placed: Placed, apart: Apart) -> None:
+        self.by = placed.by
         self.one_file = ONE_FILE in apart.uses or any(use == ONE_FILE for *_, use in apart.made)
         self.split = {e.id: name for name, rows in placed.rows.items() for e in rows}
         self.placed = {e.id: e for rows in placed.rows.values() for e in rows}
@@ -136,15 +135,14 @@ class _Family:
             return "its original is in dev or test"
         if originals and not any(i in self.split for i in originals):
             return "its original is left out"
-        if self.one_file and cluster(self._named(e), self.by) in self.judged:
+        if self.one_file and cluster(e, self.by) in self.judged:
             return f"its {self.by} is in dev or test"
         return ""
 
     def of_its_cluster(self, e: Example) -> Example:
         """A row that was made, which belongs to what its original belongs to."""
         of = next((self.placed[i] for i in sorted(self.originals(e)) if i in self.placed), None)
-        name = str(of.meta.get(CLUSTER, "")) if of else ""
-        return replace(e, meta={**e.meta, CLUSTER: name}) if name else self._named(e)
+        return clustered(e, str(of.meta.get(CLUSTER, "")) if of else "")
 
     def originals(self, e: Example) -> set[str]:
         """Ids of the rows that were asked and that this one goes back to, by way of others that were made."""
@@ -168,10 +166,6 @@ class _Family:
         text = e.meta.get("original")
         same = [i for i in self.texts.get(words(text), ()) if i != e.id] if isinstance(text, str) and text else []
         return [i for i in ids if i in same] or same or ids
-
-    def _named(self, e: Example) -> Example:
-        name = self.copies.get(e.source, "") if self.by == "source" else ""
-        return replace(e, meta={**e.meta, CLUSTER: name}) if name else e
 
 
 def _order(seed: int, name: str) -> bytes:

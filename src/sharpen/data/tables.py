@@ -19,6 +19,7 @@ from typing import TypeAlias
 from sharpen.data.documents import files_below
 from sharpen.data.hub import PREFIX, card_splits, locate
 from sharpen.data.naming import split_of
+from sharpen.data.readers._archives import BROKEN
 from sharpen.data.reading import SAVED, Note, Row, RowReader, Unpacked, asks, open_reader, plain_characters
 from sharpen.errors import Problem
 
@@ -28,8 +29,6 @@ MOST = 20_000
 
 DICT = "dataset_dict.json"
 """The file that a folder of several saved splits holds."""
-
-_BROKEN = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
 
 Read: TypeAlias = Iterable[Row | Problem | Note]
 
@@ -88,7 +87,7 @@ def _resolve(given: str, base: Path) -> list[tuple[Path, str, str]] | Problem:
         files = sorted(glob.glob(given, root_dir=base, recursive=True))
         kept = [f for f in files if (base / f).is_file() or (base / f / SAVED).is_file()]
         what = "no file fits this pattern."
-        return [(base / f, Path(f).as_posix(), "") for f in kept] or Problem(what, given, "Check data.examples.")
+        return [(base / f, Path(f).as_posix(), "") for f in kept] or Problem(what, given, "Check its name under data.")
     for parent in Path(given).parents:
         if (base / parent).exists() and parent != Path("."):
             holds = (base / parent).is_file() or _has_splits(base / parent)
@@ -98,7 +97,7 @@ def _resolve(given: str, base: Path) -> list[tuple[Path, str, str]] | Problem:
 
 
 def _missing(given: str) -> Problem:
-    return Problem("there is no such file.", given, "Check data.examples.")
+    return Problem("there is no such file.", given, "Check its name under data.")
 
 
 def _has_splits(folder: Path) -> bool:
@@ -121,7 +120,7 @@ def _file(path: Path, name: str, inner: str, named: bool) -> Iterator[Found | Pr
     reader = open_reader(path) if path.is_file() else None
     if reader is None:
         what = "is not a file that can be read." if path.exists() or path.is_symlink() else "there is no such file."
-        yield Problem(what, name, "Check data.examples.")
+        yield Problem(what, name, "Check its name under data.")
     elif isinstance(reader, Problem):
         yield Problem(reader.what, name, reader.do)
     elif not isinstance(reader, RowReader):
@@ -250,7 +249,7 @@ def _archive(path: Path, name: str, inner: str, hold: ExitStack) -> Iterator[Fou
                     within = inner[len(n) + 1 :] if inner.startswith(f"{n}/") else ""
                     for f in _tables(out, f"{name}/{n}", within, bool(inner), hold):
                         yield replace(f, path=path, split=_split_in(n)) if isinstance(f, Found) else f
-    except _BROKEN as e:
+    except BROKEN as e:
         yield Problem(f"is not a zip archive that can be read ({type(e).__name__}).", name, "Pack it anew.")
 
 

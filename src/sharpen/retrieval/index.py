@@ -120,7 +120,7 @@ class Index:
         """The same index as if the passages of which ``out`` is true had never been in it."""
         kept = [i for i, p in enumerate(self.passages) if not out(p)]
         vectors = None if self.vectors is None else np.asarray(self.vectors)[kept]
-        return Index([self.passages[i] for i in kept], vectors, self._embed)
+        return Index([self.passages[i] for i in kept], vectors, self._embed, self.wording)
 
     def search(self, queries: Sequence[str], k: int, how: str = "hybrid") -> list[tuple[Passage, ...]]:
         """Return the ``k`` best passages of each query, best first; ties go to the earlier passage.

@@ -18,7 +18,9 @@ from pathlib import Path
 from sharpen import config
 from sharpen.config import UseCase
 from sharpen.data import Dataset, load
+from sharpen.data.gathering import items_of
 from sharpen.data.governing import Rules
+from sharpen.data.lineage import lines_of
 from sharpen.errors import UserError
 from sharpen.store import read_yaml
 from sharpen.study.folder import RunFolder
@@ -51,22 +53,29 @@ def allow(setting: Setting, folder: RunFolder, program: System) -> System:
     rules = rules_today(setting.use_case, setting.base)
     if not rules.sources:
         return program
-    files = [f for f in (setting.use_case.data.examples, setting.use_case.data.train) if f]
+    files = _files(setting, folder)
+    given = (setting.use_case.data.examples, setting.use_case.data.train)
+    every = [] if files else [item.file for g in given if g for item in items_of(g)]  # any may be the row's
     said: list[str] = []
 
-    def refused(source: str, use: str) -> bool:
-        return bool(rules.refused((source, *(files if use == "train" else ())), use))
+    def unsearched(p: Passage) -> bool:
+        return bool(rules.refused((p.span.source,), "index"))
 
-    searched = {r.index: u for r, u in ((program.retriever, "index"), (program.shots, "train")) if r is not None}
-    for ref, use in searched.items():
-        out = _leaving_out(refused, use)
+    def unlearned(row: str, source: str) -> bool:
+        return bool(rules.refused((source, *([files[row]] if row in files else every)), "train"))
+
+    def unshown(p: Passage) -> bool:
+        return unlearned(p.id, p.span.source)
+
+    searched = [(program.retriever, "index", unsearched), (program.shots, "train", unshown)]
+    for ref, use, out in ((some.index, use, out) for some, use, out in searched if some is not None):
         sources = Counter(p.span.source for p in setting.engines().index(ref).passages if out(p))
         if sources:
             setting.leaves_out[ref] = out
             what = "passages" if use == "index" else "worked examples"
             said.append(f"{sources.total()} {what} of {_some(sources)} are not searched")
-    learned = _learned(setting, folder, program, refused)
-    demos = _demos(program.demos, refused, {e for some in learned.values() for e in some})
+    learned = _learned(setting, folder, program, unlearned)
+    demos = _demos(program.demos, unsearched, {e for some in learned.values() for e in some})
     if demos != program.demos:
         said.append(f"{len(program.demos) - len(demos)} worked examples are not shown, or not with all their passages")
     if said:
@@ -78,19 +87,21 @@ def allow(setting: Setting, folder: RunFolder, program: System) -> System:
     return replace(program, demos=demos)
 
 
-def _leaving_out(refused: Callable[[str, str], bool], use: str) -> Callable[[Passage], bool]:
-    return lambda passage: refused(passage.span.source, use)
+def _files(setting: Setting, folder: RunFolder) -> dict[str, str]:
+    """The file of each row by its id; none where the prepared data is gone."""
+    lines = lines_of(setting.store.root / "data" / folder.finished()[0])
+    return {line["id"]: line["file"] for line in lines if line["kind"] == "example" and line["content"]}
 
 
-def _demos(demos: Sequence[Demo], refused: Callable[[str, str], bool], gone: set[str]) -> tuple[Demo, ...]:
+def _demos(demos: Sequence[Demo], unsearched: Callable[[Passage], bool], gone: set[str]) -> tuple[Demo, ...]:
     """Worked examples that may still be shown, each with the passages that may."""
     kept = [d for d in demos if d.example_id not in gone]
-    shown = [tuple(p for p in d.passages if not refused(p.span.source, "index")) for d in kept]
+    shown = [tuple(p for p in d.passages if not unsearched(p)) for d in kept]
     return tuple(replace(d, passages=some) for d, some in zip(kept, shown, strict=True))
 
 
 def _learned(
-    setting: Setting, folder: RunFolder, program: System, refused: Callable[[str, str], bool]
+    setting: Setting, folder: RunFolder, program: System, unlearned: Callable[[str, str], bool]
 ) -> dict[str, list[str]]:
     """The ids of training rows that may no longer be learned from, by their source, where the program holds some.
 
@@ -105,7 +116,7 @@ def _learned(
         raise UserError(what, str(folder.path), "Run the study again; it prepares it anew.")
     gone: dict[str, list[str]] = {}
     for e in data.train if data else ():
-        if refused(e.source, "train"):
+        if unlearned(e.id, e.source):
             gone.setdefault(e.source, []).append(e.id)
     return gone
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from sharpen import config
-from sharpen.config import UseCase
 from sharpen.data.governing import Rules
 from sharpen.data.lineage import lines_of
 from sharpen.errors import UserError
@@ -65,9 +64,9 @@ def to_purge(store: Store, runs: Sequence[Path], others: Sequence[Path] = ()) ->
         folder = RunFolder(run)
         kept, base = folder.settings()
         uc = config.validate(kept, str(run / "config.yaml"))
-        gone = _gone(rules_today(uc, base), uc)
+        gone = _gone(rules_today(uc, base))
         judges.append(gone)
-        data += [f for f in _prepared(store, folder) if any(gone(str(x["source"]), str(x["file"])) for x in _kept(f))]
+        data += [f for f in _prepared(store, folder) if any(gone(*names) for names in _kept(f))]
     indexes = [ref for ref in tried if any(_holds(store.path(ref) / "passages.jsonl", gone) for gone in judges)]
     return Purge(tuple(dict.fromkeys(data)), tuple(indexes), tuple(_citing(store, judges)))
 
@@ -89,14 +88,12 @@ def purge(store: Store, found: Purge) -> None:
 Gone = Callable[[str, str], bool]
 
 
-def _gone(rules: Rules, use_case: UseCase) -> Gone:
-    """Whether nothing may be done with a source, known by its name and its file."""
+def _gone(rules: Rules) -> Gone:
+    """Whether nothing may be done with a source, known by its name and, of a row, its file."""
     uses = ("train", "evaluate", "index")
-    given = [f for f in (use_case.data.examples, use_case.data.train, use_case.data.dev, use_case.data.test) if f]
 
     def gone(source: str, file: str = "") -> bool:
-        names = (source, *([file] if file in given else []))
-        said = [rules.refused(names, use) for use in uses]
+        said = [rules.refused((source, file), use) for use in uses]
         return all(said) and "not allowed" not in said[0]
 
     return gone
@@ -116,9 +113,10 @@ def _inputs(folder: Path) -> Any:
     return next((line["inputs"] for line in lines_of(folder, "sealed/origin.jsonl")), None)
 
 
-def _kept(folder: Path) -> list[dict[str, Any]]:
-    """Rows of all splits and documents whose texts lie in a folder: where they are from, and no text."""
-    return [line for line in lines_of(folder) if line["content"]]
+def _kept(folder: Path) -> list[tuple[str, str]]:
+    """Source and file of each row of all splits and of each document (its file is no name of it) in a folder."""
+    kept = (line for line in lines_of(folder) if line["content"])
+    return [(line["source"], line["file"] if line["kind"] == "example" else "") for line in kept]
 
 
 def _holds(passages: Path, gone: Gone) -> bool:

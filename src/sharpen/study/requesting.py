@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any
 
 from sharpen.data import Dataset
+from sharpen.data.bias import wilson
 from sharpen.data.requests import LEAST, requests, slices
 from sharpen.metrics import bounds_of
 from sharpen.study.building import Built
@@ -108,16 +108,10 @@ def gains(before: Report, after: Report) -> tuple[list[Gain], list[str]]:
 
 
 def _gain(before: Mapping[str, Any], after: Mapping[str, Any]) -> Gain:
-    (p1, l1, u1), (p2, l2, u2) = (_wilson(r["wrong"], r["n"]) for r in (before, after))
+    p1, p2 = (r["wrong"] / r["n"] for r in (before, after))
+    (l1, u1), (l2, u2) = (wilson(r["wrong"], r["n"]) for r in (before, after))
     d = p1 - p2
     low = d - math.sqrt((p1 - l1) ** 2 + (u2 - p2) ** 2)
     high = d + math.sqrt((u1 - p1) ** 2 + (p2 - l2) ** 2)
     rows, n = (before["there"], after["there"]), (before["n"], after["n"])
     return Gain(before["facet"], before["value"], rows, (p1, p2), n, d, low, high)
-
-
-def _wilson(k: int, n: int) -> tuple[float, float, float]:
-    """A share with its 95% score interval (Wilson 1927)."""
-    z, p = NormalDist().inv_cdf(0.975), k / n
-    centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return p, (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)

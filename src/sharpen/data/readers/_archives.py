@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ LARGEST_OF_ALL = 1_000_000_000
 """The same with pictures."""
 
 TOO_MUCH = "unpacks to too much for its size, or for memory."
+
+BROKEN = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged or locked zip archive raises."""
 
 MARKUP = (".xml", ".rels", ".xhtml", ".html", ".htm", ".opf", ".ncx", ".vml")
 LOCKED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -33,7 +37,7 @@ def refused(path: Path, source: str, kind: str) -> Problem | None:
         with zipfile.ZipFile(path) as archive:
             # zipfile gives no more of a member than its size says, so the sizes can be believed.
             sizes = [(e.filename.lower().endswith(MARKUP), e.file_size) for e in archive.infolist()]
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as e:
+    except BROKEN as e:
         what = f"is not {kind} that can be read ({type(e).__name__})."
         return Problem(what, source, "Open it and save it anew.")
     markup, size = sum(size for parsed, size in sizes if parsed), sum(size for _, size in sizes)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sharpen.data.readers._archives import parse_xml, refused
+from sharpen.data.readers._archives import BROKEN, parse_xml, refused
 from sharpen.data.readers.html import page_text
 from sharpen.data.reading import DocumentReader, Note, tidy
 from sharpen.errors import Problem
@@ -44,7 +43,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
                 return
             pages = [page_text(book.read(name)) if name in book.names else None for name in book.chapters()]
             title = book.title()
-    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
+    except BROKEN as e:
         yield Problem(f"is not an EPUB book that can be read ({type(e).__name__}).", source, "Save it anew.")
         return
     lost = sum(page is None for page in pages)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import posixpath
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from sharpen.data.readers._archives import BROKEN
 from sharpen.data.reading import DocumentReader, Note, Unpacked, open_reader, plain_characters
 from sharpen.errors import Problem
 from sharpen.types import Document
@@ -23,7 +23,6 @@ MOST = 20_000
 """Files that are read from one archive at most."""
 
 _ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz")
-_BROKEN = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def zip() -> DocumentReader:
@@ -41,7 +40,7 @@ def _documents(path: Path, source: str) -> Iterator[Document | Problem | Note]:
                 yield from _all(archive, members, Unpacked.limit(path.stat().st_size), source)
             else:
                 yield Problem("holds no file.", source, "Fill it, or take it away.")
-    except _BROKEN as e:
+    except BROKEN as e:
         yield Problem(f"is not a zip archive that can be read ({type(e).__name__}).", source, "Pack it anew.")
 
 
@@ -86,7 +85,7 @@ def _one(
     if isinstance(open_reader(path), DocumentReader):
         try:
             path.write_bytes(archive.read(member))
-        except _BROKEN as e:
+        except BROKEN as e:
             yield Problem(f"cannot be unpacked ({type(e).__name__}).", name, "Pack it anew.")
             return
     yield from read_document(path, name)
