@@ -296,3 +296,18 @@ def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest
         pass
     with pytest.raises(UserError, match=r"cannot be locked: No locks available.*--out"), RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as e:
+        write_text(tmp_path, "x")
+    assert e.value.filename == str(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="[Nn]ot a directory|File exists") as other:
+        write_text(tmp_path / "file" / "out.txt", "x")
+    assert str(other.value.filename).startswith(str(tmp_path / "file"))
+    disk = tmp_path / "gone"
+    with pytest.raises(FileNotFoundError) as late, replacing(disk / "out.txt") as temporary:
+        temporary.unlink()
+    assert late.value.filename == str(disk / "out.txt")
+    assert list(disk.iterdir()) == []

@@ -6,6 +6,7 @@ the whole artefact or none. What is stored is never changed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -62,14 +63,20 @@ def hash_folder(folder: Path) -> str:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Write ``path`` whole or not at all: yields a temporary file that takes its place when the block succeeds."""
+    if path.is_dir():  # said before the work is done
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
-    temporary.touch(exist_ok=False)
     try:
+        temporary.touch(exist_ok=False)
         yield temporary
         with temporary.open("rb+") as f:
             os.fsync(f.fileno())
         temporary.replace(path)
+    except OSError as e:
+        if e.filename == str(temporary):
+            e.filename = str(path)  # the name that its user knows
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

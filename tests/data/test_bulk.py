@@ -23,7 +23,7 @@ from sharpen.cli.main import main
 from sharpen.data import read_documents, read_examples
 from sharpen.data.bulk import Asked, Steps, clean_files, engines, read_steps
 from sharpen.data.bulk.engines import spread
-from sharpen.data.bulk.files import asking, clean_file
+from sharpen.data.bulk.files import asking, clean_file, line
 from sharpen.data.bulk.names import Names, written
 from sharpen.data.bulk.together import cut
 from sharpen.data.cleaning import Outcome, TextCleaner
@@ -296,6 +296,11 @@ def test_personal_data_stand_in_no_file(tmp_path: Path) -> None:
     for name, data in made.items():
         assert b"@example.org" not in data, name
         assert b"4111" not in data, name
+
+
+def test_what_is_no_number_is_written_as_other_programs_read_it() -> None:
+    row = {"a": float("nan"), "b": [1.5, {"c": (float("-inf"), 2)}], "d": "NaN"}
+    assert json.loads(line(row), parse_constant=pytest.fail) == {"a": None, "b": [1.5, {"c": [None, 2]}], "d": "NaN"}
 
 
 def test_the_field_that_asks() -> None:

@@ -268,6 +268,32 @@ def test_a_data_set_that_was_saved_to_disk_is_read_by_its_folder(tmp_path: Path)
     assert "state.json lists no data files" in problem.what
 
 
+CLASSES = """{"info": {"features": {"text": {"dtype": "string", "_type": "Value"}, "label": {"names":
+["lost card", "refund", "parcel"], "_type": "ClassLabel"}, "tags": {"feature": {"names": ["a", "b"], "_type":
+"ClassLabel"}, "_type": "List"}, "old": [{"names": ["a", "b"], "_type": "ClassLabel"}]}}}"""
+"""As datasets 5.2 writes it, and ``old`` as version 2 did."""
+
+
+@pytest.mark.parametrize(("kind", "written"), [("parquet", CLASSES), ("arrow", CLASSES), ("parquet", '{"info": [7]}')])
+def test_classes_by_number_have_the_names_that_the_schema_gives_them(tmp_path: Path, kind: str, written: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = [{"text": f"t {n}", "label": n, "tags": [n % 2], "old": [1, 0]} for n in (0, 2, 7, -1)]
+    table = pyarrow.Table.from_pylist(rows).replace_schema_metadata({"huggingface": written})
+    path = tmp_path / f"set.{kind}"
+    if kind == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    else:
+        with pyarrow.OSFile(str(path), "wb") as out, pyarrow.ipc.new_stream(out, table.schema) as stream:
+            stream.write_table(table)
+    found = [d.example for d in read_examples(path, "set").drafts]
+    if written != CLASSES:
+        assert [e.labels for e in found] == [("0",), ("2",), ("7",), ("-1",)], "nobody says what they are called"
+        return
+    assert [e.labels for e in found] == [("lost card",), ("parcel",), ("7",)], "-1 is no class, and no row of one"
+    assert [e.meta["tags"] for e in found] == [["a"], ["a"], ["b"]]
+    assert found[0].meta["old"] == ["b", "a"]
+
+
 def test_a_saved_data_set_reads_nothing_outside_its_folder(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     table = pyarrow.Table.from_pylist([{"question": "Q?", "answers": "secret"}])

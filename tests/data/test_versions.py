@@ -72,12 +72,26 @@ def test_rows_that_are_called_by_their_line_are_the_same_when_one_is_put_above_t
     assert (found["same"], found["added"]["n"], found["removed"]["n"], found["changed"]["n"]) == (48, 1, 0, 0)
 
 
+def _into_test(way: str) -> bool:
+    return way.endswith(" to test")
+
+
+def _out_of_test(way: str) -> bool:
+    return way.startswith("test to ")
+
+
 def test_another_seed_moves_rows_and_changes_none(tmp_path: Path) -> None:
     base, store = write(tmp_path / "case", rows()), tmp_path / "store"
     found = differences(prepared(base, store), prepared(base, store, split={**SPLIT, "seed": 3}))
     assert found["settings"] == {"data.split.seed": [0, 3]}
     assert found["rows"]["same"] == 48
-    assert found["rows"]["moved"]
+    moved = {way: held["n"] for way, held in found["rows"]["moved"].items()}
+    into, out = (sum(n for way, n in moved.items() if at(way)) for at in (_into_test, _out_of_test))
+    assert min(into, out) > 0
+    first, second = found["remarks"]
+    assert first.startswith(f"{into} rows of the second version's test were learned from or chosen on in the first")
+    assert second.startswith(f"{out} rows of the first version's test are learned from or chosen on in the second")
+    assert differences(*[prepared(base, store)] * 2)["remarks"] == []
     assert len(folders(store)) == 2
 
 

@@ -207,6 +207,8 @@ def _print_diff(found: Mapping[str, Any]) -> None:
         say(f"  {what}: mean {a.get('mean')} -> {b.get('mean')}, 95% at most {a.get('p95')} -> {b.get('p95')}")
     for rule, (a, b) in found["rules"].items():
         say(f"  rule {rule}: {a} -> {b} rows or documents")
+    for remark in found["remarks"]:
+        say(f"  ! {remark}")
 
 
 def split(use_case: str, out: Path | None, as_json: bool) -> None:

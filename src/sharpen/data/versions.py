@@ -52,17 +52,35 @@ def differences(one: Path, other: Path) -> dict[str, Any]:
     facts, facts_2 = (load(folder).facts for folder in (one, other))
     kept = [[r for r in found if r["content"]] for found in (lines, lines_2)]
     flat, flat_2 = dict(_flat(made["settings"])), dict(_flat(made_2["settings"]))
+    rows = _rows(*([r for r in found if r["kind"] == "example"] for found in kept))
     return {
         "versions": [one.name, other.name],
         "settings": {k: [flat.get(k), flat_2.get(k)] for k in sorted({*flat, *flat_2}) if flat.get(k) != flat_2.get(k)},
         "files": _files(made["inputs"], made_2["inputs"]),
         "splits": {s: [facts[s]["n"], facts_2[s]["n"]] for s in SPLITS},
-        "rows": _rows(*([r for r in found if r["kind"] == "example"] for found in kept)),
+        "rows": rows,
         "documents": _rows(*([r for r in found if r["kind"] == "document"] for found in kept)),
         "labels": _labels(facts, facts_2),
         "lengths": _lengths(facts, facts_2),
         "rules": _both(rules(lines), rules(lines_2)),
+        "remarks": _remarks({way: held["n"] for way, held in rows["moved"].items()}),
     }
+
+
+def _remarks(moved: Mapping[str, int]) -> list[str]:
+    """What rows that went from one split to another mean for models that were made of the one version."""
+    made = []
+    if n := sum(moved.get(f"{split} to test", 0) for split in ("train", "dev")):
+        made.append(
+            f"{n} rows of the second version's test were learned from or chosen on in the first: what was made of the "
+            "first has seen them, and its scores on this test say too much."
+        )
+    if n := sum(moved.get(f"test to {split}", 0) for split in ("train", "dev")):
+        made.append(
+            f"{n} rows of the first version's test are learned from or chosen on in the second: what is made of the "
+            "second cannot be tested on the first's."
+        )
+    return made
 
 
 def _flat(settings: Mapping[str, Any], at: str = "data") -> Iterable[tuple[str, Any]]:

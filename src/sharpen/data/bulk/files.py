@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -120,9 +121,21 @@ def _sizes(work: Path, key: str) -> list[int]:
 
 
 def line(record: Mapping[str, Any]) -> str:
-    """A record as a line of JSON; what no file can hold is put as its name."""
-    made = json.dumps(record, ensure_ascii=False, default=str)
+    """A record as a line of JSON; what no file can hold is put as its name, and what is no number as null."""
+    try:
+        made = json.dumps(record, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        made = json.dumps(_numbers(record), ensure_ascii=False, default=str)
     return made.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def _numbers(value: Any) -> Any:
+    """The value with null for NaN and infinities, which are no JSON."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {k: _numbers(v) for k, v in value.items()}
+    return [_numbers(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _unreadable(error: OSError, name: str) -> Problem:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.data.readers._archives import TOO_MUCH, Weighed
+from sharpen.data.readers._classes import named_classes
 from sharpen.data.reading import SAVED, Note, Row, RowReader
 from sharpen.errors import Problem
 
@@ -31,13 +32,14 @@ def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
         for file in _files(path):
             weight = Weighed(file)
             for batch in _batches(file):
+                named = named_classes(batch.schema.metadata)
                 for part in range(0, batch.num_rows, 512):
                     for fields in batch.slice(part, 512).to_pylist():
                         row += 1
                         if not weight.fits(fields):
                             yield Problem(TOO_MUCH, f"{name}, row {row}", "Check what it is.")
                             return
-                        yield Row(row, fields, f"row {row}")
+                        yield Row(row, named(fields), f"row {row}")
     except MemoryError:
         yield Problem(TOO_MUCH, f"{name}, row {row + 1}", "Check what it is.")
         return

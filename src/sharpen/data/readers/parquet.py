@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sharpen.data.readers._archives import TOO_MUCH, Weighed
+from sharpen.data.readers._classes import named_classes
 from sharpen.data.reading import Note, Row, RowReader
 from sharpen.errors import Problem
 
@@ -26,13 +27,14 @@ def _rows(path: Path, name: str) -> Iterator[Row | Problem | Note]:
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
             weight = Weighed(path)
+            named = named_classes(table.schema_arrow.metadata)
             for batch in table.iter_batches(batch_size=512):
                 for fields in batch.to_pylist():
                     row += 1
                     if not weight.fits(fields):
                         yield Problem(TOO_MUCH, f"{name}, row {row}", "Check what it is.")
                         return
-                    yield Row(row, fields, f"row {row}")
+                    yield Row(row, named(fields), f"row {row}")
     except MemoryError:
         yield Problem(TOO_MUCH, f"{name}, row {row + 1}", "Check what it is.")
         return
