@@ -14,15 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharpen import types
+from sharpen.nouns import NOUNS as KEPT
 from sharpen.types import (
     Decoding,
     Demo,
     Example,
     Message,
     Prompt,
+    Reasoning,
+    Refusal,
     Retriever,
     Shots,
     Span,
+    Step,
     System,
     digest,
     plain,
@@ -30,8 +34,8 @@ from sharpen.types import (
 )
 
 NOUNS = [c for c in vars(types).values() if isinstance(c, type) and dataclasses.is_dataclass(c)]
-STORED = [c for c in NOUNS if c.__name__ in types._NOUNS]
-ASKED = {"Generate", "Rank", "Search", "Rendered"}  # requests live within one process and are never written
+STORED = [c for c in NOUNS if c.__name__ in KEPT]
+ASKED = {"Generate", "Rank", "Search", "Judge", "Rendered"}  # requests live within one process and are never written
 
 json_like = st.recursive(
     st.none()
@@ -63,7 +67,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 
 def test_every_noun_that_is_written_can_be_read() -> None:
-    assert {c.__name__ for c in NOUNS} == set(types._NOUNS) | ASKED
+    assert {c.__name__ for c in NOUNS} == set(KEPT) | ASKED
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda c: c.__name__)
@@ -103,11 +107,14 @@ def test_half_a_character_is_no_crash() -> None:
 SYSTEM = System(
     "pypi:x",
     adapters=("adapter:1",),
-    prompt=Prompt("i", "t", "c", "p", "n"),
-    demos=(Demo("q", "a", (types.Passage("p#0", "text", Span("p", 0, 4), 1.5, {"title": "T"}),), "e1"),),
+    prompt=Prompt("i", "t", "c", "p", "n", "f", 3, True),
+    demos=(Demo("q", "a", (types.Passage("p#0", "text", Span("p", 0, 4), 1.5, {"title": "T"}),), "e1", "r"),),
     shots=Shots("index:3", 4, "bm25"),
-    retriever=Retriever("index:5", 2, "dense"),
-    decoding=Decoding(7, 0.5, 0.9, 3, ("stop",), ("a", "b"), True, (0.1, 0.2), 0.3, True, False),
+    retriever=Retriever("index:5", 2, "dense", "q", "r", 9, (("lang", "en"),), "ends", 50, 0.5),
+    decoding=Decoding(7, 0.5, 0.9, 3, ("stop",), ("a", "b"), True, (0.1, 0.2), 0.3, True, False, 3, "{}", 1, 20),
+    steps=(Step("s", "t", "i", 9, True, "m", True),),
+    reasoning=Reasoning("a", "t", 9),
+    refusal=Refusal("no", 0.5),
 )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sharpen.runtime import adjusted, answering, compose
-from sharpen.runtime.answering import nearest, written_choice
+from sharpen.runtime.choosing import written_choice
+from sharpen.runtime.composing import nearest
 from sharpen.types import (
     Answer,
     Completion,

@@ -209,9 +209,9 @@ def test_requests_of_one_kind_are_one_call() -> None:
         index = engines.index(ref)
         plain_search = index.search
 
-        def search(queries: Sequence[str], k: int, how: str, plain_search: Any = plain_search) -> Any:
+        def search(queries: Sequence[str], *how: Any, plain_search: Any = plain_search) -> Any:
             searches.append(len(queries))
-            return plain_search(queries, k, how)
+            return plain_search(queries, *how)
 
         index.search = search  # type: ignore[method-assign,assignment]
     answers = dict(batch(program, bench.dev, engines))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -101,6 +101,7 @@ class Index:
         self.vectors = vectors
         self._embed = embed
         self._lexical: Any = None
+        self._filtered: dict[tuple[tuple[str, str], ...], Any] = {}
         in_source: dict[str, list[int]] = {}
         for i, p in enumerate(self.passages):
             in_source.setdefault(p.span.source, []).append(i)
@@ -122,8 +123,16 @@ class Index:
         vectors = None if self.vectors is None else np.asarray(self.vectors)[kept]
         return Index([self.passages[i] for i in kept], vectors, self._embed, self.wording)
 
-    def search(self, queries: Sequence[str], k: int, how: str = "hybrid") -> list[tuple[Passage, ...]]:
+    def search(
+        self, queries: Sequence[str], k: int, how: str = "hybrid", where: Mapping[str, str] | None = None
+    ) -> list[tuple[Passage, ...]]:
         """Return the ``k`` best passages of each query, best first; ties go to the earlier passage.
+
+        Args:
+            queries: what is searched for.
+            k: how many passages at most.
+            how: hybrid, bm25 or dense.
+            where: values that a passage's ``meta`` must have (as text), ``source`` its document's name.
 
         Raises:
             UserError: this index cannot be searched in the way ``how``.
@@ -133,6 +142,9 @@ class Index:
         if how not in self.can:
             ways = ", ".join(sorted(self.can))
             raise UserError(f"this index cannot be searched by {how!r}.", do=f"It can be by: {ways}.")
+        among = self._where(where) if where else None
+        if among is not None and not len(among):
+            return [() for _ in queries]
         found: list[tuple[Passage, ...]] = []
         for begin in range(0, len(queries), BATCH):
             part = list(queries[begin : begin + BATCH])
@@ -141,9 +153,18 @@ class Index:
                 lists.append(self._words(part))
             if how in ("dense", "hybrid"):
                 lists.append(np.asarray(self._embed(part, query=True), np.float32) @ np.asarray(self.vectors).T)  # type: ignore[misc]
+            lists = lists if among is None else [scores[:, among] for scores in lists]
             scores = lists[0] if len(lists) == 1 else sum(_scaled(s) for s in lists) / 2
-            found.extend(self._best(row, k) for row in scores)
+            found.extend(self._best(row, k, among) for row in scores)
         return found
+
+    def _where(self, where: Mapping[str, str]) -> Any:
+        """The places of the passages that have these values."""
+        items = tuple(sorted(where.items()))
+        if items not in self._filtered:
+            kept = [i for i, p in enumerate(self.passages) if all(_value(p, k) == v for k, v in items)]
+            self._filtered[items] = np.asarray(kept, np.int64)
+        return self._filtered[items]
 
     def covering(self, gold: Sequence[Span], k: int) -> tuple[Passage, ...]:
         """Return up to ``k`` passages that hold the gold spans, each the one that holds most of its span."""
@@ -184,12 +205,17 @@ class Index:
             rows.append(ranker.get_scores_from_ids(known) if known else np.zeros(len(self.passages), np.float32))
         return np.stack(rows)
 
-    def _best(self, scores: Any, k: int) -> tuple[Passage, ...]:
+    def _best(self, scores: Any, k: int, among: Any = None) -> tuple[Passage, ...]:
         k = min(k, len(scores))
         least = np.partition(scores, len(scores) - k)[len(scores) - k]
         above = sorted(np.flatnonzero(scores > least).tolist(), key=lambda i: (-scores[i], i))
         equal = np.flatnonzero(scores == least)[: k - len(above)].tolist()
-        return tuple(replace(self.passages[i], score=round(float(scores[i]), 6)) for i in (*above, *equal))
+        best = [(i if among is None else int(among[i]), float(scores[i])) for i in (*above, *equal)]
+        return tuple(replace(self.passages[i], score=round(score, 6)) for i, score in best)
+
+
+def _value(passage: Passage, name: str) -> str:
+    return passage.span.source if name == "source" else str(passage.meta.get(name, ""))
 
 
 def _scaled(scores: Any) -> Any:

@@ -6,8 +6,10 @@ drivers, :func:`batch` (thousands at once) and :func:`answer` (one, for serving)
 
 from __future__ import annotations
 
-from sharpen.runtime.answering import adjusted, answer_in, answering, compose
+from sharpen.runtime.answering import answering
 from sharpen.runtime.cache import Answers, answer_all
+from sharpen.runtime.choosing import adjusted, answer_in
+from sharpen.runtime.composing import compose
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines, embeds, give_back
 

@@ -3,156 +3,190 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sharpen.metrics import parse, readings
+from sharpen.metrics import parse
+from sharpen.runtime.choosing import adjusted, answer_in
+from sharpen.runtime.composing import compose, fill, nearest, texts_of, told
+from sharpen.runtime.finding import finding
+from sharpen.runtime.structured import invalid, json_in, mended, within
 from sharpen.types import (
     Answer,
     Completion,
     Decoding,
-    Demo,
     Example,
     Generate,
     Likelihoods,
     Message,
     Passage,
-    Prompt,
     Rank,
     Request,
     Search,
+    Step,
     System,
 )
 
-NEAR = 0.8  # share of common words from which a worked example counts as the question itself
+WARMTH = 0.7
+"""The temperature at which several answers are drawn where a program names none (Wang et al. 2023)."""
+CITED = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
 
 def answering(program: System, example: Example) -> Generator[Request, Any, Answer]:
-    """Yield requests, be sent their results, and return the answer."""
-    passages: tuple[Passage, ...] = ()
-    if program.retriever is not None:
-        r = program.retriever
-        passages = yield Search(r.index, example.question, r.k, r.how, example.gold if r.how == "gold" else ())
+    """Yield requests, be sent their results, and return the answer.
+
+    The steps come first, in their order, and the search when the first of them wants passages, or at their end.
+    """
+    slots = {"question": example.question, "history": told(example.messages)}
+    found: tuple[Passage, ...] | None = None
+    said: list[Completion] = []
+    for step in program.steps:
+        if found is None and "{context}" in step.template:
+            found = yield from finding(program.retriever, example, slots)
+        reply: Completion = yield _asked(program, step, slots, found or ())
+        said.append(reply)
+        if reply.error:
+            return _failed(f"the step {step.name}: {reply.error}", found or (), said)
+        slots[step.name] = parse(reply.text, step.one_line)
+    if found is None:
+        found = yield from finding(program.retriever, example, slots)
+    wrote = {step.name: slots[step.name] for step in program.steps}
+    refusal = program.refusal
+    if refusal and max((p.score for p in found), default=float("-inf")) < refusal.least:
+        return Answer(refusal.text, passages=found, completions=tuple(said), steps=wrote, finish="refused")
     demos = program.demos
     if program.shots is not None:
         s = program.shots
         # A few more than wanted, because the question's own entry and its near-duplicates are left out.
-        found: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
-        demos = (*demos, *nearest(found, example, s.k))
-    messages = compose(program.prompt, example.messages, demos, passages)
+        near: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
+        demos = (*demos, *nearest(near, example, s.k))
+    messages = compose(program.prompt, example.messages, demos, found, slots, program.reasoning)
+    drawn = []
+    for n in range(_votes(program)):
+        one = yield from _drawn(program, messages, n, found)
+        drawn.append(one)
+    made = elected(drawn)
+    return replace(made, completions=(*said, *made.completions), seconds=_sum((*said, *made.completions)), steps=wrote)
+
+
+def _asked(program: System, step: Step, slots: Mapping[str, str], found: Sequence[Passage]) -> Generate:
+    values = {**slots, "context": texts_of(program.prompt, found)}
+    turns = [Message("system", fill(step.instruction, slots))] if step.instruction else []
+    turns.append(Message("user", fill(step.template, values)))
+    own = not step.model or step.model == program.model
+    adapters = program.adapters if step.tuned and own else ()
+    decoding = Decoding(step.max_new_tokens, one_line=step.one_line)
+    return Generate(step.model or program.model, adapters, tuple(turns), decoding, step.name)
+
+
+def _failed(why: str, found: tuple[Passage, ...], said: Sequence[Completion]) -> Answer:
+    return Answer("", passages=found, completions=tuple(said), finish="error", error=why)
+
+
+def _votes(program: System) -> int:
+    """How many answers are drawn; one where likelihoods choose and nothing before them is drawn, for all are alike."""
     decoding = program.decoding
+    alike = decoding.choices and not decoding.by_text and program.reasoning is None
+    return 1 if alike else max(1, decoding.votes)
+
+
+def _drawn(
+    program: System, messages: tuple[Message, ...], n: int, found: tuple[Passage, ...]
+) -> Generator[Request, Any, Answer]:
+    """One answer: the thoughts, where there are any, and what is said after them."""
+    decoding = program.decoding
+    if _votes(program) > 1:
+        decoding = replace(decoding, seed=decoding.seed + n, temperature=decoding.temperature or WARMTH)
+    said: list[Completion] = []
+    thoughts = ""
+    if program.reasoning is not None:
+        r = program.reasoning
+        drawing = replace(decoding, max_new_tokens=r.max_new_tokens, choices=(), priors=(), schema="", one_line=False)
+        thought: Completion = yield Generate(program.model, program.adapters, messages, drawing, "reasoning")
+        if thought.error:
+            return _failed(thought.error, found, [thought])
+        said.append(thought)
+        thoughts = thought.text.strip()
+        messages = (*messages, Message("assistant", thoughts), Message("user", r.then))
+        decoding = replace(decoding, temperature=0.0)  # what is drawn is how it thinks
     if decoding.choices and not decoding.by_text:
         ranked: Likelihoods = yield Rank(program.model, program.adapters, messages, decoding.choices)
-        return _chosen(decoding, ranked, passages)
-    completion: Completion = yield Generate(program.model, program.adapters, messages, decoding)
+        made = _chosen(decoding, ranked, found)
+    else:
+        made = yield from _written(program, decoding, messages, found)
+    return replace(made, reasoning=thoughts, completions=(*said, *made.completions))
+
+
+def _written(
+    program: System, decoding: Decoding, messages: tuple[Message, ...], found: tuple[Passage, ...]
+) -> Generator[Request, Any, Answer]:
+    """What is written, asked for anew as long as it does not keep its schema and there are retries."""
+    said: list[Completion] = []
+    valid = None
+    for tries_left in range(decoding.retries, -1, -1):
+        completion: Completion = yield Generate(program.model, program.adapters, messages, decoding)
+        said.append(completion)
+        if not decoding.schema or completion.error:
+            break
+        why = invalid(completion.text, decoding.schema)
+        valid = why is None
+        if why is None or not tries_left:
+            break
+        messages = mended(messages, completion.text, why, decoding.schema)
+    last = said[-1]
+    text = json_in(last.text) if valid else answer_in(last.text, decoding.choices, decoding.one_line)
+    text, citations, findings = _citing(text, found) if program.prompt.cites else (text, tuple(p.id for p in found), ())
     return Answer(
-        text=answer_in(completion.text, decoding.choices, decoding.one_line),
-        raw=completion.text,
-        passages=passages,
-        citations=tuple(p.id for p in passages),
-        completions=(completion,),
-        seconds=completion.seconds,
-        finish=completion.finish,
-        error=completion.error,
+        text=within(text, decoding.words),
+        raw=last.text,
+        passages=found,
+        citations=citations,
+        findings=findings,
+        completions=tuple(said),
+        seconds=last.seconds,
+        finish=last.finish,
+        error=last.error,
+        valid=valid,
     )
 
 
-def compose(
-    prompt: Prompt, messages: Sequence[Message], demos: Sequence[Demo] = (), passages: Sequence[Passage] = ()
-) -> tuple[Message, ...]:
-    """Put a conversation as the prompt says: instruction, worked examples, earlier turns, the question.
+def _citing(text: str, found: Sequence[Passage]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The answer without its marks, the passages that it names, and what it names that does not exist."""
+    numbers = [int(n) for m in CITED.finditer(text) for n in re.findall(r"\d+", m[1])]
+    there = dict.fromkeys(found[n - 1].id for n in numbers if 0 < n <= len(found))
+    lost = dict.fromkeys(n for n in numbers if not 0 < n <= len(found))
+    return CITED.sub("", text).strip(), tuple(there), tuple(f"there is no passage {n} that it cites" for n in lost)
 
-    The instruction comes first and the passages before the question, so that prompts begin alike wherever they can:
-    engines and training compute a common beginning once.
+
+def elected(drawn: Sequence[Answer]) -> Answer:
+    """The answer that was given most often, case and space apart; of several the one that came first.
+
+    What failed or says nothing has no vote. Scores of classes are those of the votes' mean.
     """
-    own = " ".join(m.content for m in messages if m.role == "system")
-    instruction = "\n".join(x for x in (prompt.instruction, own) if x)
-    turns = [Message("system", instruction)] if instruction else []
-    for demo in demos:
-        turns.append(Message("user", _put(prompt, demo.question, demo.passages)))
-        turns.append(Message("assistant", demo.answer))
-    rest = [m for m in messages if m.role != "system"]
-    turns.extend(rest[:-1])
-    if rest:
-        last = rest[-1]
-        turns.append(Message(last.role, _put(prompt, last.content, passages)) if last.role == "user" else last)
-    return tuple(turns)
+    if len(drawn) == 1:
+        return drawn[0]
+    all_said = tuple(c for a in drawn for c in a.completions)
+    kept = [a for a in drawn if not a.error and a.text.strip()]
+    if not kept:
+        return replace(drawn[0], completions=all_said)
+    votes = Counter(_alike(a.text) for a in kept)
+    best = max(votes.values())
+    chosen = next(a for a in kept if votes[_alike(a.text)] == best)
+    labels = dict.fromkeys(label for a in kept for label in a.label_scores)
+    means = {label: sum(a.label_scores.get(label, 0.0) for a in kept) / len(kept) for label in labels}
+    return replace(chosen, votes=best, completions=all_said, label_scores=means)
 
 
-def _put(prompt: Prompt, question: str, passages: Sequence[Passage]) -> str:
-    if not passages:
-        return _fill(prompt.template, {"question": question})
-    texts = (_fill(prompt.passage_template, {"text": p.text, "n": str(n)}) for n, p in enumerate(passages, 1))
-    return _fill(prompt.context_template, {"context": "\n\n".join(texts), "question": question})
+def _alike(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .!")
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
-    """Replace ``{name}`` in one pass, so that braces inside a question or a passage stay text."""
-    return re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), template)
-
-
-def nearest(found: Sequence[Passage], example: Example, k: int) -> tuple[Demo, ...]:
-    """Turn found training questions into worked examples, nearest last, without the question itself."""
-    mine = set(re.findall(r"\w+", example.question.casefold()))
-    demos = []
-    for passage in found:
-        theirs = set(re.findall(r"\w+", passage.text.casefold()))
-        alike = len(mine & theirs) / (len(mine | theirs) or 1)
-        if passage.id != example.id and alike < NEAR:
-            demos.append(Demo(passage.text, str(passage.meta.get("answer", "")), example_id=passage.id))
-    return tuple(reversed(demos[:k]))
-
-
-def answer_in(reply: str, choices: Sequence[str], one_line: bool) -> str:
-    """Read the answer in a raw reply, whoever wrote it: one of the choices, where there are any."""
-    return written_choice(reply, choices, one_line) if choices else parse(reply, one_line)
-
-
-def written_choice(reply: str, choices: Sequence[str], one_line: bool = True) -> str:
-    """Return the choice that a reply names: the whole of it, or the only one that stands in it; else nothing.
-
-    As written comes first, before anything around it is taken off that may be a part of a choice: ``> 5 years`` is no
-    quotation of ``5 years``. Then without the marks around and between words: ``-1`` is not ``1``, nor ``C++`` ``C#``.
-    Where a reply may mean several choices none is taken.
-    """
-    text = ""
-    for text in readings(reply, one_line):
-        for form in (str.strip, _folded, _ended):
-            same = [c for c in choices if form(c) and form(c) == form(text)]
-            if same:
-                return same[0] if len(same) == 1 else ""
-    same = [c for c in choices if _words(c) and _words(c) == _words(text)]
-    if same:
-        return same[0] if len(same) == 1 else ""
-    said = _words(text)
-    held = [c for c in choices if _words(c) and re.search(rf"\b{re.escape(_words(c))}\b", said)]
-    # Of "card" and "card arrival", both in the text, the longer one is meant.
-    longest = [c for c in held if not any(_words(c) != _words(o) and _words(c) in _words(o) for o in held)]
-    if len({_words(c) for c in longest}) == 1:  # "It is -1." holds -1, and 1 only without its marks
-        bare = f" {_ended(re.sub('[,;:()]', ' ', text))} "
-        longest = longest if len(longest) == 1 else [c for c in longest if f" {_folded(c)} " in bare]
-    return longest[0] if len(longest) == 1 else ""
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _ended(text: str) -> str:
-    return _folded(text).strip(" .!")
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower().replace("_", " ")))
-
-
-def adjusted(decoding: Decoding, logprobs: Sequence[float], tokens: Sequence[int]) -> list[float]:
-    """Apply the decoding's length and prior rule to log-likelihoods of its choices."""
-    priors = decoding.priors or (0.0,) * len(logprobs)
-    return [
-        logprob / (max(n, 1) if decoding.per_token else 1) - decoding.prior_weight * prior
-        for logprob, n, prior in zip(logprobs, tokens, priors, strict=True)
-    ]
+def _sum(said: Sequence[Completion]) -> float | None:
+    """Seconds of all calls; None where nobody measured one."""
+    known = [c.seconds for c in said if c.seconds is not None]
+    return sum(known) if known else None
 
 
 def _chosen(decoding: Decoding, ranked: Likelihoods, passages: tuple[Passage, ...]) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sharpen.runtime.answering import answering
 from sharpen.runtime.engines import Engines
-from sharpen.types import Answer, Example, Generate, Message, Passage, Rank, Search, System
+from sharpen.types import Answer, Example, Generate, Judge, Message, Passage, Rank, Search, System
 
 Run = Generator[Any, Any, Answer]
 
@@ -28,7 +28,7 @@ def batch(program: System, examples: Sequence[Example], engines: Engines) -> Ite
         for i, request in waiting.items():
             groups[_key(request)].append(i)
         # Searches first: they are cheap, and what they lead to joins the model calls of the same round.
-        key = min(groups, key=lambda k: (k[0] is not Search, len(groups[k])))
+        key = min(groups, key=lambda k: (k[0] not in (Search, Judge), len(groups[k])))
         members = dict(enumerate(groups[key]))
         for position, result in _carry_out([waiting[i] for i in members.values()], engines):
             i = members.pop(position)
@@ -43,7 +43,9 @@ def batch(program: System, examples: Sequence[Example], engines: Engines) -> Ite
 
 def _key(request: Any) -> tuple[Any, ...]:
     if isinstance(request, Search):
-        return Search, request.index, request.k, request.how
+        return Search, request.index, request.k, request.how, request.where
+    if isinstance(request, Judge):
+        return Judge, request.reranker
     return type(request), request.model, request.adapters
 
 
@@ -52,6 +54,9 @@ def _carry_out(requests: list[Any], engines: Engines) -> Iterator[tuple[int, Any
     first = requests[0]
     if isinstance(first, Search):
         yield from enumerate(_search(requests, engines))
+        return
+    if isinstance(first, Judge):
+        yield from enumerate(engines.reranker(first.reranker).judge([(r.query, r.passages) for r in requests]))
         return
     model = engines.model(first.model, first.adapters)
     yield from model.generate(requests) if isinstance(first, Generate) else model.score(requests)
@@ -70,7 +75,7 @@ def _search(requests: Sequence[Search], engines: Engines) -> list[tuple[Passage,
     index = engines.index(first.index)
     if first.how == "gold":
         return [index.covering(r.gold, first.k) for r in requests]
-    return index.search([r.query for r in requests], first.k, first.how)
+    return index.search([r.query for r in requests], first.k, first.how, dict(first.where))
 
 
 async def answer(
@@ -96,7 +101,9 @@ def prompts(
     engines: Engines,
     passages: Callable[[Example, tuple[Passage, ...]], tuple[Passage, ...]] | None = None,
 ) -> list[tuple[Message, ...]]:
-    """Return the messages that each question's first model call sees: what training has to learn from.
+    """Return the messages that each question's answer is asked for with: what training has to learn from.
+
+    The steps before it, and the thoughts, are written by the program as it is.
 
     ``passages`` may change what was found for an example (training puts the gold passage among distractors).
     """
@@ -106,14 +113,16 @@ def prompts(
     while waiting:
         groups: dict[Any, list[int]] = defaultdict(list)
         for i, request in waiting.items():
-            if isinstance(request, Generate | Rank):
+            if isinstance(request, Rank) or (isinstance(request, Generate) and request.purpose == "answer"):
                 done[i] = request.messages
             else:
                 groups[_key(request)].append(i)
         following: dict[int, Any] = {}
         for members in groups.values():
-            for i, found in zip(members, _search([waiting[i] for i in members], engines), strict=True):
-                own = program.retriever is not None and waiting[i].index == program.retriever.index
+            for at, found in _carry_out([waiting[i] for i in members], engines):
+                i = members[at]
+                r = program.retriever
+                own = r is not None and isinstance(waiting[i], Search) and waiting[i].index == r.index
                 following[i] = runs[i].send(passages(examples[i], found) if passages and own else found)
         waiting = following
     for run in runs:

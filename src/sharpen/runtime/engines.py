@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sharpen.store import Store
 from sharpen.types import Model, Passage, Ref, System
@@ -24,6 +24,16 @@ BY_MEANING = ("dense", "hybrid")  # ways to search that embed the question
 def embeds(program: System) -> bool:
     """Whether a program embeds each question that it answers."""
     return any(s is not None and s.how in BY_MEANING for s in (program.retriever, program.shots))
+
+
+class Reranker(Protocol):
+    """What reads a question and a passage together; ``identity`` as a model's."""
+
+    identity: str
+
+    def judge(self, pairs: Sequence[tuple[str, Sequence[Passage]]]) -> list[tuple[float, ...]]:
+        """Say of each question how well each of its passages answers it; more is better."""
+        ...
 
 
 def give_back() -> None:
@@ -47,12 +57,15 @@ class Engines:
         embedder: Callable[[], Any] | None = None,
         held: int = 2,
         leaves_out: Mapping[Ref, Callable[[Passage], bool]] | None = None,
+        rerankers: Callable[[Ref], Reranker] | None = None,
     ) -> None:
         self.store = store
         self.held = held
         self.leaves_out = leaves_out or {}
         self._opener = opener
         self._embedder = embedder
+        self._open_reranker = rerankers
+        self._rerankers: dict[Ref, Reranker] = {}
         self._embedding: Any = None
         self._models: OrderedDict[tuple[str, tuple[Ref, ...]], Model] = OrderedDict()
         self._indexes: dict[Ref, Index] = {}
@@ -78,9 +91,12 @@ class Engines:
 
     def identity_of(self, program: System) -> str:
         """The identity of every model that answers for a program: its own, and the one that embeds its questions."""
-        if not embeds(program):
-            return self.identity(program.model)
-        return f"{self.identity(program.model)}\0{self._embeds().identity}"
+        others = dict.fromkeys(s.model for s in program.steps if s.model and s.model != program.model)
+        used = [self.identity(program.model), *(self.identity(ref) for ref in others)]
+        used += [self._embeds().identity] if embeds(program) else []
+        if program.retriever is not None and program.retriever.reranker:
+            used.append(self.reranker(program.retriever.reranker).identity)
+        return "\0".join(used)
 
     def release(self, keep: tuple[str, tuple[Ref, ...]] | None = None) -> None:
         """Let all models go but ``keep``, for instance before training needs the memory."""
@@ -97,6 +113,15 @@ class Engines:
                 index = load_index(self.store.path(ref), self.embed)
                 self._indexes[ref] = index.without(self.leaves_out[ref]) if ref in self.leaves_out else index
             return self._indexes[ref]
+
+    def reranker(self, ref: Ref) -> Reranker:
+        """Return what reads questions and passages together, opening it if need be."""
+        with self._opening:
+            if ref not in self._rerankers:
+                if self._open_reranker is None:
+                    raise RuntimeError("no reranker was given to these engines")
+                self._rerankers[ref] = self._open_reranker(ref)
+            return self._rerankers[ref]
 
     def embed(self, texts: Sequence[str], query: bool = False, told: Callable[[int], None] | None = None) -> Any:
         """Return unit vectors, float32 ``[len(texts), dimensions]``; ``told`` hears how many are done."""
