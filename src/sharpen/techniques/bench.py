@@ -200,17 +200,26 @@ def worse_than(one: Tried, other: Tried, metrics: Sequence[Metric], weights: Seq
     The error is that of the paired difference, by the delete-a-group jackknife, since not every metric is a mean.
     Questions count singly here, not by clusters: this chooses a setting on dev and claims nothing.
     """
-    groups = min(GROUPS, one.n)
-    for metric, a, b in zip(metrics, one.judged, other.judged, strict=True):
-        whole = _gain(metric, a, b, weights, range(one.n))
+    for n, metric in enumerate(metrics):
+        whole, error = difference(one, other, metric, weights, n)
         if math.isinf(whole):
             return whole > 0
-        kept = [[i for i in range(one.n) if i % groups != left_out] for left_out in range(groups)]
-        parts = [g for g in (_gain(metric, a, b, weights, k) for k in kept if k) if math.isfinite(g)]
-        if not parts:
-            continue
-        mean = sum(parts) / len(parts)
-        error = math.sqrt((len(parts) - 1) / len(parts) * sum((g - mean) ** 2 for g in parts))
-        if abs(whole) > error * (1 + 1e-9):  # of a single question the difference is its error
+        if math.isfinite(error) and abs(whole) > error * (1 + 1e-9):  # of a single question the difference is its error
             return whole > 0
     return False
+
+
+def difference(one: Tried, other: Tried, metric: Metric, weights: Sequence[float], n: int = 0) -> tuple[float, float]:
+    """How much better ``other`` is than ``one`` on their ``n``-th metric, and the standard error of that.
+
+    The error is that of the paired difference, by the delete-a-group jackknife; infinite where it cannot be told.
+    """
+    a, b = one.judged[n], other.judged[n]
+    groups = min(GROUPS, one.n)
+    whole = _gain(metric, a, b, weights, range(one.n))
+    kept = [[i for i in range(one.n) if i % groups != left_out] for left_out in range(groups)]
+    parts = [g for g in (_gain(metric, a, b, weights, k) for k in kept if k) if math.isfinite(g)]
+    if math.isinf(whole) or not parts:
+        return whole, math.inf
+    mean = sum(parts) / len(parts)
+    return whole, math.sqrt((len(parts) - 1) / len(parts) * sum((g - mean) ** 2 for g in parts))

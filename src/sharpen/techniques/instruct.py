@@ -21,13 +21,7 @@ def instruct(instructions: str | Sequence[str] = ()) -> Technique:
         instructions: templates to try beside the program's own; ``{goal}`` and ``{labels}`` are filled in. Default:
             the task's.
     """
-    own = (instructions,) if isinstance(instructions, str) else tuple(instructions)
-    if not all(isinstance(text, str) for text in own):
-        raise UserError(f"the option instructions is {instructions!r}.", do="Write texts: instructions=('…', '…')")
-    unknown = {name for text in own for name in re.findall(r"\{\w+\}", text)} - {"{goal}", "{labels}"}
-    if unknown:
-        what = f"the option instructions holds {', '.join(sorted(unknown))}, which nothing fills in."
-        raise UserError(what, do="Only {goal} and {labels} are filled in.")
+    own = texts_of(instructions)
 
     def improve(program: System, bench: Bench) -> System:
         task = bench.task
@@ -43,3 +37,19 @@ def instruct(instructions: str | Sequence[str] = ()) -> Technique:
         return bench.best(candidates, "instruction")
 
     return improve
+
+
+def texts_of(instructions: str | Sequence[str]) -> tuple[str, ...]:
+    """Read the option ``instructions``.
+
+    Raises:
+        UserError: it holds what is no text, or a name that nothing fills in.
+    """
+    own = (instructions,) if isinstance(instructions, str) else tuple(instructions)
+    if not all(isinstance(text, str) for text in own):
+        raise UserError(f"the option instructions is {instructions!r}.", do="Write texts: instructions=('…', '…')")
+    unknown = {name for text in own for name in re.findall(r"\{\w+\}", text)} - {"{goal}", "{labels}"}
+    if unknown:
+        what = f"the option instructions holds {', '.join(sorted(unknown))}, which nothing fills in."
+        raise UserError(what, do="Only {goal} and {labels} are filled in.")
+    return own
