@@ -228,6 +228,12 @@ class Estimator:
             return self.search(drafts * int(options.get("draws", 2))), drafts[0], ""
         if is_augmentation(step):
             return 0.0, replace(draft, more=draft.more * times_as_many(step, options, sketch.bench)), ""
+        if step == "search":
+            calls = int(options.get("calls") or self.counts.trials * len(sketch.bench.dev))
+            ks = [*_numbers(options.get("k", (3, 5))), 0]
+            shown = "examples" in options.get("over", "examples")
+            points = [replace(draft, demos=draft.demos + k) for k in ks] if shown else [draft]
+            return sum(self.ask(d, calls / len(points)) for d in points), self.chosen(points * 2)[0], ""
         if step == "instruct":
             return self.search([draft] * 4), self.chosen([draft] * 4)[0], ""
         if step == "lora":
