@@ -12,6 +12,8 @@ policyqa   questions.jsonl, documents/ (20 policies)                    a questi
                                                                         is one row with all their answers
 banking77  train.jsonl (10 an intent), dev.jsonl (5), test.jsonl (13)   sampled; no train or dev row is a
                                                                         near-duplicate of a row in a later split
+doc2dial   questions.jsonl (turns that a passage answers), documents/   turns whose passage is not in its document
+           (273)                                                        word for word are left out
 tweetsumm  dialogues.jsonl (each with two summaries), person.jsonl      the last of a dialogue's summaries is the
                                                                         answer that a person gave, the others are
                                                                         the references
@@ -21,6 +23,7 @@ tweetsumm  dialogues.jsonl (each with two summaries), person.jsonl      the last
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -105,6 +108,32 @@ def policyqa(out: Path) -> None:
     write_rows(out / "questions.jsonl", rows.values())
 
 
+def doc2dial(out: Path) -> None:
+    """Write the dialogues of doc2dial's validation part: each turn that a passage of its document answers."""
+    folder = source("doc2dial_val")
+    (out / "documents").mkdir(parents=True, exist_ok=True)
+    texts: dict[str, str] = {}
+    with gzip.open(folder / "docs.jsonl.gz", "rt", encoding="utf-8") as f:
+        for doc in map(json.loads, f):
+            texts[doc["id"]] = f"# {doc['title'].split('#')[0]}\n\n{doc['text']}"
+            (out / "documents" / f"{doc['id']}.md").write_text(texts[doc["id"]], encoding="utf-8")
+    rows = []
+    with gzip.open(folder / "qa.jsonl.gz", "rt", encoding="utf-8") as f:
+        for row in map(json.loads, f):
+            said = [turn.split(":", 1) for turn in row["question"].split("\t")]
+            roles = {"user": "user", "agent": "assistant"}
+            messages = [{"role": roles[who], "content": text.strip()} for who, text in reversed(said)]
+            answer = row["answers"][0].strip()
+            start = texts[row["doc_id"]].find(answer)
+            if start < 0 or messages[-1]["role"] != "user":
+                continue
+            name = f"{row['doc_id']}.md"
+            spans = [{"source": name, "start": start, "end": start + len(answer)}]
+            made = {"id": row["id"], "messages": messages, "answers": [answer], "source": name, "gold": spans}
+            rows.append({**made, "group": row["dial_id"]})
+    write_rows(out / "questions.jsonl", rows)
+
+
 def banking77(out: Path, train: int = 10, dev: int = 5, test: int = 13, seed: int = 0) -> None:
     """Write so many rows an intent: test from test.csv; dev and train from train.csv, apart."""
     folder = source("banking77")
@@ -151,6 +180,7 @@ SETS: dict[str, Callable[[Path], None]] = {
     "policyqa": policyqa,
     "banking77": banking77,
     "tweetsumm": tweetsumm,
+    "doc2dial": doc2dial,
 }
 
 if __name__ == "__main__":

@@ -43,11 +43,11 @@ class Demo:
 class Retriever:
     """Which snapshot of a collection is searched and how. ``how``: hybrid, bm25, dense, gold (oracle).
 
-    ``query`` is what is searched for, from the question and the steps before; each of its lines is a query of its own,
-    whose lists are joined. With a ``reranker`` (a model that reads question and passage together) it puts the first
-    ``fetch`` in order. ``where`` names values that a passage's ``meta`` must have. ``order``: best_first, best_last or
-    ends (the best at both ends). ``words`` is the most that all passages together may have; 0: no limit. ``least`` is
-    the score below which a passage is not given; None: all are.
+    ``query`` is what is searched for, from the question, the conversation and the steps before; each of its lines is a
+    query of its own, whose lists are joined. With a ``reranker`` (a model that reads question and passage together) it
+    puts the first ``fetch`` in order. ``where`` names values that a passage's ``meta`` must have. ``order``:
+    best_first, best_last or ends (the best at both ends). ``words`` is the most that all passages together may have; 0:
+    no limit. ``least`` is the score below which a passage is not given; None: all are.
     """
 
     index: Ref
@@ -107,9 +107,10 @@ class Decoding:
 class Step:
     """Something that is written before the answer, and stands for ``{name}`` in later steps, searches and the prompt.
 
-    ``template`` is what is asked: with ``{question}``, ``{history}`` (the earlier turns as text), ``{context}`` (the
-    passages, which are searched for then) and the names of earlier steps. It is written by ``model`` (empty: the
-    program's), with the program's adapters only where it is ``tuned``.
+    ``template`` is what is asked: with ``{question}``, ``{history}`` (the earlier turns, one a line),
+    ``{conversation}`` (all turns in one line), ``{context}`` (the passages, which are searched for then) and the names
+    of earlier steps. It is written by ``model`` (empty: the program's), with the program's adapters only where it is
+    ``tuned``.
     """
 
     name: str

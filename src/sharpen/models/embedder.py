@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,12 @@ class Embedder:
 
     can = frozenset({"embed"})
 
-    def __init__(self, local: Local, device: str = "auto") -> None:
+    def __init__(self, local: Local, device: str = "auto", train: bool = False) -> None:
         switch_off()
         import torch
         import transformers
 
-        self.ref = local.ref
+        self.ref, self.folder, self.trains = local.ref, local.folder, train
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         folder = local.folder
         settings = _json(folder / "config_sentence_transformers.json")
@@ -52,6 +53,9 @@ class Embedder:
         self.pooling = _pooling(folder)
         if kinds <= KNOWN and self.pooling:
             self._open(folder, local.ref)
+        elif train:
+            do = "Use a model that is a transformer and one pooling, as nearly all small ones are."
+            raise UserError("this embedding model is built of parts that cannot be trained here.", self.ref, do)
         else:
             self._open_by_package(folder)
 
@@ -69,8 +73,9 @@ class Embedder:
             options = {"local_files_only": True, "trust_remote_code": False}
             self.tokenizer = AutoTokenizer.from_pretrained(sub, **options)
             self.module = AutoModel.from_pretrained(sub, dtype=torch.float32, use_safetensors=True, **options)
-        self.module.eval().requires_grad_(False).to(self.device)
-        pack(self.module)
+        self.module.eval().requires_grad_(self.trains).to(self.device)
+        if not self.trains:
+            pack(self.module)
         places = int(getattr(self.module.config, "max_position_embeddings", 512) or 512)
         if self.module.config.model_type in FROM_PADDING:
             places -= int(self.module.config.pad_token_id or 0) + 1
@@ -109,13 +114,40 @@ class Embedder:
         """
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
-        names = ("query",) if query else ("document", "passage")
-        prompt = next((self.prompts[n] for n in names if self.prompts.get(n)), "")
-        texts = [prompt + t for t in texts]
+        texts = self._prompted(texts, query)
         if self.package is not None:
             made = self.package.encode(texts, normalize_embeddings=True, show_progress_bar=False)
             return np.asarray(made, np.float32)
         return self._run(texts, told)
+
+    def _prompted(self, texts: Sequence[str], query: bool) -> list[str]:
+        names = ("query",) if query else ("document", "passage")
+        prompt = next((self.prompts[n] for n in names if self.prompts.get(n)), "")
+        return [prompt + t for t in texts]
+
+    def forward(self, texts: Sequence[str], query: bool = False, most: int | None = None) -> Any:
+        """The same as tensors ``[len(texts), dimensions]`` with gradients; of each text at most ``most`` tokens."""
+        from torch.nn.functional import normalize
+
+        limit = min(self.limit, most or self.limit)
+        read = self.tokenizer(
+            self._prompted(texts, query), truncation=True, max_length=limit, padding=True, return_tensors="pt"
+        ).to(self.device)
+        hidden = self.module(input_ids=read["input_ids"], attention_mask=read["attention_mask"]).last_hidden_state
+        return normalize(_pooled(hidden, read["attention_mask"], self.pooling), dim=-1)
+
+    def write(self, folder: Path) -> None:
+        """Write the model with its present weights, in the format that it was read from."""
+        from safetensors.torch import save_file
+
+        files = [p for p in self.folder.rglob("*") if p.is_file() and p.suffix not in (".bin", ".onnx", ".safetensors")]
+        for path in files:
+            target = folder / path.relative_to(self.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        weights = next(iter(sorted(self.folder.rglob("model.safetensors"))), self.folder / "model.safetensors")
+        state = {n: w.detach().cpu().contiguous() for n, w in self.module.state_dict().items()}
+        save_file(state, str(folder / weights.relative_to(self.folder)), metadata={"format": "pt"})
 
     def _run(self, texts: Sequence[str], told: Callable[[int], None]) -> NDArray[np.float32]:
         import torch
@@ -196,21 +228,21 @@ def _json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def open_embedder(ref: str, device: str = "auto") -> Embedder:
-    """Open an embedding model by its reference, fetching it first when it is not here.
+def open_embedder(ref: str, device: str = "auto", train: bool = False) -> Embedder:
+    """Open an embedding model by its reference, fetching it first when it is not here; ``train``: to be trained.
 
     Raises:
         UserError: it is not an embedding model, or cannot be had.
     """
-    opened: Embedder = parts.factory("model", "embedder")(pull(ref), device)
+    opened: Embedder = parts.factory("model", "embedder")(pull(ref), device, train)
     return opened
 
 
-def embedder(local: Local, device: str = "auto") -> Embedder:
+def embedder(local: Local, device: str = "auto", train: bool = False) -> Embedder:
     """Open a model of sentence-transformers' format that was fetched with ``pull``.
 
     Raises:
         UserError: the model is not one for embeddings.
     """
     expect_embedding(local)
-    return Embedder(local, device)
+    return Embedder(local, device, train)

@@ -7,6 +7,7 @@ without pickle; word statistics (bm25s, Lucene's formula, k1 1.5, b 0.75) are co
 from __future__ import annotations
 
 import json
+import shutil
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from sharpen.types import Document, Passage, Ref, Span
 
 Embed = Callable[..., Any]
 CANDIDATES = 50  # how many of each list take part in fusion
+OWN_EMBEDDER = "embedder"  # the folder of an index's own model
 BATCH = 256  # queries whose scores against all passages are held at once
 
 
@@ -39,9 +41,17 @@ def build(
 
 
 def build_passages(
-    passages: Sequence[Passage], store: Store, embed: Embed | None, wording: Wording | None = None
+    passages: Sequence[Passage],
+    store: Store,
+    embed: Embed | None,
+    wording: Wording | None = None,
+    embedder: Path | None = None,
 ) -> Ref:
-    """Keep an index over given passages. Identical passages are embedded once."""
+    """Keep an index over given passages. Identical passages are embedded once.
+
+    ``embedder`` is the folder of a model of its own that ``embed`` is of: it is kept with the index, whose questions
+    it has to embed.
+    """
 
     def fill(folder: Path) -> None:
         with (folder / "passages.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as f:
@@ -51,8 +61,10 @@ def build_passages(
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
         if wording not in (None, Wording()):
             (folder / "words.json").write_text(json.dumps(vars(wording)), encoding="utf-8")
+        if embedder is not None:
+            shutil.copytree(embedder, folder / OWN_EMBEDDER)
         if embed is not None and passages:
-            texts = [_indexed(p) for p in passages]
+            texts = [indexed(p) for p in passages]
             distinct = sorted(set(texts))
             rows = {t: i for i, t in enumerate(distinct)}
             vectors = np.asarray(embed(distinct), np.float32)
@@ -75,7 +87,7 @@ def load_index(folder: Path, embed: Embed | None = None) -> Index:
     return Index(passages, dense, embed, wording)
 
 
-def _indexed(passage: Passage) -> str:
+def indexed(passage: Passage) -> str:
     """What is searched: the passage under its title and section, which often hold the subject that it only means."""
     head = [str(passage.meta[k]) for k in ("title", "section") if passage.meta.get(k)]
     return "\n".join([*(h for h in head if h not in passage.text), passage.text])
@@ -193,7 +205,7 @@ class Index:
         words = self.wording.words
         if self._lexical is None:
             vocabulary: dict[str, int] = {}
-            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(_indexed(p))] for p in self.passages]
+            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(indexed(p))] for p in self.passages]
             ranker = bm25s.BM25()
             if vocabulary:
                 ranker.index((ids, vocabulary), show_progress=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sharpen.runtime.answering import answering
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.choosing import adjusted, answer_in
-from sharpen.runtime.composing import compose
+from sharpen.runtime.composing import compose, fill, slots_of
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines, embeds, give_back
 
@@ -24,6 +24,8 @@ __all__ = [
     "batch",
     "compose",
     "embeds",
+    "fill",
     "give_back",
     "prompts",
+    "slots_of",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sharpen.metrics import parse
 from sharpen.runtime.choosing import adjusted, answer_in
-from sharpen.runtime.composing import compose, fill, nearest, texts_of, told
+from sharpen.runtime.composing import compose, fill, nearest, slots_of, texts_of
 from sharpen.runtime.finding import finding
 from sharpen.runtime.structured import invalid, json_in, mended, within
 from sharpen.types import (
@@ -39,7 +39,7 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
 
     The steps come first, in their order, and the search when the first of them wants passages, or at their end.
     """
-    slots = {"question": example.question, "history": told(example.messages)}
+    slots = slots_of(example)
     found: tuple[Passage, ...] | None = None
     said: list[Completion] = []
     for step in program.steps:

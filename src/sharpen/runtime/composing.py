@@ -56,10 +56,16 @@ def compose(
     return tuple(turns)
 
 
-def told(messages: Sequence[Message]) -> str:
-    """The earlier turns of a conversation as text."""
-    turns = [m for m in messages if m.role != "system"][:-1]
-    return "\n".join(f"{m.role}: {m.content}" for m in turns)
+def slots_of(example: Example) -> dict[str, str]:
+    """What stands for the names that every program knows.
+
+    ``question``: the last turn; ``history``: the earlier turns, one a line; ``conversation``: all of them in one line,
+    the last one first, so that what is cut at the end is the oldest.
+    """
+    turns = [m for m in example.messages if m.role != "system"]
+    history = "\n".join(f"{m.role}: {m.content}" for m in turns[:-1])
+    conversation = " ".join(" ".join(m.content.split()) for m in reversed(turns))
+    return {"question": example.question, "history": history, "conversation": conversation}
 
 
 def texts_of(prompt: Prompt, passages: Sequence[Passage]) -> str:

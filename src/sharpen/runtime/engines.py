@@ -106,11 +106,17 @@ class Engines:
 
     def index(self, ref: Ref) -> Index:
         """Return an index of the store."""
-        from sharpen.retrieval import load_index
+        from sharpen.retrieval import OWN_EMBEDDER, load_index
 
         with self._opening:
             if ref not in self._indexes:
-                index = load_index(self.store.path(ref), self.embed)
+                folder = self.store.path(ref)
+                embed: Callable[..., Any] = self.embed
+                if (folder / OWN_EMBEDDER).is_dir():  # a trained one: what it embedded only it can search
+                    from sharpen.models.embedder import open_embedder
+
+                    embed = open_embedder(str(folder / OWN_EMBEDDER)).embed
+                index = load_index(folder, embed)
                 self._indexes[ref] = index.without(self.leaves_out[ref]) if ref in self.leaves_out else index
             return self._indexes[ref]
 
@@ -122,6 +128,10 @@ class Engines:
                     raise RuntimeError("no reranker was given to these engines")
                 self._rerankers[ref] = self._open_reranker(ref)
             return self._rerankers[ref]
+
+    def embedder(self) -> Any:
+        """The embedding model of the use case, opened if need be."""
+        return self._embeds()
 
     def embed(self, texts: Sequence[str], query: bool = False, told: Callable[[int], None] | None = None) -> Any:
         """Return unit vectors, float32 ``[len(texts), dimensions]``; ``told`` hears how many are done."""
