@@ -36,7 +36,8 @@ def pairs() -> list[Pair]:
 def ranks(folder: Path) -> float:
     """The share of questions whose own passage is nearest."""
     model = open_embedder(str(folder))
-    asked, given = (model.embed([getattr(p, f) for p in pairs()]) for f in ("query", "passage"))
+    asked = model.embed([p.query for p in pairs()], query=True)
+    given = model.embed([p.passage for p in pairs()])
     return float(((asked @ given.T).argmax(1) == np.arange(len(given))).mean())
 
 
@@ -80,7 +81,9 @@ def test_it_learns_and_what_it_writes_is_a_model(tmp_path: Path) -> None:
     assert facts["loss"][1] < facts["loss"][0] / 2
     assert facts["steps"] == 30
     assert open_embedder(str(made)).prompts == {"query": "What "}
-    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == ["tuned"], "no checkpoint is left"
+    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == ["tuned", "tuned.json"], "no checkpoint is left"
+    again = contrast(open_embedder(str(folder), train=True), pairs(), options, tmp_path / "work", pytest.fail)
+    assert again == (made, facts), "what is there is not trained anew"
     package = pytest.importorskip("sentence_transformers")
     theirs = package.SentenceTransformer(str(made), device="cpu").encode(["the fox"], normalize_embeddings=True)
     np.testing.assert_allclose(open_embedder(str(made)).embed(["the fox"]), theirs, atol=2e-6)

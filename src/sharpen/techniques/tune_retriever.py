@@ -29,6 +29,8 @@ LEAST = 32
 """Questions with a known passage, below which nothing is learned."""
 FOUND = 12
 """Passages that are found for a question, among which the wrong ones are looked for."""
+SHORT = 3
+"""Letters of an answer below which it stands in too many passages to say anything."""
 NEARLY = 0.95
 """The share of the right passage's similarity above which another passage may be right as well."""
 
@@ -134,7 +136,7 @@ def _answers(passage: Passage, example: Example, right: Passage, index: Index) -
     if passage.id == right.id or passage.id in {p.id for p in index.covering(example.gold, 8)}:
         return True
     said = f" {_plain(passage.text)} "
-    return any(f" {_plain(t)} " in said for t in example.targets if len(_plain(t)) > 3)
+    return any(f" {_plain(t)} " in said for t in example.targets if len(_plain(t)) >= SHORT)
 
 
 def _plain(text: str) -> str:

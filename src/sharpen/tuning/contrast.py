@@ -8,6 +8,7 @@ rate and dropout follow from the seed and the step, so a training that was kille
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -18,8 +19,9 @@ from typing import Any, Protocol
 import torch
 from torch.nn.functional import cross_entropy
 
+from sharpen.store import write_text
 from sharpen.tuning.pairs import Pair, PairOptions, batches
-from sharpen.tuning.state import Checkpoints, put_folder
+from sharpen.tuning.state import Checkpoints, put_folder, writing
 from sharpen.types import Progress, digest, silent
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -57,7 +59,11 @@ def contrast(
         FloatingPointError: the loss is no longer a number.
     """
     marks = Checkpoints(work, digest([encoder.identity, asdict(options), [asdict(p) for p in pairs]]))
-    done = work / "tuned"
+    done, told = work / "tuned", work / "tuned.json"
+    if done.is_dir() and told.is_file():
+        facts: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+        marks.check(facts, done)
+        return done, {k: v for k, v in facts.items() if k != "fingerprint"}
     plan = batches(pairs, options)
     names, weights = zip(*encoder.module.named_parameters(), strict=True)
     # Moving averages and norms' shifts are as they were: only matrices decay, as is usual.
@@ -84,12 +90,14 @@ def contrast(
         if options.checkpoint_steps and (step + 1) % options.checkpoint_steps == 0 and step + 1 < len(plan):
             marks.write(step + 1, _state(names, weights, optimizer), {"curve": curve})
     encoder.module.eval()
-    if not done.is_dir():
-        put_folder(done, encoder.write, "the trained retriever")
-    marks.clear()
     tenth = max(1, len(curve) // 10)
     ends = [round(sum(part) / len(part), 4) for part in (curve[:tenth], curve[-tenth:]) if part]
-    return done, {"steps": len(plan), "pairs": len(pairs), "loss": ends, "seconds": round(time.monotonic() - began, 1)}
+    facts = {"steps": len(plan), "pairs": len(pairs), "loss": ends, "seconds": round(time.monotonic() - began, 1)}
+    put_folder(done, encoder.write, "the trained retriever")
+    with writing("what is said of the trained retriever", work):
+        write_text(told, json.dumps({**facts, "fingerprint": marks.fingerprint}))
+    marks.clear()
+    return done, facts
 
 
 def _loss(encoder: Encoder, batch: Sequence[Pair], options: PairOptions) -> torch.Tensor:
