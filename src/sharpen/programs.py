@@ -86,9 +86,9 @@ class Decoding:
 
     ``votes``: so many answers are drawn, each from its own seed, and the most frequent is taken (Wang et al. 2023,
     "Self-consistency improves chain of thought reasoning"). ``schema``: a JSON Schema as text, which the answer has to
-    keep; it is asked for anew up to ``retries`` times. ``field``: the answer is what stands there in the JSON, and worked
-    examples are shown as such JSON. ``words``: an answer that is longer is cut at the end of a sentence, or of a word.
-    ``avoid``: what no answer may hold, whatever its case; it is asked for anew, too, and what stays is a finding.
+    keep; it is asked for anew up to ``retries`` times. ``field``: the answer is what stands there in the JSON, and
+    worked examples are shown as such JSON. ``words``: an answer that is longer is cut at the end of a sentence, or of a
+    word. ``avoid``: what no answer may hold, whatever its case; it is asked for anew, too, and what stays is a finding.
     """
 
     max_new_tokens: int = 48

@@ -17,6 +17,7 @@ from sharpen.types import (
     Answer,
     Completion,
     Decoding,
+    Demo,
     Example,
     Generate,
     Likelihoods,
@@ -59,14 +60,16 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
     wrote = {step.name: slots[step.name] for step in program.steps}
     refusal = program.refusal
     if refusal and refused(refusal, found, wrote):
-        return Answer(refusal.text, passages=found, completions=tuple(said), seconds=_sum(said), steps=wrote, finish="refused")
+        return Answer(
+            refusal.text, passages=found, completions=tuple(said), seconds=_sum(said), steps=wrote, finish="refused"
+        )
     demos = program.demos
     if program.shots is not None:
         s = program.shots
         # A few more than wanted, because the question's own entry and its near-duplicates are left out.
         near: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
         demos = (*demos, *nearest(near, example, s.k))
-    demos = tuple(replace(d, answer=in_field(d.answer, program.decoding.field)) for d in demos)
+    demos = [_shown(program, demo) for demo in demos]
     messages = compose(program.prompt, example.messages, demos, found, slots, program.reasoning)
     drawn = []
     for n in range(_votes(program)):
@@ -84,6 +87,12 @@ def _asked(program: System, step: Step, slots: Mapping[str, str], found: Sequenc
     adapters = program.adapters if step.tuned and own else ()
     decoding = Decoding(step.max_new_tokens, one_line=step.one_line)
     return Generate(step.model or program.model, adapters, tuple(turns), decoding, step.name)
+
+
+def _shown(program: System, demo: Demo) -> Demo:
+    """A worked example as this program answers: in its form; its question stands for steps that need more than that."""
+    steps = {step.name: demo.question for step in program.steps if step.needs} | dict(demo.steps)
+    return replace(demo, answer=in_field(demo.answer, program.decoding.field), steps=tuple(steps.items()))
 
 
 def refused(refusal: Refusal, found: Sequence[Passage], wrote: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sharpen.metrics import bounds_of
 from sharpen.techniques.bench import Bench
-from sharpen.types import Answer, Demo, Example, System
+from sharpen.types import Answer, Decoding, Demo, Example, System
 
 HALF = 0.5  # of a metric's span, from which an answer counts as right
 
@@ -31,7 +31,8 @@ def with_steps(program: System, demos: Sequence[Demo], bench: Bench) -> list[Dem
     shown = [d for d in demos if d.example_id in known]
     if not program.steps or not shown:
         return list(demos)
-    bare = replace(program, demos=(), shots=None, reasoning=None, refusal=None)
+    # The answer itself is not wanted: it costs one token.
+    bare = replace(program, demos=(), shots=None, reasoning=None, refusal=None, decoding=Decoding(1))
     answers = bench.answer(bare, [known[d.example_id].blind() for d in shown], "steps of examples")
     wrote = {d.example_id: tuple(a.steps.items()) for d, a in zip(shown, answers, strict=True)}
     return [replace(d, steps=wrote.get(d.example_id, ())) for d in demos]

@@ -64,9 +64,13 @@ def chain(kind: str = "facts", steps: Sequence[Sequence[str]] = (), max_new_toke
     return improve
 
 
-def with_notes(program: System, steps: Sequence[Step], bench: Bench) -> System:
-    """The program with more steps, whose notes stand before the question, also in its worked examples."""
-    shown = "".join(f"{step.name.replace('_', ' ').capitalize()}:\n{{{step.name}}}\n\n" for step in steps)
+def with_notes(program: System, steps: Sequence[Step], bench: Bench, hidden: Sequence[str] = ()) -> System:
+    """The program with more steps, whose notes stand before the question, also in its worked examples.
+
+    What the steps named in ``hidden`` write stands only where other steps name it.
+    """
+    told = [step.name for step in steps if step.name not in hidden]
+    shown = "".join(f"{name.replace('_', ' ').capitalize()}:\n{{{name}}}\n\n" for name in told)
     made = replace(program, steps=(*program.steps, *steps), prompt=noted(program.prompt, shown))
     return replace(made, demos=tuple(with_steps(made, made.demos, bench)))
 

@@ -1,8 +1,8 @@
 """Ask for no more than so many words, and cut what is longer.
 
-The limit is told in the prompt, and what is longer all the same ends with its last whole sentence that keeps it, or of a
-longer first sentence with the last word. How it is told is chosen on dev; how many answers had to be cut is noted. The
-metric ``within_words(words=50)`` says of every arm which share of its replies kept a limit as they were written.
+The limit is told in the prompt, and what is longer all the same ends with its last whole sentence that keeps it, or of
+a longer first sentence with the last word. How it is told is chosen on dev; how many answers had to be cut is noted.
+The metric ``within_words(words=50)`` says of every arm which share of its replies kept a limit as they were written.
 """
 
 from __future__ import annotations

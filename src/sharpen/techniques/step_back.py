@@ -42,18 +42,8 @@ def step_back(max_new_tokens: int = 80) -> Technique:
         back = Step(name, ASK, max_new_tokens=48, one_line=True)
         if program.retriever is not None:
             query = f"{program.retriever.query}\n{{{name}}}"
-            return replace(
-                program, steps=(*program.steps, back), retriever=replace(program.retriever, query=query)
-            )
+            return replace(program, steps=(*program.steps, back), retriever=replace(program.retriever, query=query))
         behind = Step(free("background", program), TELL.format(name=name), max_new_tokens=most)
-        made = with_notes(program, (behind,), bench)
-        # The general question itself is not shown: what is known of it is.
-        return with_first(made, back, bench)
+        return with_notes(program, (back, behind), bench, hidden=(name,))
 
     return improve
-
-
-def with_first(program: System, step: Step, bench: Bench) -> System:
-    """The program with a step before its last one."""
-    *before, last = program.steps
-    return replace(program, steps=(*before, step, last))
