@@ -69,7 +69,7 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         # A few more than wanted, because the question's own entry and its near-duplicates are left out.
         near: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
         demos = (*demos, *nearest(near, example, s.k))
-    demos = [_shown(program, demo) for demo in demos]
+    demos = tuple(_shown(program, demo) for demo in demos)
     messages = compose(program.prompt, example.messages, demos, found, slots, program.reasoning)
     drawn = []
     for n in range(_votes(program)):

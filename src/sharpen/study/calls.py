@@ -48,7 +48,7 @@ def writes(steps: Any) -> bool:
 def tried(step: str, options: Mapping[str, Any], calls: Calls, retrieves: bool) -> list[Calls]:
     """The calls of each candidate that a technique tries on dev; one alone is not tried, only taken."""
     known = inspect.signature(parts.factory("technique", step)).parameters.values()
-    given = {p.name: p.default for p in known} | options
+    given = {**{p.name: p.default for p in known}, **options}
     most = given.get("max_new_tokens", 0)
     if step == "reason":
         return [replace(calls, thoughts=most)] * (1 if isinstance(given["ask"], str) else len(given["ask"]))
@@ -56,9 +56,10 @@ def tried(step: str, options: Mapping[str, Any], calls: Calls, retrieves: bool) 
         return [replace(calls, votes=n) for n in sorted(_several(given["n"]))]
     if step in ("structured", "avoid"):
         tries = max(calls.tries, 1 + given["retries"] / 2)
-        own = step == "structured" and bool(given["schema"])
-        json = {"form": JSON, "written": True} if step == "structured" else {}
-        return [replace(calls, tries=tries, **json)] * (1 if own else 2)
+        calls = replace(calls, tries=tries)
+        if step == "avoid":
+            return [calls] * 2
+        return [replace(calls, form=JSON, written=True)] * (1 if given["schema"] else 2)
     if step == "chain":
         from sharpen.techniques.chain import READY
 

@@ -91,7 +91,7 @@ def _more(program: System) -> dict[str, Any]:
     """What else a program does, as data for whoever builds it anew; nothing of a plain one."""
     prompt, decoding = program.prompt, program.decoding
     asked = [asdict(x) if x else None for x in (program.reasoning, program.refusal)]
-    found = {"steps": [asdict(s) for s in program.steps], "reasoning": asked[0], "refusal": asked[1]}
+    found: dict[str, Any] = {"steps": [asdict(s) for s in program.steps], "reasoning": asked[0], "refusal": asked[1]}
     found |= {"fence": prompt.fence, "cites": prompt.cites}
     kept = ("schema", "field", "retries", "words", "avoid")
     found |= {name: getattr(decoding, name) for name in kept}
@@ -153,9 +153,9 @@ def _ways(format: str, program: System) -> str:
             f"Each question came with the {program.retriever.k} best passages of the documents. The index is not in "
             "these files."
         )
-    if more := beyond(program):
+    if others := beyond(program):
         said.append(
-            f"It does what no script in these files does: {'; '.join(more)}. So the score cannot be had from these "
+            f"It does what no script in these files does: {'; '.join(others)}. So the score cannot be had from these "
             "alone: use `sharpen ask`."
         )
     elif format == "gguf":

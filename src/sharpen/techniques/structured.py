@@ -54,7 +54,9 @@ def structured(schema: str | Mapping[str, Any] = "", retries: int = 1, max_new_t
             max_new_tokens=tokens,
             one_line=False,
             by_text=bool(before.choices),
-            **({"per_token": False, "priors": (), "prior_weight": 0.0} if before.choices else {}),
+            per_token=False,  # nothing is ranked any more
+            priors=(),
+            prior_weight=0.0,
         )
         said = program.prompt.instruction
         candidates = []
