@@ -9,10 +9,10 @@ from __future__ import annotations
 from sharpen.types import Task
 
 
-def expansion() -> Task:
+def elaboration() -> Task:
     """Return the task."""
     return Task(
-        name="expansion",
+        name="elaboration",
         metrics=("rouge_l", "token_f1"),
         floors=("nearest_answer",),
         instructions=(
