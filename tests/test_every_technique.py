@@ -17,6 +17,13 @@ EMBEDS = True  # as its parts do, a sum of them may
 NAMES = sorted(n for n, p in parts.all_parts("technique").items() if p.origin == "sharpen")
 SUMS = ["few_shot + lora", "retrieve + few_shot", "retrieve + lora", "nearest_shots + lora", "instruct + few_shot"]
 SUMS += ["retrieve + nearest_shots", "retrieve + instruct + few_shot + lora", "few_shot + retrieve"]
+SUMS += [
+    "retrieve + few_shot + reason",
+    "reason + vote",
+    "nearest_shots + structured + lora",
+    "chain + reason + few_shot",
+]
+SUMS += ["retrieve + step_back + structured", "retrieve + check_first + lora", "structured + reason + vote"]
 
 
 def a_sum(does: str) -> Technique:

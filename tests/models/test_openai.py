@@ -308,6 +308,18 @@ def test_servers_that_let_nobody_choose_the_temperature(hosted: Hosted) -> None:
     assert "refused" in str(ask(model)[0].error)  # nothing is left to leave out
 
 
+def test_a_schema_is_sent_to_servers_that_hold_replies_to_it_and_left_out_elsewhere(hosted: Hosted) -> None:
+    model = opened(hosted)
+    ask(model, schema='{"type": "object"}')
+    ask(model)
+    sent = {"type": "json_schema", "json_schema": {"name": "reply", "schema": {"type": "object"}}}
+    assert [c.get("response_format") for c in hosted.calls] == [sent, None]
+    hosted.moods = [(400, "response_format of the type json_schema is not supported")]
+    assert [c.text for c in ask(model, schema='{"type": "object"}')] == ["HELLO 0"]
+    ask(model, schema='{"type": "object"}')
+    assert ["response_format" in c for c in hosted.calls[2:]] == [True, False, False]
+
+
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name == "sharpen.models"]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharpen.runtime import answering, compose
+from sharpen.runtime import answering, compose, prompts
 from sharpen.runtime.answering import elected
 from sharpen.runtime.composing import fenced
 from sharpen.runtime.finding import fused, given_of
-from sharpen.runtime.structured import invalid, json_in, within
+from sharpen.runtime.structured import from_field, held, in_field, invalid, json_in, within
 from sharpen.types import (
     Answer,
     Completion,
@@ -253,3 +253,64 @@ def test_of_the_earlier_turns_the_last_are_kept(history: int | None, kept: int) 
     made = compose(Prompt(history=history), turns)
     assert [m.content for m in made] == [str(n) for n in range(5)][-kept:]
     assert made[0].role == "user"
+
+
+@pytest.mark.parametrize(
+    ("wrote", "refused"),
+    [
+        ("No.", True),
+        ("no, it is not", True),
+        ("**No**", True),
+        ("Nobody knows", False),
+        ("Yes, no doubt", False),
+        ("", False),
+    ],
+)
+def test_a_step_that_says_no_ends_with_the_refusal(wrote: str, refused: bool) -> None:
+    program = System("m", steps=(Step("check", "Sure?"),), refusal=Refusal("It is not said.", step="check"))
+    answer, asked = run(program, lambda r, n: wrote if r.purpose == "check" else "Rome")
+    assert (answer.finish == "refused", len(asked)) == (refused, 1 if refused else 2)
+    assert answer.text == ("It is not said." if refused else "Rome")
+    assert answer.seconds == (1.0 if refused else 2.0)
+
+
+def test_worked_examples_without_what_steps_wrote_show_a_dash() -> None:
+    steps = (Step("facts", "Facts?"), Step("alone", "Rewrite {question}", needs="nothing"))
+    prompt = Prompt(template="Facts: {facts}\n{alone}")
+    demos = (Demo("How?", "So"), Demo("Why?", "Thus", steps=(("facts", "one"),)))
+    _, asked = run(System("m", prompt=prompt, demos=demos, steps=steps), lambda r, n: "two")
+    said = [m.content for m in asked[-1].messages]
+    assert (said[0], said[2], said[-1]) == ("Facts: -\nHow?", "Facts: one\nWhy?", "Facts: two\nAnd where?")
+    assert len(asked) == 2, "a step that has nothing to work on is not asked"
+
+
+def test_what_training_learns_from_is_never_refused_and_left_out_where_a_step_fails() -> None:
+    class Failing:
+        def generate(self, requests: Sequence[Generate]) -> Any:
+            for i, request in enumerate(requests):
+                lost = "And where?" in request.messages[-1].content
+                yield i, Completion("No.", error="it is away" if lost else None)
+
+    class Opened:
+        def model(self, ref: str, adapters: tuple[str, ...] = ()) -> Failing:
+            return Failing()
+
+    program = System("m", steps=(Step("check", "Sure? {question}"),), refusal=Refusal("No.", step="check"))
+    other = Example("o", (Message("user", "Who?"),))
+    first, second = prompts(program, [QUESTION, other], Opened())  # type: ignore[arg-type]
+    assert first == ()
+    assert second[-1].content == "Who?"
+
+
+def test_a_field_of_json_is_read_and_written() -> None:
+    assert in_field('say "so"', "answer") == '{"answer": "say \\"so\\""}'
+    assert from_field('Sure: {"answer": " so "}', "answer") == "so"
+    assert from_field('{"answer": ["a", 1]}', "answer") == '["a", 1]'
+    assert from_field("[1]", "answer") == from_field('{"other": 1}', "answer") == ""
+    assert in_field("as it is", "") == "as it is"
+
+
+def test_what_must_not_be_held_is_found_as_whole_words() -> None:
+    assert held("I am SORRY.", ("sorry", "C++")) == "it must not hold 'sorry'"
+    assert held("C++ it is", ("sorry", "C++")) == "it must not hold 'C++'"
+    assert held("He worries sorryfully", ("sorry",)) is None

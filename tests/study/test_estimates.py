@@ -8,9 +8,10 @@ import pytest
 
 from sharpen import tuning
 from sharpen.config import Arm
-from sharpen.study.estimates import Asked, Draft, Sketch, estimate, fit
+from sharpen.study.calls import METHODS, Calls, tried, writes
+from sharpen.study.estimates import Asked, Draft, Estimator, Sketch, estimate, fit
 from sharpen.study.speeds import Speeds
-from sharpen.techniques import Counts
+from sharpen.techniques import Counts, open_technique
 from sharpen.techniques.lora import conversations
 from sharpen.testing import tiny_bench
 
@@ -158,3 +159,49 @@ def test_a_budget_takes_trials_first_then_dev_questions_then_epochs() -> None:
     assert tight != Counts()
     assert "minutes" in why
     assert "will be exceeded" in fit(0.001, asked(SPEEDS, sketch), arms)[1]
+
+
+def test_every_call_of_an_answer_is_counted() -> None:
+    sketch = draw()
+    draft, estimator = Draft(sketch.bench.first("fake:").prompt, 6), Estimator(SPEEDS, sketch, Counts())
+    load = sketch.load(draft)
+    each, read = 1 / 10 + 0.0001 * load.whole, load.computed / 100
+
+    def seconds(**calls: object) -> float:
+        return estimator.ask(replace(draft, calls=Calls(**calls)), 1)
+
+    assert seconds() == pytest.approx(read + 6 * each)
+    assert seconds(steps=(30, 10)) == pytest.approx(2 * read + 40 * each + read + 0.4 + 6 * each)
+    assert seconds(votes=3) == pytest.approx(read + 18 * each), "what is asked several times is read once"
+    assert seconds(tries=1.5, form=8) == pytest.approx(1.5 * read + 1.5 * 14 * each)
+    assert seconds(thoughts=20, votes=3) == pytest.approx(read + 60 * each + 3 * (read + 0.2) + 18 * each)
+
+
+def test_techniques_of_several_calls_cost_more_and_say_how_many() -> None:
+    sketch = draw()
+    does = ["baseline", "reason", "reason + vote(n=5)", "chain(kind='parts')", "structured", "few_shot + reason"]
+    rows, _ = estimate(asked(SPEEDS, sketch), [Arm(does=d) for d in does], Counts())
+    seconds = dict(zip(does, (r["seconds"] for r in rows), strict=True))
+    assert seconds["baseline"] < min(seconds[d] for d in does[1:])
+    assert seconds["reason + vote(n=5)"] > 2 * seconds["baseline"]
+    why = dict(zip(does, (r["why"] for r in rows), strict=True))
+    assert "(2 calls an answer)" in why["reason"]
+    assert "(10 calls an answer)" in why["reason + vote(n=5)"]
+    assert "chain (3 calls an answer)" in why["chain(kind='parts')"] or "(3 calls" in why["chain(kind='parts')"]
+    assert not any("not known" in r["why"] for r in rows)
+
+
+@pytest.mark.parametrize("step", sorted(METHODS))
+def test_the_calls_of_a_technique_are_those_of_its_program(step: str) -> None:
+    """The drafts of an estimate are checked with what the technique really makes."""
+    task = "chat" if "history" in step else "question-answering"
+    bench = replace(tiny_bench(task), counts=Counts(trials=1))
+    options = {"check_first": {"condition": "It is about rooms."}, "own_language": {"source": "de"}}.get(step, {})
+    made = open_technique(step, options)(bench.first("fake:"), bench)
+    calls = tried(step, options, Calls(), retrieves=False)
+    assert len(made.steps) in {len(c.steps) for c in calls}
+    assert {c.votes for c in calls} == {made.decoding.votes}
+    assert {c.thoughts for c in calls} == {made.reasoning.max_new_tokens if made.reasoning else 0}
+    assert {c.tries for c in calls} == {1 + made.decoding.retries / 2}
+    assert {c.written for c in calls} == {bool(made.decoding.schema)}
+    assert writes([step]) == any(c.steps or c.thoughts or c.written for c in calls)

@@ -46,7 +46,13 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
     if as_json:
         print(json.dumps(plain(answer), indent=2, ensure_ascii=False))
         return
+    for name, text in (*answer.steps.items(), *([("thoughts", answer.reasoning)] if answer.reasoning else [])):
+        say(f"{name}: {text}\n", sys.stderr)
     say(answer.text or "(nothing that can be read as an answer)")
+    if answer.votes:
+        say(f"So said {answer.votes} of the votes.", sys.stderr)
+    if answer.valid is False:
+        say("It does not keep the JSON Schema that it was to keep.", sys.stderr)
     if answer.label_scores:
         order = sorted(answer.label_scores, key=lambda c: -answer.label_scores[c])
         say(f"Chosen among {len(order)} classes; next would be: {', '.join(order[1:3])}.", sys.stderr)

@@ -33,15 +33,22 @@ __all__ = [
 def open_metric(name: str, base: Path | None = None, **options: Any) -> Judge | Checked:
     """Return the metric called ``name``, or that of a file of one's own, relative to ``base``.
 
-    ``options`` go to its factory.
+    ``options`` go to its factory; they may stand behind its name, too: ``within_words(words=50)``.
 
     Raises:
         UserError: there is none of that name.
         MissingExtra: a package that it needs is not installed.
         PluginError: one that is not ours fails; later, when it judges, this is raised as well.
     """
+    if name.endswith(")"):
+        from sharpen.config import parse_sum
+
+        ((name, written),) = parse_sum(name)
+        options = {**written, **options}
     part = parts.find("metric", name, base)
     make = parts.factory("metric", name, base)
+    if options:
+        parts.known_options(part, make, options)
     with parts.blamed(part):
         made: Any = make(**options)
     return made if part.origin == "sharpen" else Checked(made, part)

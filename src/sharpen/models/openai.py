@@ -7,7 +7,8 @@ sentence and the others go on. No try lasts for ever: the tokens asked for say h
 large it may be, and what is waited for long is logged. A server that is down answers no question wrongly: where nothing
 listens, or one question after the other fails and a greeting too, everything stops with a sentence. Such endpoints give
 no log-likelihood of a given text, so there is no ``score``. A server that lets nobody choose the temperature is asked
-without one: its answers are then drawn.
+without one: its answers are then drawn. A program's JSON Schema is sent as ``response_format``, so that a server that
+can holds replies to it; one that refuses that is asked without.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class OpenAIModel:
         self.identity = digest(["openai", self.url, self.name])
         self._limit_name = "max_tokens"
         self._temperature = True  # whether the server lets one be chosen
+        self._schema = True  # whether it can be told which JSON Schema a reply has to keep
         self._heard = False  # whether the server has ever said anything
         self._failed = 0  # questions in a row
         self._counting = threading.Lock()
@@ -261,6 +263,9 @@ class OpenAIModel:
         if "temperature" in said and "support" in said and "temperature" in body:
             self._temperature = False
             return True
+        if "response_format" in body and any(word in said for word in ("response_format", "json_schema", "schema")):
+            self._schema = False  # what comes is checked all the same
+            return True
         return False
 
     def _body(self, request: Generate) -> dict[str, Any]:
@@ -277,6 +282,9 @@ class OpenAIModel:
             body |= {"top_p": d.top_p} if d.temperature > 0 else {}
         if d.temperature > 0:
             body |= {"seed": d.seed}
+        if d.schema and self._schema:
+            form = {"name": "reply", "schema": json.loads(d.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         if d.stop:
             body["stop"] = list(d.stop)
         return body

@@ -12,17 +12,19 @@ from sharpen.metrics import parse
 from sharpen.runtime.choosing import adjusted, answer_in
 from sharpen.runtime.composing import compose, fill, nearest, slots_of, texts_of
 from sharpen.runtime.finding import finding
-from sharpen.runtime.structured import invalid, json_in, mended, within
+from sharpen.runtime.structured import from_field, held, in_field, invalid, json_in, mended, within
 from sharpen.types import (
     Answer,
     Completion,
     Decoding,
+    Demo,
     Example,
     Generate,
     Likelihoods,
     Message,
     Passage,
     Rank,
+    Refusal,
     Request,
     Search,
     Step,
@@ -43,6 +45,9 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
     found: tuple[Passage, ...] | None = None
     said: list[Completion] = []
     for step in program.steps:
+        if step.needs and not slots.get(step.needs, "").strip():
+            slots[step.name] = example.question
+            continue
         if found is None and "{context}" in step.template:
             found = yield from finding(program.retriever, example, slots)
         reply: Completion = yield _asked(program, step, slots, found or ())
@@ -54,14 +59,17 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         found = yield from finding(program.retriever, example, slots)
     wrote = {step.name: slots[step.name] for step in program.steps}
     refusal = program.refusal
-    if refusal and max((p.score for p in found), default=float("-inf")) < refusal.least:
-        return Answer(refusal.text, passages=found, completions=tuple(said), steps=wrote, finish="refused")
+    if refusal and refused(refusal, found, wrote):
+        return Answer(
+            refusal.text, passages=found, completions=tuple(said), seconds=_sum(said), steps=wrote, finish="refused"
+        )
     demos = program.demos
     if program.shots is not None:
         s = program.shots
         # A few more than wanted, because the question's own entry and its near-duplicates are left out.
         near: tuple[Passage, ...] = yield Search(s.index, example.question, s.k + 3, s.how)
         demos = (*demos, *nearest(near, example, s.k))
+    demos = tuple(_shown(program, demo) for demo in demos)
     messages = compose(program.prompt, example.messages, demos, found, slots, program.reasoning)
     drawn = []
     for n in range(_votes(program)):
@@ -79,6 +87,21 @@ def _asked(program: System, step: Step, slots: Mapping[str, str], found: Sequenc
     adapters = program.adapters if step.tuned and own else ()
     decoding = Decoding(step.max_new_tokens, one_line=step.one_line)
     return Generate(step.model or program.model, adapters, tuple(turns), decoding, step.name)
+
+
+def _shown(program: System, demo: Demo) -> Demo:
+    """A worked example as this program answers: in its form; its question stands for steps that need more than that."""
+    steps = {step.name: demo.question for step in program.steps if step.needs} | dict(demo.steps)
+    return replace(demo, answer=in_field(demo.answer, program.decoding.field), steps=tuple(steps.items()))
+
+
+def refused(refusal: Refusal, found: Sequence[Passage], wrote: Mapping[str, str]) -> bool:
+    """Whether a question is not answered, by its passages and what its steps wrote."""
+    if refusal.least is not None and max((p.score for p in found), default=float("-inf")) < refusal.least:
+        return True
+    said = re.findall(r"\w+", wrote.get(refusal.step, "").casefold())
+    wanted = re.findall(r"\w+", refusal.says.casefold())
+    return bool(wanted) and said[: len(wanted)] == wanted
 
 
 def _failed(why: str, found: tuple[Passage, ...], said: Sequence[Completion]) -> Answer:
@@ -128,22 +151,28 @@ def _written(
     for tries_left in range(decoding.retries, -1, -1):
         completion: Completion = yield Generate(program.model, program.adapters, messages, decoding)
         said.append(completion)
-        if not decoding.schema or completion.error:
+        if completion.error:
             break
-        why = invalid(completion.text, decoding.schema)
-        valid = why is None
+        why = invalid(completion.text, decoding.schema) if decoding.schema else None
+        valid = why is None if decoding.schema else None
+        why = why or held(completion.text, decoding.avoid)
         if why is None or not tries_left:
             break
         messages = mended(messages, completion.text, why, decoding.schema)
     last = said[-1]
-    text = json_in(last.text) if valid else answer_in(last.text, decoding.choices, decoding.one_line)
+    text = last.text
+    if valid:
+        text = from_field(text, decoding.field) if decoding.field else json_in(text)
+    if not valid or decoding.choices:
+        text = answer_in(text, decoding.choices, decoding.one_line)
     text, citations, findings = _citing(text, found) if program.prompt.cites else (text, tuple(p.id for p in found), ())
+    stays = held(text, decoding.avoid)
     return Answer(
         text=within(text, decoding.words),
         raw=last.text,
         passages=found,
         citations=citations,
-        findings=findings,
+        findings=(*findings, *([stays] if stays else [])),
         completions=tuple(said),
         seconds=last.seconds,
         finish=last.finish,

@@ -36,8 +36,9 @@ def compose(
     own = " ".join(m.content for m in messages if m.role == "system")
     instruction = "\n".join(x for x in (fill(prompt.instruction, slots), own) if x)
     turns = [Message("system", instruction)] if instruction else []
+    unsaid = dict.fromkeys(slots, "-")  # of a worked example for which no step wrote anything
     for demo in demos:
-        asked = _put(prompt, demo.question, demo.passages)
+        asked = _put(prompt, demo.question, demo.passages, {**unsaid, **dict(demo.steps)})
         if reasoning and demo.reasoning:
             turns.append(Message("user", f"{asked}\n\n{reasoning.ask}"))
             turns.append(Message("assistant", demo.reasoning))

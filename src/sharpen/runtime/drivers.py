@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sharpen.runtime.answering import answering
@@ -105,9 +106,10 @@ def prompts(
 
     The steps before it, and the thoughts, are written by the program as it is.
 
-    ``passages`` may change what was found for an example (training puts the gold passage among distractors).
+    ``passages`` may change what was found for an example (training puts the gold passage among distractors). Nothing is
+    refused, because what is learned is to answer; where a step fails there are no messages.
     """
-    runs: list[Run] = [answering(program, e) for e in examples]
+    runs: list[Run] = [answering(replace(program, refusal=None), e) for e in examples]
     waiting = {i: next(run) for i, run in enumerate(runs)}
     done: dict[int, tuple[Message, ...]] = {}
     while waiting:
@@ -123,7 +125,10 @@ def prompts(
                 i = members[at]
                 r = program.retriever
                 own = r is not None and isinstance(waiting[i], Search) and waiting[i].index == r.index
-                following[i] = runs[i].send(passages(examples[i], found) if passages and own else found)
+                try:
+                    following[i] = runs[i].send(passages(examples[i], found) if passages and own else found)
+                except StopIteration:
+                    done[i] = ()
         waiting = following
     for run in runs:
         run.close()

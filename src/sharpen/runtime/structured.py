@@ -47,9 +47,28 @@ def _validator(schema: str) -> Any:
     return validator_for(read)(read)
 
 
+def in_field(answer: str, field: str) -> str:
+    """An answer as JSON that holds it in a field; without one as it is."""
+    return json.dumps({field: answer}, ensure_ascii=False) if field else answer
+
+
+def from_field(reply: str, field: str) -> str:
+    """What stands in a field of valid JSON; "" where it is not there. What is no text stays JSON."""
+    read = json.loads(json_in(reply))
+    value = read.get(field, "") if isinstance(read, dict) else ""
+    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def held(text: str, avoid: Sequence[str]) -> str | None:
+    """Say what a text holds that it must not, as whole words and whatever the case; None: nothing."""
+    found = [a for a in avoid if re.search(rf"(?<!\w){re.escape(a)}(?!\w)", text, re.I)]
+    return f"it must not hold {', '.join(map(repr, found))}" if found else None
+
+
 def mended(messages: Sequence[Message], reply: str, why: str, schema: str) -> tuple[Message, ...]:
-    """The conversation that asks again for what was not valid."""
-    again = f"That cannot be used: {why}. Reply with JSON only, which keeps this schema: {schema}"
+    """The conversation that asks again for what could not be used."""
+    form = f"Reply with JSON only, which keeps this schema: {schema}" if schema else "Reply without it."
+    again = f"That cannot be used: {why}. {form}"
     return (*messages, Message("assistant", reply), Message("user", again))
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sharpen.metrics import parsing
 from sharpen.models import Local, public_name, turns
+from sharpen.runtime import in_field
 from sharpen.study.reading import Report
 from sharpen.types import System
 
@@ -27,9 +29,31 @@ def describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], 
         system = program.prompt.instruction.replace('"""', "'''")
         lines = ["FROM ./model.gguf", "PARAMETER temperature 0", f'SYSTEM """{system}"""']
         (target / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    elif program.shots is None:
+    elif not beyond(program):
         shutil.copyfile(Path(__file__).parent / "exported" / "answer.py", target / "answer.py")
         shutil.copyfile(str(parsing.__file__), target / "parsing.py")
+
+
+def beyond(program: System) -> list[str]:
+    """What a program does that ``answer.py`` does not, in words; a score holds only with all of it."""
+    prompt, decoding, refusal = program.prompt, program.decoding, program.refusal
+    steps = ", ".join(step.name for step in program.steps)
+    what = {
+        f"the {program.shots.k if program.shots else 0} nearest training examples stand before the question": (
+            program.shots is not None
+        ),
+        f"steps are written before the answer ({steps})": bool(steps),
+        "the model thinks before it answers": program.reasoning is not None,
+        f"{decoding.votes} answers are drawn, and the most frequent is taken": decoding.votes > 1,
+        "answers are checked against a JSON Schema and asked for anew": bool(decoding.schema),
+        "answers that hold what they must not are asked for anew": bool(decoding.avoid),
+        f"answers are cut at {decoding.words} words": bool(decoding.words),
+        "passages that are cited are read out of the answer": prompt.cites,
+        "questions and passages stand in a tag that they cannot end": bool(prompt.fence),
+        "of earlier turns only some are given": prompt.history is not None,
+        "some questions are not answered": refusal is not None,
+    }
+    return [words for words, does in what.items() if does]
 
 
 def prompt_of(program: System) -> dict[str, Any]:
@@ -42,7 +66,13 @@ def prompt_of(program: System) -> dict[str, Any]:
         "context_template": prompt.context_template,
         "passage_template": prompt.passage_template,
         "demos": [
-            {"question": d.question, "answer": d.answer, "passages": [p.text for p in d.passages]}
+            {
+                "question": d.question,
+                "answer": in_field(d.answer, decoding.field),
+                "passages": [p.text for p in d.passages],
+                **({"reasoning": d.reasoning} if d.reasoning else {}),
+                **({"steps": dict(d.steps)} if d.steps else {}),
+            }
             for d in program.demos
         ],
         "passages": program.retriever.k if program.retriever else 0,
@@ -53,7 +83,21 @@ def prompt_of(program: System) -> dict[str, Any]:
         "per_token": decoding.per_token,
         "priors": list(decoding.priors),
         "prior_weight": decoding.prior_weight,
+        **_more(program),
     }
+
+
+def _more(program: System) -> dict[str, Any]:
+    """What else a program does, as data for whoever builds it anew; nothing of a plain one."""
+    prompt, decoding = program.prompt, program.decoding
+    asked = [asdict(x) if x else None for x in (program.reasoning, program.refusal)]
+    found: dict[str, Any] = {"steps": [asdict(s) for s in program.steps], "reasoning": asked[0], "refusal": asked[1]}
+    found |= {"fence": prompt.fence, "cites": prompt.cites}
+    kept = ("schema", "field", "retries", "words", "avoid")
+    found |= {name: getattr(decoding, name) for name in kept}
+    found |= {"votes": decoding.votes, "temperature": decoding.temperature} if decoding.votes > 1 else {}
+    made = {name: value for name, value in found.items() if value}
+    return made | ({"history": prompt.history} if prompt.history is not None else {})
 
 
 def _card(format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> str:
@@ -109,10 +153,10 @@ def _ways(format: str, program: System) -> str:
             f"Each question came with the {program.retriever.k} best passages of the documents. The index is not in "
             "these files."
         )
-    if program.shots:
+    if others := beyond(program):
         said.append(
-            f"Each question came with the {program.shots.k} nearest training examples as turns before it. They are not "
-            "in these files, so the score cannot be had from these alone: use `sharpen ask`."
+            f"It does what no script in these files does: {'; '.join(others)}. So the score cannot be had from these "
+            "alone: use `sharpen ask`."
         )
     elif format == "gguf":
         more = "and Ollama cannot choose by log-likelihood" if ranks else "and worked examples go before the question"

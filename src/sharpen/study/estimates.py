@@ -16,6 +16,7 @@ from sharpen.config import Arm, arm_name, parse_sum
 from sharpen.retrieval import Index, chunk
 from sharpen.runtime import compose
 from sharpen.study.augmenting import is_augmentation, times_as_many
+from sharpen.study.calls import METHODS, ONE, Calls, tried
 from sharpen.study.engine import ASKED
 from sharpen.study.latency import QUESTIONS
 from sharpen.study.speeds import Speeds
@@ -43,6 +44,7 @@ class Draft:
     pass_tokens: int = 0  # of the training's largest pass
     answered: bool = False  # all of dev, while it was chosen
     steps: tuple[str, ...] = ()
+    calls: Calls = ONE
     more: float = 1.0  # times the training examples, with variants
 
 
@@ -173,11 +175,38 @@ class Estimator:
 
     def ask(self, draft: Draft, n: float) -> float:
         """Seconds to answer ``n`` questions at once."""
-        s, load = self.speeds, self.sketch.load(draft)
-        if self.ranks:
-            return n * (load.computed + self.sketch.labels) / s.label_tokens
-        each = 1 / max(s.answer, 1e-6) + s.answer_context * load.whole
-        return n * load.computed / max(s.prompt, 1e-6) + n * draft.said * each
+        load = self.sketch.load(draft)
+        each = 1 / max(self.speeds.answer, 1e-6) + self.speeds.answer_context * load.whole
+        return n * self._answer(draft, load.computed, each, 1)
+
+    def _answer(self, draft: Draft, read: float, each: float, reads: int) -> float:
+        """Seconds of an answer whose prompt has ``read`` tokens, with ``each`` second a token.
+
+        ``reads``: how often the prompt of votes is read; that of thoughts is the same for all.
+        """
+        s, c = self.speeds, draft.calls
+        prompt = 1 / max(s.prompt, 1e-6)
+        seconds, noted = len(c.steps) * read * prompt + sum(c.steps) * each, float(sum(c.steps))
+        if c.thoughts:
+            seconds += (reads * (read + noted) * prompt) + c.votes * c.thoughts * each
+            noted += c.thoughts
+        if self.ranks and not c.written:
+            votes = c.votes if c.thoughts else 1
+            return seconds + votes * (read + noted + self.sketch.labels) / s.label_tokens
+        again = c.votes * c.tries if c.thoughts else reads + c.votes * (c.tries - 1)
+        said = (self.sketch.target if self.ranks else draft.said) + c.form
+        return seconds + again * (read + noted) * prompt + c.votes * c.tries * said * each
+
+    def method(self, step: str, options: Mapping[str, Any], draft: Draft) -> tuple[float, Draft, str]:
+        """Seconds of a technique that changes how an answer comes about, and the draft after it."""
+        tried_calls = tried(step, options, draft.calls, bool(draft.k))
+        drafts = self.chosen([replace(draft, calls=c) for c in tried_calls])
+        seconds = self.search(drafts)
+        if step == "reason" and draft.demos:  # thoughts for the worked examples
+            seconds += self.ask(replace(drafts[0], demos=0), int(options.get("tries", 24)))
+            seconds += self.search([drafts[0]] * 2)
+        after = drafts[0] if step != "own_language" else drafts[-1]
+        return seconds, after, f"{after.calls.most} calls an answer" if after.calls.most > 1 else ""
 
     def search(self, drafts: Sequence[Draft]) -> float:
         """Seconds of choosing among candidates on dev by halving."""
@@ -234,6 +263,8 @@ class Estimator:
             shown = "examples" in options.get("over", "examples")
             points = [replace(draft, demos=draft.demos + k) for k in ks] if shown else [draft]
             return sum(self.ask(d, calls / len(points)) for d in points), self.chosen(points * 2)[0], ""
+        if step in METHODS:
+            return self.method(step, options, draft)
         if step == "instruct":
             return self.search([draft] * 4), self.chosen([draft] * 4)[0], ""
         if step == "lora":
@@ -281,9 +312,7 @@ class Estimator:
             gold, none = replace(draft, k=1), replace(draft, k=0)
             self.oracles = self.ask(gold, sketch.test) + self.ask(none, sketch.test)
         whole = sketch.load(draft).whole
-        one = whole / max(s.prompt, 1e-6) + draft.said / max(s.answer_alone, 1e-6)
-        if self.ranks:
-            one = (whole + sketch.labels) / s.label_tokens
+        one = self._answer(draft, whole, 1 / max(s.answer_alone, 1e-6), draft.calls.votes)
         latency = (min(QUESTIONS, len(bench.train)) + 2) * one
         did.append(f"dev and test {_time(asked)}, latency {_time(latency)}")
         tuning = s.memory_training + s.memory_token * draft.pass_tokens if draft.trained else 0.0

@@ -32,6 +32,8 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
     latency, cost = made.latencies.get(name) or {}, made.cost.get(name) or {}
     answers = made.answered["arms"].get(name, [])
     tokens = [a.tokens for a in answers if a.completions]
+    calls = [len(a.completions) for a in answers if a.completions]
+    kept = [a.valid for a in answers if a.valid is not None]
     broken, unmeasured = constraints_of(made.setting, latency, cost) if row else ([], [])
     return {
         "name": name,
@@ -48,6 +50,9 @@ def arm_row(made: Results, built: Built) -> dict[str, Any]:
         "p95_seconds": latency.get("p95_seconds"),
         "memory_gb": latency.get("memory_gb"),
         "tokens_per_answer": sum(tokens) / len(tokens) if tokens else None,
+        "calls_per_answer": sum(calls) / len(calls) if calls else None,
+        "valid": sum(kept) / len(kept) if kept else None,  # of those that were to keep a schema
+        "n_refused": sum(a.finish == "refused" for a in answers) if answers else None,
         "cost_build": cost.get("build"),
         "cost_per_answer": cost.get("per_answer"),
         "cost_total": cost.get("total"),
@@ -197,11 +202,19 @@ def example_rows(made: Results) -> list[dict[str, Any]]:
                 "through": made.leader,
                 "answers": {name: answers[i].text for name, answers in arms.items()},
                 "scores": {name: scores[i].value for name, scores in made.judged.items()},
+                "wrote": {name: found for name, answers in arms.items() if (found := _wrote(answers[i]))},
                 "passages": [{"id": p.id, "text": p.text, "score": p.score} for p in arms[reader][i].passages],
                 "passages_of": reader,
             }
         )
     return shown
+
+
+def _wrote(answer: Answer) -> list[dict[str, str]]:
+    """What was written before an answer: its steps by their names, its thoughts, and how many votes it had."""
+    found = [{"what": name, "text": text} for name, text in answer.steps.items()]
+    found += [{"what": "thoughts", "text": answer.reasoning}] if answer.reasoning else []
+    return found + ([{"what": "votes for it", "text": str(answer.votes)}] if answer.votes else [])
 
 
 UNJUDGED = "Bias, safety and robustness of the answers."

@@ -16,6 +16,7 @@ from sharpen.errors import UserError
 from sharpen.models import cache, is_hosted
 from sharpen.runtime import Engines, batch, give_back
 from sharpen.store import read_cached, write_text
+from sharpen.study.calls import writes
 from sharpen.study.crowd import Crowd, others_since
 from sharpen.study.environment import machine
 from sharpen.study.latency import spread
@@ -98,7 +99,7 @@ def measure_speeds(setting: Setting, bench: Bench, engines: Engines, ref: str, s
     trains, retrieves = "lora" in steps, "retrieve" in steps
     identity, start = engines.identity(ref), time.perf_counter()
     kept = Kept(setting.store.root if is_hosted(ref) else cache(), setting.progress, 2 + retrieves + trains)
-    if bench.labels and "score" in engines.model(ref).can:  # answers are chosen, never generated
+    if bench.labels and "score" in engines.model(ref).can and not writes(steps):  # all are chosen, none is generated
         answering = {**NO_RATES, **kept.of("opening", [identity], lambda: _opening(ref, engines))}
     else:
         answering = kept.of("answering", [identity], lambda: _answering(ref, engines))

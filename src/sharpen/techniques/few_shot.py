@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sharpen.techniques._options import count, counts
+from sharpen.techniques._worked import with_steps
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Demo, Example, Passage, System, Task, Technique
 
@@ -60,12 +61,13 @@ def usable(bench: Bench) -> list[Example]:
 
 
 def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -> list[Demo]:
-    """Turn training examples into worked ones, with passages where the program retrieves."""
+    """Turn training examples into worked ones, with passages where the program retrieves and what its steps write."""
     found: Sequence[tuple[Passage, ...]] = [()] * len(examples)
     if program.retriever is not None:
         r = program.retriever
         found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
-    return [Demo(e.question, e.targets[0], passages, e.id) for e, passages in zip(examples, found, strict=True)]
+    demos = [Demo(e.question, e.targets[0], passages, e.id) for e, passages in zip(examples, found, strict=True)]
+    return with_steps(program, demos, bench)
 
 
 def _varied(order: list[Example], bench: Bench) -> list[Example]:

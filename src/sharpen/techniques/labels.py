@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from sharpen.runtime import adjusted
-from sharpen.types import Answer, Decoding, System
+from sharpen.types import Answer, Completion, Decoding, System
 
 WEIGHTS = (0.0, 0.5, 1.0)
 
@@ -24,15 +24,14 @@ def rules(program: System, answers: Sequence[Answer]) -> list[tuple[System, list
 
     Nothing is asked again: the answers hold what the model said of every label.
     """
-    judged = [a for a in answers if a.label_scores]
-    several = program.decoding.votes > 1 and program.reasoning is not None  # each with likelihoods of its own
-    if not program.decoding.choices or program.decoding.by_text or several or not judged:
+    judged = [found for a in answers if (found := rankings(a, program.decoding))]
+    if not program.decoding.choices or program.decoding.by_text or not judged:
         return [(program, list(answers))]
-    sums = np.array([a.completions[-1].logprobs for a in judged])
-    lengths = np.maximum(np.array([a.completions[-1].tokens for a in judged]), 1)
+    sums = np.array([np.mean([c.logprobs for c in found], axis=0) for found in judged])
+    means = np.array([np.mean([_means(c) for c in found], axis=0) for found in judged])
     made = []
     for per_token in (False, True):
-        scores = sums / lengths if per_token else sums
+        scores = means if per_token else sums
         priors = tuple(round(float(x), 6) for x in scores.mean(axis=0))
         others = (scores.sum(axis=0) - scores) / max(len(judged) - 1, 1)
         for weight in WEIGHTS if len(judged) > 1 else WEIGHTS[:1]:
@@ -40,16 +39,40 @@ def rules(program: System, answers: Sequence[Answer]) -> list[tuple[System, list
                 program.decoding, per_token=per_token, priors=priors if weight else (), prior_weight=weight
             )
             own = iter(others)
-            said = [again(a, replace(decoding, priors=tuple(next(own)))) if a.label_scores else a for a in answers]
+            asked = [bool(rankings(a, decoding)) for a in answers]
+            said = [
+                again(a, replace(decoding, priors=tuple(next(own)))) if ranked else a
+                for a, ranked in zip(answers, asked, strict=True)
+            ]
             made.append((replace(program, decoding=decoding), said))
     return made
 
 
 def again(answer: Answer, decoding: Decoding) -> Answer:
-    """Decide anew from what the model said."""
-    if not answer.label_scores:
+    """Decide anew from what the model said; where it voted, each vote anew, and the thoughts are the taken one's."""
+    said = rankings(answer, decoding)
+    if not said:
         return answer
-    said = answer.completions[-1]  # behind steps and thoughts
-    scores = adjusted(decoding, said.logprobs, said.tokens)
-    text = decoding.choices[int(np.argmax(scores))]
-    return replace(answer, text=text, raw=text, label_scores=dict(zip(decoding.choices, scores, strict=True)))
+    scores = np.array([adjusted(decoding, c.logprobs, c.tokens) for c in said])
+    votes = [int(i) for i in scores.argmax(axis=1)]
+    taken = max(votes, key=votes.count)  # of several the first
+    text, means = decoding.choices[taken], [float(x) for x in scores.mean(axis=0)]
+    made = replace(answer, text=text, raw=text, label_scores=dict(zip(decoding.choices, means, strict=True)))
+    if answer.votes:
+        made = replace(made, votes=votes.count(taken))
+    if answer.reasoning:
+        at = next(i for i, c in enumerate(answer.completions) if c is said[votes.index(taken)])
+        made = replace(made, reasoning=answer.completions[at - 1].text.strip())
+    return made
+
+
+def rankings(answer: Answer, decoding: Decoding) -> list[Completion]:
+    """The calls in which the model told the likelihood of each choice; one a vote."""
+    n = len(decoding.choices) if answer.label_scores else -1
+    return [c for c in answer.completions if len(c.logprobs) == len(c.tokens) == n and c.text in decoding.choices]
+
+
+def _means(said: Completion) -> np.ndarray:
+    """Log-likelihoods of the choices by token."""
+    means: np.ndarray = np.array(said.logprobs) / np.maximum(np.array(said.tokens), 1)
+    return means

@@ -14,7 +14,7 @@ from typing import Any
 
 from sharpen.data import near_duplicates
 from sharpen.errors import UserError
-from sharpen.runtime import prompts
+from sharpen.runtime import in_field, prompts
 from sharpen.techniques._train import check_options, tune
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.tuning import TrainOptions
@@ -99,8 +99,10 @@ def conversations(
         return (*found[:-1], gold[0]) if found else gold
 
     asked = prompts(program, usable, bench.engines, passages)
-    rows = [(*m, Message("assistant", e.targets[0])) for m, e in zip(asked, usable, strict=True)]
-    return rows, len(examples) - len(usable)
+    field = program.decoding.field
+    pairs = [(m, e) for m, e in zip(asked, usable, strict=True) if m]  # none where a step failed
+    rows = [(*m, Message("assistant", in_field(e.targets[0], field))) for m, e in pairs]
+    return rows, len(examples) - len(rows)
 
 
 def _not_shown(examples: Sequence[Example], program: System) -> list[Example]:

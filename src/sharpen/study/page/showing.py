@@ -30,6 +30,11 @@ def examples_of(facts: Facts) -> dict[str, list[dict[str, Any]]]:
                 "at": pointer("examples", i),
                 "targets": [pointer("examples", i, "targets", t) for t in range(len(example.get("targets") or []))],
                 "answers": grouped([_answer(facts, i, example, n, names, graded) for n in order], facts),
+                "wrote": [
+                    (pointer("examples", i, "wrote", n), [pointer("examples", i, "wrote", n, k) for k in range(len(w))])
+                    for n in order
+                    if (w := (example.get("wrote") or {}).get(n))
+                ],
                 "passages": [pointer("examples", i, "passages", p) for p in range(len(example.get("passages") or []))],
                 "marks": [str(t) for t in example.get("targets") or []],
             }
