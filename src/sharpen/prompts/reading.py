@@ -12,7 +12,7 @@ FAMILIES = {
     "write": "write compose create generate draft produce",
     "explain": "explain describe discuss elaborate",
     "correct": "correct proofread fix edit rewrite re-write rephrase paraphrase revise",
-    "compute": "calculate compute solve count add multiply divide subtract",
+    "compute": "calculate compute solve",
     "code": "code implement program",
     "compare": "compare contrast",
     "extract": "extract",
@@ -22,18 +22,18 @@ FAMILIES = {
 FAMILY = {verb: family for family, verbs in FAMILIES.items() for verb in verbs.split()}
 """Verbs of tasks that no other of them is a part of."""
 _ORDERS = """
-say act adapt adjust append analyse analyze answer apply ask assess assign assume begin brainstorm break build
-change check choose cite clean combine come complete conduct consider construct continue convert copy decide
-deduce define delete demonstrate derive design detect determine develop differentiate do discover display
-distinguish estimate evaluate examine exclude expand fill find follow form format formulate give guess guide
-highlight help identify imagine improve include indicate infer insert interpret invent invite join keep let
-limit link list look make mark match mention modify name normalize offer organize outline output parse pick plan
-point predict prepare present pretend print propose prove provide put question quote rate read recommend reduce
-refer refine remember remove rename render repeat replace reply report research respond restate return reverse
-review score search seek select send separate set share show simplify speak specify split state stop structure
-suggest supply switch take talk tell test think transform trim turn unscramble use verify walk work perform
-detail recite re-order reorder reorganize rearrange process speculate sum seek enumerate start mix tag spell
-convince argue encode decode group
+say count add multiply divide subtract act adapt adjust append analyse analyze answer apply ask assess assign
+assume begin brainstorm break build change check choose cite clean combine come complete conduct consider
+construct continue convert copy decide deduce define delete demonstrate derive design detect determine develop
+differentiate do discover display distinguish estimate evaluate examine exclude expand fill find follow form
+format formulate give guess guide highlight help identify imagine improve include indicate infer insert
+interpret invent invite join keep let limit link list look make mark match mention modify name normalize offer
+organize outline output parse pick plan point predict prepare present pretend print propose prove provide put
+question quote rate read recommend reduce refer refine remember remove rename render repeat replace reply report
+research respond restate return reverse review score search seek select send separate set share show simplify
+speak specify split state stop structure suggest supply switch take talk tell test think transform trim turn
+unscramble use verify walk work perform detail recite re-order reorder reorganize rearrange process speculate
+sum seek enumerate start mix tag spell convince argue encode decode group
 """
 VERBS = frozenset(FAMILY) | frozenset(_ORDERS.split())
 _ASKS = """

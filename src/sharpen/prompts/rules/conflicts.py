@@ -65,7 +65,8 @@ def _clauses(subject: Subject) -> list[tuple[str, str]]:
     """Sentences that order or say what the answer is, without what stands behind "of the"."""
     made = []
     for where, said in subject.said.items():
-        made += [(where, re.sub(r"\b(?:of|from|for|on) (?:the|this|a|an) .*", "", s.text)) for s in said]
+        orders = [s.text for s in said if s.verb or not s.asks]
+        made += [(where, re.sub(r"\b(?:of|from|for|on) (?:the|this|a|an) .*", "", text)) for text in orders]
     if subject.brief:
         made = [(w, s) for w, s in made if not w.startswith("must_not") and w not in ("input", "audience")]
     return made

@@ -33,6 +33,8 @@ THEN = re.compile(
 AND_ASKS = re.compile(
     r"\band (?:how|why|what|when|where|who|which) (?:do|does|did|is|are|was|were|can|could|should|would|will)\b", re.I
 )
+QUOTES = re.compile(r"\bquestion\s*\d*\s*:|\b(?:following|these|two|given) questions?\b|\bquestion title\b", re.I)
+"""Says that questions are part of what is given."""
 PAIRS = (
     frozenset({"write", "code"}),
     frozenset({"correct", "write"}),
@@ -61,12 +63,16 @@ def several(subject: Subject) -> Iterator[Hit]:
         for s in said:
             for family in tasks_of(s):
                 families.setdefault(family, where)
-            asked += s.asks and not s.verb and s.text.rstrip().endswith("?")
+            asked += s.asks and not s.verb
             if s.asks and AND_ASKS.search(s.text):
                 asked += 1
     if len(families) > 1 and frozenset(families) not in PAIRS:
         yield list(families.values())[-1], f"it orders more than one task: {', '.join(families)}."
-    elif asked > 1 and len(subject.text.split()) - len(" ".join(subject.orders.values()).split()) < GIVEN:
+    elif (
+        asked > 1
+        and not QUOTES.search(subject.text)
+        and len(subject.text.split()) - len(" ".join(subject.orders.values()).split()) < GIVEN
+    ):
         yield "text", f"it asks {asked} questions."
 
 

@@ -24,10 +24,9 @@ MISSING_INPUT = re.compile(
     re.I,
 )
 GAP = re.compile(
-    r"\[(?:insert|your|add|enter|name|topic|text|date|company|product|city|country|user|customer|recipient|"
-    r"subject|number|"
-    r"title|x)\b[^\]\n]{0,40}\](?!\()|<(?:insert|your|add|enter)\b[^>\n]{0,40}>|\{\{\s*\w+\s*\}\}|\bTODO\b|\bTBD\b|"
-    r"<noinput>|<no input>",
+    r"\[(?:insert|your|add|enter)\b[^\]\n]{0,40}\](?!\()|<(?:insert|your|add|enter)\b[^>\n]{0,40}>|\{\{\s*\w+\s*\}\}|"
+    r"\[(?:name|topic|text|date|company|product|city|country|user|customer|recipient|subject|number|title)"
+    r"(?: (?:name|here|of \w+))?\](?!\()|(?-i:\bTODO\b|\bTBD\b)|<noinput>|<no input>",
     re.I,
 )
 FILLED = frozenset({"question", "context", "history", "labels", "goal", "text", "n"})
@@ -82,6 +81,10 @@ def no_input(subject: Subject) -> Iterator[Hit]:
     if subject.brief or subject.template or not subject.english:
         return
     text = subject.text.strip()
+    *before, last = [p for p in re.split(r"\n+", text) if p.strip()] or [""]
+    if before and ONLY_ADDRESS.match(last) and sentences(before[0])[-1:] and len(before) == 1:
+        yield "text", "of what it speaks there is an address alone, and a model opens none."
+        return
     found = MISSING_INPUT.search(text)
     if not found or found[0].lower() == "this question" or not any(s.verb or s.asks for s in sentences(text)):
         return

@@ -9,7 +9,7 @@ from sharpen.prompts.linting import Hit, Rule, Subject
 from sharpen.prompts.reading import ASKS, COMMON, VERBS, words
 
 VAGUE = re.compile(
-    r"\bsome (?!of (?:the|these|those)\b|one\b|people\b|say\b|times?\b)[a-z]+|"
+    r"\bsome (?!code\b|of (?:the|these|those)\b|one\b|people\b|say\b|times?\b)[a-z]+|"
     r"\b(?:(?<!most )(?<!is )(?<!are )appropriate(?:ly)?|suitabl[ey]|adequate(?:ly)?|"
     r"etc\.?|and so (?:on|forth)|stuff|and things|as (?:needed|necessary|required|you see fit)|"
     r"if (?:needed|necessary|possible)|a (?:few|bit|couple of|lot(?: of)?)|several|various|somewhat|"
@@ -30,7 +30,7 @@ LEADING = (
         re.I,
     ),
     re.compile(r"(?:^|,\s*)(?:obviously|clearly|of course|surely|undoubtedly|needless to say)\b,?", re.I),
-    re.compile(r"\b(?:is|are) (?:obviously|clearly|undoubtedly|of course)\b", re.I),
+    re.compile(r"\b(?:is|are) (?:obviously|undoubtedly|of course)\b", re.I),
     re.compile(r"\bas (?:we|everyone|everybody|you) (?:all |well )?knows?\b|^everyone (?:knows|agrees)\b", re.I),
     re.compile(
         r"\bwhy (?:is|are) .{3,60}\b(?:better than|worse than|superior to|so (?:bad|terrible|awful|great|"
@@ -54,15 +54,16 @@ NEUTRAL = {
     **{"cameraman": "camera operator", "craftsman": "artisan", "spokesman": "spokesperson", "hey guys": "hello all"},
 }
 GENERIC = re.compile(
-    r"\b(?:a|an|each|every|any|the) (user|customer|client|doctor|nurse|student|patient|employee|manager|"
+    r"(?<!\bis )(?<!\bwas )\b(?:a|an|each|every|any|the) "
+    r"(user|customer|client|doctor|nurse|student|patient|employee|manager|"
     r"engineer|teacher|"
     r"developer|applicant|candidate|reader|person|worker|lawyer|secretary|driver|child|leader|researcher|agent)\b"
-    r"[^.?!\n]{0,80}\b(?<!or )(he|his|him|she|her)\b(?! or (?:she|her|he|his))",
+    r"[^.?!\n]{0,80}\b(?<!or )(?<!/)(he|his|him|she|her)\b(?!/)(?! or (?:she|her|he|his))",
     re.I,
 )
 CULTURE = {
     **{"third world": "low-income countries", "first world": "high-income countries", "oriental": "East Asian"},
-    **{"exotic": "what it is", "primitive tribe": "the people's name", "normal people": "who is meant"},
+    **{"exotic people": "who is meant", "primitive tribe": "the people's name", "normal people": "who is meant"},
     **{"illegal aliens": "undocumented migrants", "gypsy": "Roma", "gypsies": "Roma", "christian name": "given name"},
     **{"mohammedan": "Muslim", "eskimo": "Inuit", "eskimos": "Inuit", "civilized people": "who is meant"},
     **{"the handicapped": "people with disabilities", "wheelchair-bound": "who uses a wheelchair"},
@@ -75,7 +76,11 @@ def vague(subject: Subject) -> Iterator[Hit]:
     """Words that leave open how much, how many, or what is good enough; in what is told, not in a question of facts."""
     for where, said in subject.said.items():
         for s in said:
-            if not (subject.brief or s.verb or re.search(r"\b(?:must|should)\b", s.text)):
+            if not (
+                subject.brief
+                or s.verb
+                or re.search(r"\b(?:you|it|answer|text|reply|response|output) (?:must|should)\b", s.text, re.I)
+            ):
                 continue
             for match in VAGUE.finditer(s.text):
                 yield where, f"“{match[0]}” can be read in more ways than one."
@@ -95,6 +100,8 @@ def dangling(subject: Subject) -> Iterator[Hit]:
     low = match[1].lower()
     after = words(text[match.end() :])[:1]
     plain = set(COMMON) | VERBS | ASKS | {"me", "like", "um", "please", "about", "out", "up", "more", "i", "we", "not"}
+    if not match.start() and not said[0].asks:  # "This is for a class but ...": what it is about comes
+        return
     if any(w not in plain for w in words(text[: match.start()])):
         return
     ends = not after or after[0] in COMMON | ASKS | {
