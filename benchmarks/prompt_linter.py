@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from label_errors import folder
+from convert import source
 
 from sharpen.prompts import Brief, catalogue, find, lint, lint_text
 from sharpen.prompts.linting import every_rule
@@ -135,9 +135,9 @@ def planted() -> dict[str, str]:
 
 def main() -> None:
     """Measure, print, and write the result."""
-    data = folder("llamafactory_demo").parent
+    data = source("llamafactory_demo").parent
     for other_set in ("xstest", "prompt_injections/s-labs"):
-        folder(other_set)
+        source(other_set)
     first = list(dict.fromkeys(text for _, text in given(data)))
     held = [t for t in first if int(hashlib.sha256(t.encode()).hexdigest(), 16) % 2]
     fresh = [t for t in dict.fromkeys(text for _, text in other(data)) if t not in set(first)]

@@ -171,3 +171,18 @@ def prompts_import(
 
     for path in unpack(load(file), to):
         say(str(path))
+
+
+@prompts_app.command("stress")
+def prompts_stress(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/help-centre.")],
+    change: Annotated[
+        list[str] | None, typer.Option("--change", help="injection, example_order, ...; repeatable; default: all.")
+    ] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+) -> None:
+    """Ask dev questions of changed prompts: typing mistakes, contradiction, injection, other orders, other askers."""
+    from sharpen.cli.after import robustness
+    from sharpen.study.stressing import STRESSES
+
+    robustness(run, change or list(STRESSES), arm)
