@@ -186,3 +186,21 @@ def prompts_stress(
     from sharpen.study.stressing import STRESSES
 
     robustness(run, change or list(STRESSES), arm)
+
+
+@prompts_app.command("repair")
+def prompts_repair(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, such as runs/help-centre.")],
+    arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+) -> None:
+    """Say what is wrong with a run's answers on dev (too long, wrong form, ...), and what in a prompt may mend it."""
+    from sharpen.cli.progress import live, say
+    from sharpen.study.prompting import symptoms_of
+
+    with live() as progress:
+        name, found = symptoms_of(run, arm, progress)
+    say(f"{name}, by its answers on dev; the test stayed closed.")
+    for symptom in found:
+        say(symptom)
+    if not found:
+        say("No symptom is seen.")

@@ -147,7 +147,7 @@ def judge_run(
     for name in (n for n in names if report.arm(n)["fingerprint"]):
         setting, program = program_of(run, name)
         setting.progress = progress
-        data = _data(report, setting)
+        data = data_of(report, setting)
         engines = setting.engines()
         bench, n = setting.bench(data, engines, Counts()), len(data.dev)
         found = robustness(program, bench, data.dev, data.facts["cluster_by"], changes)
@@ -166,7 +166,12 @@ def judge_run(
     return read_report(run)
 
 
-def _data(report: Report, setting: Setting) -> Dataset:
+def data_of(report: Report, setting: Setting) -> Dataset:
+    """The prepared data of a run, without its test.
+
+    Raises:
+        UserError: it is gone.
+    """
     place = setting.store.root / "data" / RunFolder(report.path).finished()[0]
     if not (place / "data.json").is_file():
         raise UserError("the run's prepared data is gone.", str(place), "Run the study again; it prepares it anew.")
