@@ -47,8 +47,8 @@ class Robust:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """For a report."""
-        return asdict(self)
+        """For a report; what was not asked is left out."""
+        return {k: v for k, v in asdict(self).items() if k != "followed" or v is not None}
 
 
 def robustness(
