@@ -153,7 +153,7 @@ def test_a_file_tells_all_its_problems_by_line(tmp_path: Path) -> None:
     said = [str(p) for p in e.value.problems]
     assert said[0] == f"{path}, line 7: 'task' stands here a second time. Keep one."
     assert f"{path}, line 3: unknown key 'tonne'. Did you mean tone?" in said
-    assert any(s.startswith(f"{path}, line 4: words: ") for s in said)
+    assert f"{path}, line 4: words is no whole number. See: sharpen prompts show answer --yaml" in said
     assert any(s.startswith(f"{path}, line 6: slots.text.type: ") for s in said)
     for text, says in (("[1]", "is no mapping"), ("name: x", "task is missing")):
         path.write_text(text)
@@ -171,6 +171,12 @@ def test_two_prompts_differ_field_by_field() -> None:
         ("must.1", None, "greet"),
     ]
     assert diff(brief(), brief()) == []
+
+
+def test_a_copy_that_says_something_else_has_another_hash() -> None:
+    first = brief()
+    assert first.hash == brief().hash
+    assert first.model_copy(update={"tone": "Curt."}).hash != first.hash
 
 
 def test_a_prompt_can_be_tried_without_a_part() -> None:

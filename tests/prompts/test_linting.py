@@ -213,3 +213,7 @@ def test_a_programs_instruction_is_not_asked_for_its_input() -> None:
         "{wrong} is filled by nothing.",
         "nothing marks where what is given begins and ends.",
     ]
+
+
+def test_an_empty_text_has_no_task() -> None:
+    assert [(f.rule, f.what) for f in lint_text(" \n") if f.level == "error"] == [("P001", "it is empty.")]

@@ -9,6 +9,7 @@ import pytest
 
 from sharpen.config import parse_sum
 from sharpen.errors import UserError
+from sharpen.nouns import Completion
 from sharpen.parts import find as part_of
 from sharpen.prompts import find, render
 from sharpen.prompts.shelf import written
@@ -107,3 +108,31 @@ def test_what_the_data_do_not_fit_is_said(tmp_path: Path) -> None:
     if classes.first("fake:").decoding.choices:
         with pytest.raises(NotAvailable, match="asks for JSON"):
             opened("prompt(name='extract')")(classes.first("fake:"), classes)
+
+
+def test_the_model_writes_other_wordings_and_dev_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four lines one lacks an order, one has a slot of its own; the others are tried, and their origin is told."""
+    bench = tiny_bench()
+    program = bench.first("fake:")
+    said = '1. Find the answer to the question.\n- The answer.\nAnswer {this}.\n"Give the answer."\n'
+    asked = []
+
+    def generate(self, requests):
+        asked.extend(r for r in requests if r.purpose == "prompt")
+        for i, request in enumerate(requests):
+            yield i, Completion(said if request.purpose == "prompt" else "?")
+
+    monkeypatch.setattr(type(bench.model(program)), "generate", generate)
+    notes: list[str] = []
+    bench.note = lambda kind, facts: notes.append(facts["candidate"])
+    made = opened("prompt(name='answer', written=3)")(program, bench)
+    assert len(asked) == 1
+    known = {e.question for e in (*bench.train, *bench.dev)}
+    assert not any(q in m.content for m in asked[0].messages for q in known)
+    assert {n for n in notes if "written" in n} == {
+        "answer, written 1 by the model: Find the answer to the question.",
+        "answer, written 2 by the model: Give the answer.",
+    }
+    assert made.prompt == render(find("answer")).prompt, "of equal ones the first"
+    with pytest.raises(UserError, match="the option written is -1"):
+        opened("prompt(written=-1)")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -15,7 +14,7 @@ from sharpen.errors import Problem, UserError
 from sharpen.inputs import Strict
 from sharpen.types import digest
 
-RESERVED = frozenset({"name", "without", "question", "context", "history"})
+RESERVED = frozenset({"name", "without", "written", "question", "context", "history"})
 """Names that no slot may have: options of the technique ``prompt``, and what the answer path fills in."""
 SLOT = re.compile(r"\{(\w+)\}")
 PROSE = ("persona", "task", "context", "audience", "format", "tone", "about_languages", "input", "indicator")
@@ -160,7 +159,7 @@ class Brief(Strict):
         found |= {f"{name}.{i}": text for name in LISTS for i, text in enumerate(getattr(self, name))}
         return found
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """sha256 of all that it says."""
         return digest(self.model_dump(mode="json"))

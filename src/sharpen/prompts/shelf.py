@@ -15,6 +15,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from sharpen.config import PLAINLY
 from sharpen.errors import Problem, UserError
 from sharpen.prompts.brief import Brief
 from sharpen.store import Lines, read_yaml, write_text, yaml_lines
@@ -91,6 +92,8 @@ def _problem(error: Any, where: str, lines: Lines) -> Problem:
         return Problem(f"unknown key {field!r}.", place, do)
     if error["type"] == "missing":
         return Problem(f"{field} is missing.", place, "Add it.")
+    if error["type"] in PLAINLY:
+        return Problem(f"{field} is {PLAINLY[error['type']]}.", place, "See: sharpen prompts show answer --yaml")
     message = str(error["msg"]).removeprefix("Value error, ")
     return Problem(f"{field + ': ' if field else ''}{message}.", place, "See: sharpen prompts show answer --yaml")
 

@@ -1,7 +1,8 @@
 """Ask with a prompt of the library, or with one of your own: ``prompt(name='answer')``, ``prompt(name='mine.yaml')``.
 
-Options fill its slots; ``goal`` and ``labels`` are filled with those of the use case. Of several prompts the best on
-dev is taken. It says how a question is put, so it stands before what adds to that: ``prompt(...) + few_shot``.
+Options fill its slots; ``goal`` and ``labels`` are filled with those of the use case. Of several prompts, and of
+wordings of their task that the model itself writes, the best on dev is taken. It says how a question is put, so it
+stands before what adds to that: ``prompt(...) + few_shot``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.data.writing import lines
 from sharpen.errors import Problem, UserError
-from sharpen.prompts import Brief, find, render
+from sharpen.prompts import Brief, find, lint, render
+from sharpen.prompts.brief import SLOT
+from sharpen.techniques._options import count
 from sharpen.techniques.bench import Bench, NotAvailable
-from sharpen.types import System, Task, Technique
+from sharpen.types import Decoding, Generate, Message, System, Task, Technique
 
 FILES = ("name",)
+ASK = "Write {n} other ways to give this order, one a line, without numbers. Keep what stands in braces as it is."
 SHOWN = 3  # questions that are named where they do not fit
 
 
@@ -25,14 +30,18 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
     return None if can & {"generate", "score"} else "the model can neither generate nor score"
 
 
-def prompt(name: str | Sequence[str] = "answer", without: str | Sequence[str] = (), **slots: Any) -> Technique:
+def prompt(
+    name: str | Sequence[str] = "answer", without: str | Sequence[str] = (), written: int = 0, **slots: Any
+) -> Technique:
     """Return the technique.
 
     Args:
         name: of a prompt in the library, or a YAML file; several are tried on dev.
         without: fields to leave out, such as ``'examples'``, so that an arm shows what they add.
+        written: so many other wordings of each prompt's task are written by the program's model, and tried as well.
         slots: what stands in the prompt's slots.
     """
+    more = count("written", written, least=0, most=20)
     names, left_out = _texts("name", name), _texts("without", without)
     if not names:
         raise UserError("the option name is empty.", do="Name a prompt: prompt(name='answer')")
@@ -51,7 +60,11 @@ def prompt(name: str | Sequence[str] = "answer", without: str | Sequence[str] = 
         candidates = []
         for brief in briefs:
             _fits(brief, bench)
-            candidates.append((brief.name, _put(program, brief, _given(brief, told, slots))))
+            values = _given(brief, told, slots)
+            candidates.append((brief.name, _put(program, brief, values)))
+            for n, other in enumerate(_written(program, brief, more, bench), 1):
+                label = f"{brief.name}, written {n} by the model: {other.task[:60]}"
+                candidates.append((label, _put(program, other, values)))
         return bench.best(candidates, "prompt")
 
     return improve
@@ -80,6 +93,29 @@ def _put(program: System, brief: Brief, values: dict[str, Any]) -> System:
     put = replace(made.prompt, history=before.history, passage_template=before.passage_template)
     demos = (*made.demos, *program.demos)
     return replace(program, prompt=put, demos=demos, decoding=made.decoding(program.decoding))
+
+
+def _written(program: System, brief: Brief, n: int, bench: Bench) -> list[Brief]:
+    """The prompt with other wordings of its task, as the model writes them; those that lose a slot or break a rule go.
+
+    The model is told the task alone, and no example of train or dev.
+    """
+    if not n:
+        return []
+    model = bench.engines.model(program.model)
+    if "generate" not in model.can:
+        raise NotAvailable("the model writes no text, so it writes no prompt.", do="Leave out the option written.")
+    turns = (Message("system", ASK.replace("{n}", str(n))), Message("user", brief.task))
+    request = Generate(program.model, (), turns, Decoding(64 * n, one_line=False), "prompt")
+    ((_, said),) = model.generate([request])
+    made = []
+    for text in dict.fromkeys(line for line in lines(said.text) if line != brief.task):
+        if set(SLOT.findall(text)) != set(SLOT.findall(brief.task)):
+            continue
+        other = brief.model_copy(update={"task": text, "origin": "written by the model"})
+        if not any(f.level == "error" for f in lint(other)):
+            made.append(other)
+    return made[:n]
 
 
 def _is_first(program: System) -> None:

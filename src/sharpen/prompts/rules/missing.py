@@ -57,6 +57,8 @@ TONE = re.compile(
 
 def no_task(subject: Subject) -> Iterator[Hit]:
     """Nothing is ordered or asked."""
+    if not subject.text.strip():
+        yield "text", "it is empty."
     if not subject.english:
         return
     if subject.brief:
