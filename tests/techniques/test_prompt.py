@@ -83,6 +83,16 @@ def test_a_file_of_ones_own_lies_beside_the_use_case(tmp_path: Path) -> None:
     assert placed(part, {"name": "answer"}, tmp_path) == ({"name": "answer"}, [])
 
 
+def test_what_is_wrong_with_all_files_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\ntask: Go.\ntonne: x\nslots: {text: {}}\n")
+    with pytest.raises(UserError) as e:
+        opened("prompt(name=('bad.yaml', 'anwser'))", tmp_path)
+    assert [p.what for p in e.value.problems] == [
+        f"{tmp_path / 'bad.yaml'}, line 3: unknown key 'tonne'.",
+        "there is no prompt called 'anwser'.",
+    ]
+
+
 def test_nothing_that_stands_in_the_prompt_is_lost() -> None:
     bench = tiny_bench()
     program = bench.first("fake:")

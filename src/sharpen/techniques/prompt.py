@@ -45,7 +45,7 @@ def prompt(
     names, left_out = _texts("name", name), _texts("without", without)
     if not names:
         raise UserError("the option name is empty.", do="Name a prompt: prompt(name='answer')")
-    briefs = [find(n).without(*left_out) for n in dict.fromkeys(names)]
+    briefs = [b.without(*left_out) for b in _found(names)]
     known = {slot for brief in briefs for slot in brief.slots if slot != brief.question}
     strange = sorted(set(slots) - known)
     if strange:
@@ -75,6 +75,19 @@ def _texts(option: str, given: Any) -> tuple[str, ...]:
     if not all(isinstance(x, str) for x in several):
         raise UserError(f"the option {option} is {given!r}.", do=f"Write a text, or several: {option}=('…', '…')")
     return tuple(str(x) for x in several)
+
+
+def _found(names: Sequence[str]) -> list[Brief]:
+    """The prompts that are called so; what is wrong with all of them at once, each with its file and line."""
+    made, problems = list[Brief](), list[Problem]()
+    for name in dict.fromkeys(names):
+        try:
+            made.append(find(name))
+        except UserError as e:  # who tells it puts the arm in the place of the file
+            problems += [Problem(f"{p.where}: {p.what}" if p.where else p.what, do=p.do) for p in e.problems]
+    if problems:
+        raise UserError(problems)
+    return made
 
 
 def _given(brief: Brief, told: dict[str, str], slots: dict[str, Any]) -> dict[str, Any]:
