@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sharpen.prompts import Brief, catalogue, find, lint, lint_text
+from sharpen.prompts import Brief, catalogue, find, lint, lint_text, render
 from sharpen.prompts.linting import LEVELS, Subject, every_rule, findings, lint_together
 from sharpen.prompts.reading import read, told
 
@@ -159,6 +159,15 @@ def test_the_library_has_no_finding_of_any_level(name: str) -> None:
     assert lint(find(name), context=8192) == []
 
 
+@pytest.mark.parametrize("name", catalogue())
+def test_nor_has_it_one_as_a_programs_instruction(name: str) -> None:
+    p = render(find(name)).prompt
+    found = findings(
+        Subject(name, {"instruction": p.instruction, "template": p.context_template}, template=True, fence=p.fence)
+    )
+    assert [f for f in found if f.level != "advice"] == []
+
+
 def test_the_library_is_alike() -> None:
     briefs = [find(name) for name in catalogue()]
     assert lint_together([Subject(b.name, b.texts(), b, fence=b.fence) for b in briefs]) == []
@@ -193,6 +202,7 @@ def test_what_is_given_and_what_is_no_english_is_not_judged_by_words(text: str) 
         ("Fold the paper twice.", "fold", False),
         ("What is a loop", "", True),
         ("The nurse left.", "", False),
+        ("Where a text is given, answer from it.", "", False),
         ("I want you to act as a lawyer.", "act", False),
     ],
 )
@@ -204,6 +214,12 @@ def test_orders_and_questions_are_told_apart(text: str, verb: str, asks: bool) -
 def test_of_a_long_text_only_what_is_told_is_read() -> None:
     text = "Answer the question below.\nContext: " + "It rained in some places. " * 30 + "\nQuestion: Where?"
     assert told(text) == "Answer the question below."
+
+
+def test_what_is_forbidden_is_no_order() -> None:
+    text = "Translate the text.\nThe answer must not:\n- explain a word\n- be long\nBe kind.\n\nText: Hallo"
+    assert told(text) == "Translate the text.\nThe answer must not:"
+    assert not of(lint_text(text), "P022")
 
 
 def test_a_programs_instruction_is_not_asked_for_its_input() -> None:

@@ -93,7 +93,7 @@ def prompts_lint(
     subjects, found = _subjects(what or [], context), []
     for subject in subjects:
         found += linting.findings(subject)
-    found += linting.lint_together(subjects)
+    found += linting.lint_together([s for s in subjects if not s.template])  # arms stand beside each other
     shown = linting.LEVELS[: linting.LEVELS.index(level) + 1]
     for finding in found:
         if finding.level in shown:

@@ -90,6 +90,8 @@ throughout until upon within
 """
 NO_VERBS = frozenset(_NO_VERBS.split())
 END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+|(?<=\?)(?=[A-Z])")
+FORBIDDEN = re.compile(r"^(.*\b(?:not|never|avoid):)[ \t]*\n(?:[ \t]*[-*•].*(?:\n|\Z))+", re.I | re.M)
+"""A list of what must not be: its items are no orders."""
 COLON = re.compile(r"(?<=:)\s+(?:\S+\s+){5,}\S+$")
 """What is given in the same sentence as an order."""
 LONG = 60  # words from which a text of several sentences is taken to give something, beside what it tells
@@ -140,7 +142,7 @@ def read(text: str) -> Sentence:
         return Sentence(text, verb if verb in VERBS else "", True)
     asks = (
         text.rstrip(" \"')").endswith("?")
-        or first in ASKS
+        or (first in ASKS and not text.endswith("."))  # "Where it rains, stay."
         or bool(re.search(r"[,:]\s*(?:how|what|why|which|who)\b.*\?", text, re.I))
     )
     order = ORDER.match(bare)
@@ -162,7 +164,7 @@ def told(text: str) -> str:
     Without quotations, fenced parts and what stands after a label such as ``Text:``; of a long text only sentences that
     order, ask, or say what must be.
     """
-    bare = without_given(text)
+    bare = FORBIDDEN.sub(r"\1\n", without_given(text))
     lines = [line for line in re.split(r"\n", bare) if line.strip()]
     kept = [line for line in lines if not LABEL.match(line)]
     found = [s for line in kept for s in sentences(line)]
