@@ -21,6 +21,8 @@ from sharpen.cli.parts import options_of
 from sharpen.config import schema
 from sharpen.data.fields import BESIDE, DOCUMENT, ROWS, SHAPES_SAID
 from sharpen.data.shapes import SHAPES
+from sharpen.prompts import Brief, rendering
+from sharpen.prompts.linting import every_rule
 
 TARGET = Path(__file__).with_suffix(".md")
 WIDTH = 100
@@ -122,11 +124,27 @@ def shelf(kind: str) -> Iterator[str]:
             yield f"```\n{part.usage}{more}\n```\n"
 
 
+def prompts() -> Iterator[str]:
+    """What a prompt file may hold, and the rules of its linter."""
+    made = Brief.model_json_schema()
+    of_slot = made["$defs"]["Slot"]
+    for title, node in (("A prompt", made), ("A slot", of_slot)):
+        found = [
+            (f"`{name}`", field.get("description", "") + ("; needed" if name in node.get("required", ()) else ""))
+            for name, field in node["properties"].items()
+        ]
+        yield f"{title}:\n\n{lined(('field', 'what it is'), found)}\n"
+    yield re.sub(r"``", "`", inspect.getdoc(rendering) or "") + "\n"
+    rows = [(r.id, r.level, r.about, r.fix) for r in every_rule()]
+    yield f"Rules of `sharpen prompts lint`:\n\n{lined(('rule', 'level', 'what it finds', 'what mends it'), rows)}\n"
+
+
 def reference() -> str:
     """The whole page."""
     said = ["# Reference\n", "Written by `python docs/reference.py` from the program itself.\n", "## Commands\n"]
     said += commands(typer.main.get_command(app), "sharpen")
-    said += ["## The use-case file\n", table() + "\n", "## Rows of examples\n", *fields(), "## Parts\n"]
+    said += ["## The use-case file\n", table() + "\n", "## Rows of examples\n", *fields()]
+    said += ["## Prompts\n", *prompts(), "## Parts\n"]
     for kind in parts.ROOMS:
         said += [f"### {kind.capitalize()}s\n", *shelf(kind)]
     return "\n".join(said).rstrip() + "\n"

@@ -17,7 +17,7 @@ SRC = Path(sharpen.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
 
 HALL = ("nouns", "programs", "types", "errors", "parts", "store", "inputs", "config", "stemming")
-ROOMS = ("tasks", "models", "guards", "data", "retrieval", "metrics", "runtime", "tuning")
+ROOMS = ("tasks", "models", "guards", "data", "prompts", "retrieval", "metrics", "runtime", "tuning")
 ROOMS += ("techniques", "floors", "evaluation", "study")
 PORCHES = ("cli", "web", "testing", "__main__")
 HALL_ALONE = ("metrics", "guards")

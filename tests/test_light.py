@@ -52,6 +52,7 @@ def test_listings_load_nothing_heavy(words: tuple[str, ...]) -> None:
         "tasks",
         "models",
         "data",
+        "prompts",
         "retrieval",
         "metrics",
         "guards",

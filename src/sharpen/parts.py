@@ -92,6 +92,12 @@ class Part:
         with blamed(self):
             return tuple(self._constant("TEXTS", ()))
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its options that may name files, relative to the use-case file."""
+        with blamed(self):
+            return tuple(self._constant("FILES", ()))
+
     def _constant(self, name: str, default: Any) -> Any:
         """A constant of the part's file."""
         for node in _tree(self.path).body if self.path else []:

@@ -37,6 +37,9 @@ def robustness(run: Path, changes: Sequence[str], arm: str | None = None) -> Non
     for row in (head, *rows):
         cells = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
         say("  ".join(cells).rstrip())
+    for r in asked["rows"]:
+        if r.get("followed") is not None:
+            say(f"{r['arm']} followed {r['followed']:.0%} of the injected orders.")
     if not rows:
         say("No dev question can be changed in these ways.")
     print(f"\nReport: {write_page(found.path)}")

@@ -18,7 +18,7 @@ from sharpen.study.augmenting import augmented, is_augmentation, nothing_learns
 from sharpen.study.environment import code_hash
 from sharpen.study.ranking import settle
 from sharpen.study.setting import content_of, weights_of
-from sharpen.techniques import Bench, NotAvailable, open_technique, refs, why_not
+from sharpen.techniques import Bench, NotAvailable, open_technique, placed, refs, why_not
 from sharpen.types import System, digest, plain, restore
 
 log = logging.getLogger("sharpen.study")
@@ -108,6 +108,7 @@ class Builder:
         technique = open_technique(str(part.path) if not part.module else part.name, options, self.base)
         identity = self.bench.engines.identity(program.model)
         key = [part.name, parts.content(part), dict(options), program.fingerprint, identity, self.bench.counts, seed]
+        key += placed(part, options, self.base)[1]
         if bench is not self.bench:
             key.append([digest(plain(e)) for e in bench.train])
         return self._cached(key, lambda bench: technique(program, bench), bench, seed)

@@ -16,7 +16,7 @@ from sharpen.metrics import parsing
 from sharpen.models import Local, public_name, turns
 from sharpen.runtime import in_field
 from sharpen.study.reading import Report
-from sharpen.types import System
+from sharpen.types import System, digest
 
 
 def describe(target: Path, format: str, report: Report, arm: Mapping[str, Any], program: System, local: Local) -> None:
@@ -61,7 +61,10 @@ def prompt_of(program: System) -> dict[str, Any]:
     prompt, decoding = program.prompt, program.decoding
     ranks = bool(decoding.choices) and not decoding.by_text
     return {
+        "name": prompt.name,
+        "sha256": digest(prompt),
         "instruction": prompt.instruction,
+        "fence": prompt.fence,
         "template": prompt.template,
         "context_template": prompt.context_template,
         "passage_template": prompt.passage_template,
@@ -131,6 +134,8 @@ The study{"" if report.winner else " (it chose no arm)"}: {report["verdict_text"
 
 {_ways(format, program)}
 
+Prompt {program.prompt.name}, sha256 {digest(program.prompt)}:
+
 System: {program.prompt.instruction}
 {_examples(program)}User: {program.prompt.context_template if program.retriever else program.prompt.template}
 """
@@ -148,6 +153,10 @@ def _ways(format: str, program: System) -> str:
     said[0] += "."
     if ranks:
         said.append("Text that the model generates freely is another program, whose score nobody measured.")
+    limits = [f"more than {program.decoding.words} words are cut"] if program.decoding.words else []
+    limits += ["what does not keep the schema is asked for anew"] if program.decoding.schema else []
+    if limits:
+        said.append(f"In the study, {' and '.join(limits)}; these files do not do that.")
     if program.retriever:
         said.append(
             f"Each question came with the {program.retriever.k} best passages of the documents. The index is not in "

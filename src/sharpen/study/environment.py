@@ -76,7 +76,7 @@ def code_hash() -> str:
     """
     here = Path(sharpen.__file__).parent
     h = hashlib.sha256()
-    for path in sorted(p for p in here.rglob("*") if p.suffix in (".py", ".html", ".css") and p.is_file()):
+    for path in sorted(p for p in here.rglob("*") if p.suffix in (".py", ".html", ".css", ".yaml") and p.is_file()):
         h.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
     return h.hexdigest()
 

@@ -26,7 +26,7 @@ from sharpen.study.given import as_answers, given_of, n_cut
 from sharpen.study.memory import available_gb, resident_gb
 from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of, weights_of, writers_of
 from sharpen.study.speeds import measure_speeds
-from sharpen.techniques import Bench, Counts
+from sharpen.techniques import Bench, Counts, placed
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
 
 log = logging.getLogger("sharpen.study")
@@ -97,7 +97,14 @@ def own_parts(setting: Setting) -> list[str]:
     named = [(kind_of(step), step) for step in steps]
     named += [("metric", name) for name in setting.use_case.metrics or setting.task.metrics]
     named += [("floor", name) for name in setting.task.floors]
-    return content_of([*named, ("task", setting.use_case.task)], setting.base)
+    files = [h for arm in setting.arms if not arm.answers for h in _files_of(arm, setting.base)]
+    return [*content_of([*named, ("task", setting.use_case.task)], setting.base), *files]
+
+
+def _files_of(arm: Arm, base: Path) -> list[str]:
+    """Content of the files that an arm's techniques name."""
+    steps = [(step, options) for step, options in parse_sum(arm.does) if kind_of(step) == "technique"]
+    return [h for step, options in steps for h in placed(parts.find("technique", step, base), options, base)[1]]
 
 
 def arm_problems(setting: Setting) -> list[Problem]:

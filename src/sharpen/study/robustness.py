@@ -11,13 +11,14 @@ from typing import Any
 
 from sharpen.data import Dataset, cluster, load, perturbed
 from sharpen.data.robustness import CHANGES, beside
-from sharpen.errors import UserError
+from sharpen.errors import Problem, UserError
 from sharpen.evaluation import Rule, compare
 from sharpen.study.asking import program_of
 from sharpen.study.folder import RunFolder
 from sharpen.study.reading import Report, read_report
 from sharpen.study.rows import UNJUDGED
 from sharpen.study.setting import Setting
+from sharpen.study.stressing import STRESSES, WORD, Stressed
 from sharpen.techniques import Bench, Counts
 from sharpen.types import Example, Progress, System, silent
 
@@ -30,7 +31,7 @@ class Robust:
     """What one kind of change does: the metric on ``n`` questions as they are and ``changed``.
 
     ``delta`` with its 95% interval over clusters and p adjusted over the kinds of change; ``kept`` is the share of
-    questions with the same answer.
+    questions with the same answer, ``followed`` that of injected orders that were obeyed.
     """
 
     change: str
@@ -42,11 +43,12 @@ class Robust:
     high: float | None
     p: float
     kept: float
+    followed: float | None = None
 
     @property
     def plain(self) -> dict[str, Any]:
-        """For a report."""
-        return asdict(self)
+        """For a report; what was not asked is left out."""
+        return {k: v for k, v in asdict(self).items() if k != "followed" or v is not None}
 
 
 def robustness(
@@ -63,24 +65,52 @@ def robustness(
         bench: whose engines and first metric are used; its train and dev are not looked at.
         judged: dev questions, or test questions where the test was opened for this program.
         by: what clusters are.
-        changes: operators, see :func:`sharpen.data.perturbed`.
+        changes: of questions, see :func:`sharpen.data.perturbed`, or of prompts, see ``stressing``.
     """
-    variants = perturbed(judged, changes, bench.seed)
-    pairs = {name: (found, beside(judged, variants)[name]) for name, found in variants.items() if found}
     metric, made = bench.metrics[0], []
-    for name, (new, old) in pairs.items():
-        first, second = (bench.answer(program, part, f"robustness {name}") for part in (old, new))
+    for name in changes:
+        parts = [p for p in _stressed(name, program, judged, bench.seed) if p.new]
+        if not parts:
+            continue
+        old, new = [e for p in parts for e in p.old], [e for p in parts for e in p.new]
+        first = [a for p in parts for a in bench.answer(p.program, p.old, f"robustness {name}")]
+        second = [a for p in parts for a in bench.answer(p.other, p.new, f"robustness {name}")]
         arms = {AS_IT_IS: metric.score(old, first), name: metric.score(new, second)}
         clusters = [cluster(e, by) for e in old]
         found = compare(arms, clusters=clusters, metric=metric, baseline=AS_IT_IS, rule=Rule(seed=bench.seed))
         rows = {a.name: a for a in found.arms}
         changed, plain = rows[name], rows[AS_IT_IS]
         same = sum(a.text == b.text for a, b in zip(first, second, strict=True)) / len(old)
-        low, high, p = changed.delta_ci_low, changed.delta_ci_high, changed.p_adjusted
-        delta = changed.delta or 0.0
-        made.append(Robust(name, len(old), plain.mean, changed.mean, delta, low, high, 1.0 if p is None else p, same))
+        low, high, p_value = changed.delta_ci_low, changed.delta_ci_high, changed.p_adjusted
+        p_value = 1.0 if p_value is None else p_value
+        row = Robust(name, len(old), plain.mean, changed.mean, changed.delta or 0.0, low, high, p_value, same)
+        if name == "injection":
+            row = replace(row, followed=sum(WORD.lower() in a.text.lower() for a in second) / len(second))
+        made.append(row)
     adjusted = _holm([row.p for row in made])
     return [replace(row, p=p) for row, p in zip(made, adjusted, strict=True)]
+
+
+def _stressed(name: str, program: System, judged: Sequence[Example], seed: int) -> list[Stressed]:
+    """What is asked as it is and changed, by one kind of change."""
+    if name in STRESSES:
+        return STRESSES[name](program, judged, seed)
+    found = perturbed(judged, [name], seed)
+    return [Stressed(program, tuple(beside(judged, found)[name]), program, found[name])]
+
+
+def check_changes(changes: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of change that are asked for, each once; without any, those of questions.
+
+    Raises:
+        UserError: there is no such kind.
+    """
+    wanted = tuple(dict.fromkeys(changes)) or CHANGES
+    unknown = [c for c in wanted if c not in (*CHANGES, *STRESSES)]
+    if unknown:
+        do = f"Take of: {', '.join((*CHANGES, *STRESSES))}."
+        raise UserError([Problem(f"there is no change {name!r}.", "--change", do) for name in unknown])
+    return wanted
 
 
 def _holm(ps: Sequence[float]) -> list[float]:
@@ -102,7 +132,8 @@ def judge_run(
 
     Args:
         run: a finished run's folder.
-        changes: operators, see :func:`sharpen.data.perturbed`.
+        changes: of questions, see :func:`sharpen.data.perturbed`, or of prompts, see ``stressing``. Rows of other
+            changes that were asked before stay.
         arm: another arm than the chosen one, beside the baseline.
         progress: told what is going on.
 
@@ -110,20 +141,22 @@ def judge_run(
         UserError: there is no such run, arm or change, or the prepared data of the run is gone.
     """
     report = read_report(run)
-    changes = tuple(dict.fromkeys(changes)) or CHANGES
-    perturbed((), changes)
+    changes = check_changes(changes)
     names = dict.fromkeys([report["baseline"], arm or report.winner or report["leader"]])
     rows, n = [], 0
     for name in (n for n in names if report.arm(n)["fingerprint"]):
         setting, program = program_of(run, name)
         setting.progress = progress
-        data = _data(report, setting)
+        data = data_of(report, setting)
         engines = setting.engines()
         bench, n = setting.bench(data, engines, Counts()), len(data.dev)
         found = robustness(program, bench, data.dev, data.facts["cluster_by"], changes)
         engines.release()
         rows += [{"arm": name, **row.plain} for row in found]
-    order = {name: i for i, name in enumerate(changes)}
+    asked_before = (report.data.get("robustness") or {}).get("rows", [])
+    again = {(row["arm"], row["change"]) for row in rows}
+    rows += [row for row in asked_before if (row["arm"], row["change"]) not in again]
+    order = {name: i for i, name in enumerate((*CHANGES, *STRESSES))}
     rows.sort(key=lambda row: order[row["change"]])
     folder = RunFolder(report.path)
     with folder.locked():
@@ -133,7 +166,12 @@ def judge_run(
     return read_report(run)
 
 
-def _data(report: Report, setting: Setting) -> Dataset:
+def data_of(report: Report, setting: Setting) -> Dataset:
+    """The prepared data of a run, without its test.
+
+    Raises:
+        UserError: it is gone.
+    """
     place = setting.store.root / "data" / RunFolder(report.path).finished()[0]
     if not (place / "data.json").is_file():
         raise UserError("the run's prepared data is gone.", str(place), "Run the study again; it prepares it anew.")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sharpen import parts
+from sharpen.store import hash_file
 from sharpen.techniques.bench import Bench, Counts, NotAvailable, Tried
 from sharpen.types import System, Task, Technique, plain, restore
 
-__all__ = ["Bench", "Counts", "NotAvailable", "Tried", "open_technique", "refs", "why_not"]
+__all__ = ["Bench", "Counts", "NotAvailable", "Tried", "open_technique", "placed", "refs", "why_not"]
 
 
 def open_technique(name: str, options: Mapping[str, Any], base: Path | None = None) -> Technique:
@@ -25,8 +26,23 @@ def open_technique(name: str, options: Mapping[str, Any], base: Path | None = No
         PluginError: one that is not ours fails; later, when it improves a program, this is raised as well.
     """
     part = parts.find("technique", name, base)
-    technique: Technique = parts.make("technique", name, options, base)
+    technique: Technique = parts.make("technique", name, placed(part, options, base)[0], base)
     return technique if part.origin == "sharpen" else _checked(technique, part)
+
+
+def placed(part: parts.Part, options: Mapping[str, Any], base: Path | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Options with the files that they name relative to the use case's, and the content of these, as hashes."""
+    made, hashes = dict(options), list[str]()
+    for option in part.files:
+        given = options.get(option)
+        several = [given] if isinstance(given, str) else list(given) if isinstance(given, list | tuple) else []
+        found = {x: (base or Path()) / x for x in several if isinstance(x, str)}
+        found = {x: path for x, path in found.items() if path.suffix and path.is_file()}
+        hashes += [hash_file(path) for path in found.values()]
+        if found:
+            new = [str(found.get(x, x)) for x in several]
+            made[option] = new[0] if isinstance(given, str) else new
+    return made, hashes
 
 
 def _checked(technique: Technique, part: parts.Part) -> Technique:

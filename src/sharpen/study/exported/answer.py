@@ -37,11 +37,21 @@ def conversation(how: dict[str, Any], question: str, passages: list[str]) -> lis
     return turns
 
 
+def fenced(how: dict[str, Any], text: str) -> str:
+    """A text within the prompt's tag, which it cannot end: what looks like the tag in it loses its bracket."""
+    tag = how["fence"]
+    if not tag:
+        return text
+    inside = re.sub(rf"<(?=\s*/?\s*{re.escape(tag)}\b)", "\u2039", text, flags=re.I)
+    return f"<{tag}>\n{inside}\n</{tag}>"
+
+
 def ask(how: dict[str, Any], question: str, passages: list[str]) -> str:
     """The text of a user's turn."""
+    question = fenced(how, question)
     if not passages:
         return fill(how["template"], question=question)
-    texts = [fill(how["passage_template"], text=p, n=str(n)) for n, p in enumerate(passages, 1)]
+    texts = [fenced(how, fill(how["passage_template"], text=p, n=str(n))) for n, p in enumerate(passages, 1)]
     return fill(how["context_template"], context="\n\n".join(texts), question=question)
 
 

@@ -1,0 +1,1 @@
+"""Rules of the linter, by what they look at."""
