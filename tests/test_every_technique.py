@@ -17,6 +17,7 @@ EMBEDS = True  # as its parts do, a sum of them may
 NAMES = sorted(n for n, p in parts.all_parts("technique").items() if p.origin == "sharpen")
 SUMS = ["few_shot + lora", "retrieve + few_shot", "retrieve + lora", "nearest_shots + lora", "instruct + few_shot"]
 SUMS += ["retrieve + nearest_shots", "retrieve + instruct + few_shot + lora", "few_shot + retrieve"]
+SUMS += ["retrieve + rerank(model='fake:', fetch=(3, 5))", "retrieve + rerank(model='fake:') + few_shot + lora"]
 
 
 def a_sum(does: str) -> Technique:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.techniques._finding import passages
 from sharpen.techniques._options import count, counts
 from sharpen.techniques.bench import Bench, NotAvailable
-from sharpen.types import Demo, Example, Passage, System, Task, Technique
+from sharpen.types import Demo, Example, System, Task, Technique
 
 
 def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
@@ -61,11 +62,8 @@ def usable(bench: Bench) -> list[Example]:
 
 def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -> list[Demo]:
     """Turn training examples into worked ones, with passages where the program retrieves."""
-    found: Sequence[tuple[Passage, ...]] = [()] * len(examples)
-    if program.retriever is not None:
-        r = program.retriever
-        found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
-    return [Demo(e.question, e.targets[0], passages, e.id) for e, passages in zip(examples, found, strict=True)]
+    found = passages(program, examples, bench)
+    return [Demo(e.question, e.targets[0], given, e.id) for e, given in zip(examples, found, strict=True)]
 
 
 def _varied(order: list[Example], bench: Bench) -> list[Example]:
