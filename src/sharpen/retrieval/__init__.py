@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from sharpen.retrieval.chunking import Chunking, chunk
+from sharpen.retrieval.chunking import WAYS_TO_CUT, Chunking, chunk
 from sharpen.retrieval.index import Index, build, build_passages, load_index
 from sharpen.retrieval.wording import Wording
 
-__all__ = ["Chunking", "Index", "Wording", "build", "build_passages", "chunk", "load_index"]
+__all__ = ["WAYS_TO_CUT", "Chunking", "Index", "Wording", "build", "build_passages", "chunk", "load_index"]
