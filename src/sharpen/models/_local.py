@@ -32,7 +32,8 @@ class Local:
     """A model as a folder: safetensors, configuration, tokenizer, chat template.
 
     ``digest`` is the sha256 of all that decides its answers (weights, tokenizer, template, configuration);
-    ``files`` maps relative names to sha256; ``kind`` is causal, embedding or reranker; ``origin`` says where it came from.
+    ``files`` maps relative names to sha256; ``kind`` is causal, embedding or reranker;
+    ``origin`` says where it came from.
     """
 
     ref: str

@@ -72,7 +72,12 @@ class Graph:
         from usearch.index import Index
 
         self._graph = Index(
-            ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=LINKS, expansion_add=BUILT, expansion_search=ASKED
+            ndim=vectors.shape[1],
+            metric="ip",
+            dtype="f32",
+            connectivity=LINKS,
+            expansion_add=BUILT,
+            expansion_search=ASKED,
         )
         if file is not None and file.is_file():
             self._graph.load(str(file))
@@ -90,7 +95,10 @@ class Graph:
         """See :class:`Nearest`."""
         n = min(n, len(self._graph))
         found = self._graph.search(queries, n)
-        keys, far = np.asarray(found.keys).reshape(len(queries), n), np.asarray(found.distances).reshape(len(queries), n)
+        keys, far = (
+            np.asarray(found.keys).reshape(len(queries), n),
+            np.asarray(found.distances).reshape(len(queries), n),
+        )
         return keys.astype(np.int64), (1 - far).astype(np.float32)
 
 
@@ -135,7 +143,9 @@ class Postgres:
             db.execute(f"SET LOCAL hnsw.ef_search = {min(1000, max(ASKED, n))}")
             db.execute("SET LOCAL hnsw.iterative_scan = strict_order")
             for q, query in enumerate(queries):
-                asked = f"SELECT id, -(vector <#> %s::vector) FROM {self.table} ORDER BY vector <#> %s::vector LIMIT {n}"
+                asked = (
+                    f"SELECT id, -(vector <#> %s::vector) FROM {self.table} ORDER BY vector <#> %s::vector LIMIT {n}"
+                )
                 for i, (place, score) in enumerate(db.execute(asked, [_text(query)] * 2).fetchall()):
                     places[q, i], scores[q, i] = place, score
         return places, scores

@@ -3,12 +3,12 @@
 For a program that retrieves: ``retrieve + expand``. The ways, of which the one is taken that finds most gold passages
 (where none is known, whose answers on dev are best; the question as it is stays among them):
 
-* ``history``: the earlier turns and the question are searched for as well as the question;
-* ``rewrite``: the model writes the question so that it stands alone;
-* ``several``: the model writes it in three other ways, all of which are searched for;
-* ``answer``: the model writes a made-up passage that would answer it (Gao et al. 2023, "HyDE").
+* ``history``: the earlier turns and the question are searched for, as one text;
+* ``rewrite``: what the model writes is searched for, the question so that it stands alone;
+* ``several``: the model writes it in three other ways, all of which are searched for as well;
+* ``answer``: so is a made-up passage that would answer it, line by line (Gao et al. 2023, "HyDE").
 
-Lists are joined by reciprocal ranks. What the model writes costs a call a question; ``history`` costs a search.
+Several lists are joined by reciprocal ranks. What the model writes costs a call a question; ``history`` costs nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ ASKED = {
 }
 WAYS = tuple(ASKED)
 NAME = "search"  # of the step, and of its slot
+DEPTH = 20  # passages of each list that is joined
 
 
 def expand(how: str | Sequence[str] = WAYS, tokens: int = 96) -> Technique:
@@ -48,7 +49,7 @@ def expand(how: str | Sequence[str] = WAYS, tokens: int = 96) -> Technique:
         raise UserError(f"the option tokens is {tokens!r}.", do="Write a whole number from 1 to 1,000: tokens=96")
 
     def improve(program: System, bench: Bench) -> System:
-        r = retriever_of(program, "expand")
+        retriever_of(program, "expand")
         if any(s.name == NAME or "{context}" in s.template for s in program.steps):
             do = "Put expand right after retrieve, and once."
             raise NotAvailable("the program searches before expand could write what is searched for.", do=do)
@@ -68,7 +69,9 @@ def expand(how: str | Sequence[str] = WAYS, tokens: int = 96) -> Technique:
 def _searching(program: System, how: str, tokens: int) -> System:
     """The program that searches for more than it did."""
     assert program.retriever is not None
-    more = "{history} {question}" if how == "history" else f"{{{NAME}}}"
-    retriever = replace(program.retriever, query=f"{program.retriever.query}\n{more}")
+    r, written = program.retriever, f"{{{NAME}}}"
+    joined = f"{r.query}\n{written}"
+    query = {"history": "{history} {question}", "rewrite": written}.get(how, joined)
+    retriever = replace(r, query=query, fetch=r.fetch or max(r.k, DEPTH) if query == joined else r.fetch)
     steps = () if how == "history" else (Step(NAME, ASKED[how], max_new_tokens=tokens, one_line=how == "rewrite"),)
     return replace(program, steps=(*program.steps, *steps), retriever=retriever)

@@ -34,7 +34,9 @@ def order(
     if not hows or not all(type(h) is str and h in ORDERS for h in hows):
         raise UserError(f"the option how is {how!r}.", do=f"It is one or several of: {', '.join(ORDERS)}.")
     limits = counts("words", words, least=0, most=LONGEST)
-    if not isinstance(where or {}, Mapping) or not all(isinstance(x, str) for pair in (where or {}).items() for x in pair):
+    if not isinstance(where or {}, Mapping) or not all(
+        isinstance(x, str) for pair in (where or {}).items() for x in pair
+    ):
         raise UserError(f"the option where is {where!r}.", do="Write: where={'source': 'terms.md'}")
     filters = tuple(sorted((where or {}).items()))
 

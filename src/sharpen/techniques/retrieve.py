@@ -1,10 +1,11 @@
 """Find passages of the documents and put them before the question.
 
 How to search (words, meaning, both) is chosen by the share of dev questions whose gold passage is found, where gold
-spans are known; how many passages to give is chosen by the answers on dev. So is how documents are cut where several
-ways are named (``chunk``, ``size``, ``longest``, ``parent``): see :mod:`sharpen.techniques._cutting`. What counts as a word may be chosen where it
-is searched by words: ``retrieve`` and ``retrieve(stems=True, stop_words='en')`` are two arms, in which the same texts
-are shown.
+spans are known; how many passages to give is chosen by the answers on dev. Where several ways to cut documents are
+named (``chunk``, ``size``, ``longest``, ``parent``), the one is taken that finds most gold spans within the same number
+of words; where none is known, the one whose answers on dev are best. What counts as a word may be chosen where it is
+searched by words: ``retrieve`` and ``retrieve(stems=True, stop_words='en')`` are two arms, in which the same texts are
+shown.
 """
 
 from __future__ import annotations
