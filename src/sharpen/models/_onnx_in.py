@@ -145,7 +145,8 @@ def _whole(kept: dict[str, Array], name: str) -> Array:
     if base == name and f"{name}_quantized" not in kept:
         return kept[name]
     scale, zero = kept[f"{base}_scale"], kept[f"{base}_zero_point"].astype(np.float32)
-    return scale * (kept[f"{base}_quantized"].astype(np.float32) - zero)
+    whole: Array = scale * (kept[f"{base}_quantized"].astype(np.float32) - zero)
+    return whole
 
 
 def _weights(kept: dict[str, Array], nodes: list[tuple[str, str, list[str], list[str]]]) -> Iterator[tuple[str, Array]]:

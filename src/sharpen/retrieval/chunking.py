@@ -121,7 +121,7 @@ def changes(
 
 
 def _joined(pieces: Iterable[Piece], size: int, path: bool) -> Iterator[tuple[int, int, str, str]]:
-    """Yield (start, end, section, table), joining small neighbours within a section; a heading goes with what follows."""
+    """Yield (start, end, section, table): small neighbours of a section joined, a heading with what follows."""
     above: list[tuple[int, str]] = []
     section = table = ""
     held: tuple[int, int, int] | None = None  # start, end, words
