@@ -27,7 +27,7 @@ def test_a_model_has_a_page_and_says_what_it_needs(name: str) -> None:
 
 
 def test_every_model_is_tested_here() -> None:
-    assert set(MODELS) == {"fake", "openai", "embedder", *LOCAL} & set(MODELS)
+    assert set(MODELS) == {"fake", "openai", "embedder", "reranker", *LOCAL} & set(MODELS)
     assert {"fake", "openai", "embedder", "transformers"} <= set(MODELS)
 
 

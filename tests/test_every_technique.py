@@ -24,6 +24,9 @@ SUMS += [
     "chain + reason + few_shot",
 ]
 SUMS += ["retrieve + step_back + structured", "retrieve + check_first + lora", "structured + reason + vote"]
+SUMS += ["retrieve + rerank(model='fake:', fetch=(3, 5))", "retrieve + rerank(model='fake:') + few_shot + lora"]
+SUMS += ["retrieve(k=2) + expand + rerank(model='fake:') + order(words=(20, 0)) + few_shot"]
+SUMS += ["retrieve(chunk=('paragraphs', 'meaning'), parent=(0, 50)) + order"]
 
 
 def a_sum(does: str) -> Technique:

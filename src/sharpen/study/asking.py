@@ -61,7 +61,10 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
 def _as_it_was(folder: RunFolder, setting: Setting, program: System) -> None:
     """Refuse a model that is another one under the same reference: what the run found out is not about that one."""
     before = folder.finished()[1]
-    for ref in (program.model, *([setting.use_case.embeddings] if embeds(program) else [])):
+    others = [setting.use_case.embeddings] if embeds(program) else []
+    reranker = program.retriever.reranker if program.retriever else ""
+    others += [reranker] if reranker and not reranker.startswith("reranker:") else []  # a trained one lies in the store
+    for ref in (program.model, *others):
         if before.get(ref) != weights_of(ref):
             do = "Put it back as it was (or name its version), or run the study again with --out."
             raise UserError(f"{public_name(ref)} is no longer the model that the run used.", str(folder.path), do)

@@ -140,7 +140,7 @@ def _agreement(
     def opener(_: str, __: Sequence[Path]) -> Any:
         return open_model(ref, adapters=adapters, engine="transformers")
 
-    fresh = Engines(setting.store, opener, setting.embedder, leaves_out=setting.leaves_out)
+    fresh = Engines(setting.store, opener, setting.embedder, leaves_out=setting.leaves_out, rerankers=setting.reranker)
     own = replace(program, adapters=())
     try:
         after = answer_all(own, questions, fresh, None, lambda n: progress("the export's answers", n, total))

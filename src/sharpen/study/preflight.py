@@ -16,7 +16,7 @@ from sharpen.data.page import unfit
 from sharpen.errors import Problem, UserError
 from sharpen.inputs import Given
 from sharpen.metrics import with_labels
-from sharpen.models import Local, expect_causal, expect_embedding, is_hosted, open_model, pull
+from sharpen.models import Local, expect_causal, expect_embedding, expect_reranker, is_hosted, open_model, pull
 from sharpen.runtime import Engines
 from sharpen.store import hash_file, is_text
 from sharpen.study.augmenting import kind_of, nothing_learns, open_step, unwritten
@@ -24,7 +24,16 @@ from sharpen.study.estimates import Asked, Sketch, estimate, fit
 from sharpen.study.folds import fold_data, problems_of, together
 from sharpen.study.given import as_answers, given_of, n_cut
 from sharpen.study.memory import available_gb, resident_gb
-from sharpen.study.setting import Setting, baseline_of, content_of, models_of, steps_of, weights_of, writers_of
+from sharpen.study.setting import (
+    Setting,
+    baseline_of,
+    content_of,
+    models_of,
+    rerankers_of,
+    steps_of,
+    weights_of,
+    writers_of,
+)
 from sharpen.study.speeds import measure_speeds
 from sharpen.techniques import Bench, Counts, placed
 from sharpen.types import Decoding, Example, Generate, Message, Model, digest
@@ -197,6 +206,7 @@ def model_problems(setting: Setting) -> list[Problem]:
     """Models that cannot be had, or not tuned. Local ones are fetched here, once: every estimate needs them."""
     found: list[Problem] = []
     writers = {ref for arm in setting.arms for ref in writers_of(arm)} - set(setting.asked)
+    readers = {ref for arm in setting.arms for ref in rerankers_of(arm, setting.base)} - set(setting.asked)
     for ref, place in models_of(setting).items():
         if ref.startswith("fake:"):
             continue
@@ -205,7 +215,8 @@ def model_problems(setting: Setting) -> list[Problem]:
                 found += reach_problems(ref)
             else:
                 local = pull(ref, setting.progress)
-                (expect_embedding if place == "embeddings" else expect_causal)(local)
+                expect = expect_embedding if place == "embeddings" else expect_causal
+                (expect_reranker if ref in readers else expect)(local)
                 found += memory_problems(local)
         except UserError as e:
             # Who reads that a server is away has to find it among the options of an arm.

@@ -37,7 +37,7 @@ from sharpen.study.reading import Report, read_report
 from sharpen.study.requesting import requested
 from sharpen.study.results import Results
 from sharpen.study.sealing import Opened, code_as_planned, open_test, write_plan
-from sharpen.study.setting import Setting, embeds, resolve
+from sharpen.study.setting import Setting, embeds, rerankers_of, resolve
 from sharpen.techniques import Bench, Counts
 from sharpen.types import Answer, Progress, digest, plain, silent
 
@@ -197,6 +197,8 @@ def build_all(setting: Setting, bench: Bench) -> list[Built]:
     folder = setting.folder
     assert folder is not None
     embeddings = preflight.weights_of(setting.use_case.embeddings) if embeds(setting) else ""
+    readers = sorted({ref for arm in setting.arms for ref in rerankers_of(arm, setting.base)})
+    embeddings += "".join(map(preflight.weights_of, readers))
     builder = Builder(setting.use_case, setting.base, bench, embeddings)
     built = []
     for arm in setting.arms:

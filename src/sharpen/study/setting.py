@@ -13,7 +13,7 @@ from sharpen.config import Arm, UseCase
 from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.metrics import open_metric
-from sharpen.models import is_hosted, open_model, pull
+from sharpen.models import is_hosted, open_model, open_reranker, pull
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Lines, Store
 from sharpen.study.augmenting import kind_of
@@ -88,9 +88,13 @@ class Setting:
 
         return open_embedder(self.use_case.embeddings)
 
+    def reranker(self, ref: Ref) -> Any:
+        """Open what reads questions and passages together: a model, or one that was trained and lies in the store."""
+        return open_reranker(str(self.store.path(ref)) if ref.startswith("reranker:") else ref)
+
     def engines(self) -> Engines:
         """Engines over the study's store."""
-        return Engines(self.store, self.opener, self.embedder, self._held(), self.leaves_out)
+        return Engines(self.store, self.opener, self.embedder, self._held(), self.leaves_out, self.reranker)
 
     def _held(self) -> int:
         """How many models may stay open: the arms take turns, and opening a tuned one again costs seconds."""
@@ -162,9 +166,21 @@ def models_of(setting: Setting) -> dict[str, str]:
     for arm in setting.arms:
         for ref in writers_of(arm):
             refs.setdefault(ref, f"arms: {config.arm_name(arm)}")
+        for ref in rerankers_of(arm, setting.base):
+            refs.setdefault(ref, f"arms: {config.arm_name(arm)}")
     if embeds(setting):
         refs.setdefault(setting.use_case.embeddings, "embeddings")
     return refs
+
+
+def rerankers_of(arm: Arm, base: Path) -> list[str]:
+    """References of the models that read questions and passages together for an arm."""
+    try:
+        steps = [] if arm.answers else config.parse_sum(arm.does)
+        named = [(parts.find("technique", step, base).reranks, o) for step, o in steps if kind_of(step) == "technique"]
+    except UserError:  # said elsewhere
+        return []
+    return [str(options.get("model") or default) for default, options in named if default]
 
 
 def writers_of(arm: Arm) -> list[str]:

@@ -69,7 +69,7 @@ def variants(use_case: Path, wanted: Wanted, settings: Sequence[str] = (), progr
     steps = _steps(wanted, setting)
     made = data.load(data.prepare(setting.use_case.data, setting.base, setting.store.root / "data", progress))
     real = tuple(e for e in made.train if not e.meta.get(MARK))
-    engines = Engines(setting.store, setting.opener, setting.embedder, 2)
+    engines = Engines(setting.store, setting.opener, setting.embedder, 2, rerankers=setting.reranker)
     bench = replace(setting.bench(made, engines, Counts()), train=real)
     seed = setting.use_case.seed if wanted.seed is None else wanted.seed
     found, told = list[Example](), dict[str, dict[str, Any]]()

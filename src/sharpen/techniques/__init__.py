@@ -67,6 +67,8 @@ def refs(program: System) -> list[str]:
     found = list(program.adapters)
     found += [program.retriever.index] if program.retriever else []
     found += [program.shots.index] if program.shots else []
+    reranker = program.retriever.reranker if program.retriever else ""
+    found += [reranker] if reranker.startswith("reranker:") else []  # a trained one; others are models
     return found
 
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.techniques._finding import passages
 from sharpen.techniques._options import count, counts
 from sharpen.techniques._worked import with_steps
 from sharpen.techniques.bench import Bench, NotAvailable
-from sharpen.types import Demo, Example, Passage, System, Task, Technique
+from sharpen.types import Demo, Example, System, Task, Technique
 
 
 def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
@@ -62,11 +63,8 @@ def usable(bench: Bench) -> list[Example]:
 
 def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -> list[Demo]:
     """Turn training examples into worked ones, with passages where the program retrieves and what its steps write."""
-    found: Sequence[tuple[Passage, ...]] = [()] * len(examples)
-    if program.retriever is not None:
-        r = program.retriever
-        found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
-    demos = [Demo(e.question, e.targets[0], passages, e.id) for e, passages in zip(examples, found, strict=True)]
+    found = passages(program, examples, bench)
+    demos = [Demo(e.question, e.targets[0], given, e.id) for e, given in zip(examples, found, strict=True)]
     return with_steps(program, demos, bench)
 
 

@@ -1,9 +1,11 @@
 """Find passages of the documents and put them before the question.
 
 How to search (words, meaning, both) is chosen by the share of dev questions whose gold passage is found, where gold
-spans are known; how many passages to give is chosen by the answers on dev. What counts as a word may be chosen where it
-is searched by words: ``retrieve`` and ``retrieve(stems=True, stop_words='en')`` are two arms, in which the same texts
-are shown.
+spans are known; how many passages to give is chosen by the answers on dev. Where several ways to cut documents are
+named (``chunk``, ``size``, ``longest``, ``parent``), the one is taken that finds most gold spans within the same number
+of words; where none is known, the one whose answers on dev are best. What counts as a word may be chosen where it is
+searched by words: ``retrieve`` and ``retrieve(stems=True, stop_words='en')`` are two arms, in which the same texts are
+shown.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.retrieval import Chunking, Index, Wording, build
-from sharpen.techniques._options import LONGEST, count, counts
+from sharpen.retrieval import Index, Wording, build
+from sharpen.techniques._cutting import Searching, chosen, cuttings
+from sharpen.techniques._options import counts
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Retriever, System, Task, Technique
 
@@ -30,23 +33,27 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
 def retrieve(
     k: int | Sequence[int] = (1, 2, 3),
     how: str = "auto",
-    size: int = 100,
-    longest: int = 180,
+    size: int | Sequence[int] = 100,
+    longest: int | Sequence[int] = 180,
     stop_words: str = "",
     stems: bool = False,
+    chunk: str | Sequence[str] = "paragraphs",
+    parent: int | Sequence[int] = 0,
 ) -> Technique:
     """Return the technique.
 
     Args:
         k: how many passages; several numbers are tried on dev, and more are taken only where they are clearly better.
         how: hybrid, dense, bm25, or auto.
-        size: neighbouring paragraphs are joined up to this many words.
+        size: neighbouring paragraphs are joined up to this many words; several are compared, as of the next one.
         longest: longer paragraphs are cut, in words.
         stop_words: a search by words passes over the commonest words of this language: "en", "de", …, "any".
         stems: a search by words takes the forms of an English word for one: running, runs, run.
+        chunk: what is joined: paragraphs, sentences, headings (whole sections), meaning; several are compared.
+        parent: passages are searched, and neighbours joined up to this many words are given; 0: what is searched.
     """
     ks = counts("k", k)
-    sizes = Chunking(count("size", size, most=LONGEST), count("longest", longest, most=LONGEST))
+    cuts = cuttings(size, longest, chunk, parent)
     if type(stems) is not bool:
         raise UserError(f"the option stems is {stems!r}.", do="Write: stems=True")
     if type(stop_words) is not str:
@@ -64,7 +71,8 @@ def retrieve(
         def embed(texts: Sequence[str], query: bool = False) -> Any:
             return bench.engines.embed(texts, query, lambda n: bench.progress("index documents", n, len(texts)))
 
-        ref = build(bench.documents, bench.store, None if how == "bm25" else embed, sizes, wording)
+        cut = chosen(cuts, program, bench, Searching(how, max(ks), wording, embed))
+        ref = build(bench.documents, bench.store, embed if how != "bm25" else None, cut, wording)
         index = bench.engines.index(ref)
         way = _way(index, bench, max(ks)) if how == "auto" else how
         task = bench.task

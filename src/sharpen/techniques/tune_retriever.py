@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.errors import UserError
-from sharpen.retrieval import Index, build_passages, indexed
+from sharpen.retrieval import Index, build_passages
 from sharpen.runtime import fill, give_back, slots_of
 from sharpen.techniques._options import count
 from sharpen.techniques.bench import Bench, NotAvailable
@@ -87,7 +87,7 @@ def tune_retriever(
             def told(texts: Sequence[str], query: bool = False) -> Any:
                 return embed(texts, query, told=lambda n: bench.progress("index documents", n, len(texts)))
 
-            ref = build_passages(index.passages, bench.store, told, index.wording, trained)
+            ref = build_passages(index.passages, bench.store, told, index.wording, index.parts, trained)
         return _chosen(program, r, index, ref, how, bench)
 
     return improve
@@ -119,7 +119,7 @@ def mined(index: Index, query: str, train: Sequence[Example], n: int) -> list[Pa
         score = next((p.score for p in passages if p.id == right.id), math.inf)
         wrong = [p for p in passages if p.span.source in mine and not _answers(p, e, right, index)]
         wrong = [p for p in wrong if p.score < NEARLY * score]
-        made.append(Pair(said, indexed(right), tuple(indexed(p) for p in wrong[:n]), right.id))
+        made.append(Pair(said, right.headed, tuple(p.headed for p in wrong[:n]), right.id))
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sharpen import parts
 from sharpen.errors import UserError
-from sharpen.models import open_model
+from sharpen.models import open_model, open_reranker
 from sharpen.runtime import Engines
 from sharpen.techniques import Bench, NotAvailable
 from sharpen.testing.tiny import TASKS, tiny_bench, tiny_examples
@@ -156,7 +156,10 @@ class _Embedding(Engines):
 
 def _listening(bench: Bench) -> _Embedding:
     return _Embedding(
-        bench.store, lambda ref, adapters: open_model(ref, adapters=adapters), lambda: open_model("fake:")
+        bench.store,
+        lambda ref, adapters: open_model(ref, adapters=adapters),
+        lambda: open_model("fake:"),
+        rerankers=open_reranker,
     )
 
 

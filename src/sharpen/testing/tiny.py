@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sharpen.metrics import open_metric
-from sharpen.models import open_model
+from sharpen.models import open_model, open_reranker
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Store
 from sharpen.tasks import open_task
@@ -110,7 +110,12 @@ def tiny_bench(
         train=train,
         dev=tuple(e for e in examples if e.source not in learned),
         documents=tuple(tiny_documents()) if documents else (),
-        engines=Engines(store, lambda ref, adapters: open_model(ref, adapters=adapters), lambda: open_model("fake:")),
+        engines=Engines(
+            store,
+            lambda ref, adapters: open_model(ref, adapters=adapters),
+            lambda: open_model("fake:"),
+            rerankers=open_reranker,
+        ),
         store=store,
         answers=Answers(store.root / "answers.sqlite"),
         max_new_tokens=job.max_new_tokens,
