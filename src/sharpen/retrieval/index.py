@@ -52,7 +52,7 @@ def build_passages(
         if wording not in (None, Wording()):
             (folder / "words.json").write_text(json.dumps(vars(wording)), encoding="utf-8")
         if embed is not None and passages:
-            texts = [_indexed(p) for p in passages]
+            texts = [indexed(p) for p in passages]
             distinct = sorted(set(texts))
             rows = {t: i for i, t in enumerate(distinct)}
             vectors = np.asarray(embed(distinct), np.float32)
@@ -75,7 +75,7 @@ def load_index(folder: Path, embed: Embed | None = None) -> Index:
     return Index(passages, dense, embed, wording)
 
 
-def _indexed(passage: Passage) -> str:
+def indexed(passage: Passage) -> str:
     """What is searched: the passage under its title and section, which often hold the subject that it only means."""
     head = [str(passage.meta[k]) for k in ("title", "section") if passage.meta.get(k)]
     return "\n".join([*(h for h in head if h not in passage.text), passage.text])
@@ -193,7 +193,7 @@ class Index:
         words = self.wording.words
         if self._lexical is None:
             vocabulary: dict[str, int] = {}
-            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(_indexed(p))] for p in self.passages]
+            ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in words(indexed(p))] for p in self.passages]
             ranker = bm25s.BM25()
             if vocabulary:
                 ranker.index((ids, vocabulary), show_progress=False)
