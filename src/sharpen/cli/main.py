@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from sharpen.cli.indexing import index_app
 from sharpen.cli.queueing import data_app
 from sharpen.errors import MissingExtra, PluginError, UserError
 
@@ -30,6 +31,7 @@ models_app = typer.Typer(help="Fetch and list models.", invoke_without_command=T
 store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(index_app, name="index")
 app.add_typer(store_app, name="store")
 
 AGAIN = 3.0  # seconds after which an interruption that nobody noticed is raised again

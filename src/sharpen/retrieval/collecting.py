@@ -162,7 +162,15 @@ def _write(
             said = "INSERT INTO documents (source, file, hash, title, characters, version) VALUES (?, ?, ?, ?, ?, ?)"
             document = db.execute(said, values).lastrowid
             made = [
-                (document, n, p.span.start, p.span.end, p.text, json.dumps(dict(p.meta), ensure_ascii=False), _content(p))
+                (
+                    document,
+                    n,
+                    p.span.start,
+                    p.span.end,
+                    p.text,
+                    json.dumps(dict(p.meta), ensure_ascii=False),
+                    _content(p),
+                )
                 for n, p in enumerate(passages)
             ]
             db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", made)

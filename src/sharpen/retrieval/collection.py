@@ -205,7 +205,9 @@ class Collection:
                     raise sqlite3.DatabaseError("a passage has no vector")
                 found[i][1].append(vector)
             for i, (passages, blobs) in found.items():
-                vectors = np.frombuffer(b"".join(blobs), np.float32).reshape(len(blobs), -1) if dense and blobs else None
+                vectors = (
+                    np.frombuffer(b"".join(blobs), np.float32).reshape(len(blobs), -1) if dense and blobs else None
+                )
                 self._held[i] = (passages, vectors)
 
     def index(
