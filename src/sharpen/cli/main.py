@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from sharpen.cli.indexing import index_app
+from sharpen.cli.indexing import Groups, index_app
 from sharpen.cli.queueing import data_app
 from sharpen.errors import MissingExtra, PluginError, UserError
 
@@ -86,12 +86,23 @@ def ask(
     run: RunFolderArgument,
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+    index: Annotated[
+        str | None, typer.Option("--index", metavar="NAME", help="Search this collection, not the run's snapshot.")
+    ] = None,
+    groups: Groups = "",
+    steps: Annotated[bool, typer.Option("--steps", help="Show what came before the answer.")] = False,
+    stream: Annotated[
+        bool | None, typer.Option("--stream/--no-stream", help="Show it as it is written; default: on a terminal.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Ask the winner of a run, and see the passages that it used."""
+    from sharpen.cli.ask import Asking
     from sharpen.cli.ask import ask as command
+    from sharpen.cli.index import groups_of
 
-    command(run, question, arm, as_json)
+    streams = sys.stdout.isatty() if stream is None else stream
+    command(run, question, Asking(arm, index, groups_of(groups), steps, streams, as_json))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from sharpen.retrieval.access import Access, read_access
 from sharpen.retrieval.chunking import Chunking, chunk
 from sharpen.retrieval.collecting import Change, scrub, update
 from sharpen.retrieval.collection import Collection, create
-from sharpen.retrieval.index import Index, build, build_passages, load_index
+from sharpen.retrieval.index import Index, build, build_passages, load_index, wording_of
 from sharpen.retrieval.marking import nearest_sentence, snippet, word_marks
 from sharpen.retrieval.wording import Wording
 
@@ -32,4 +32,5 @@ __all__ = [
     "snippet",
     "update",
     "word_marks",
+    "wording_of",
 ]

@@ -55,12 +55,11 @@ def create(path: Path, settings: Mapping[str, Any]) -> None:
     """
     if path.exists():
         raise UserError("is there already.", str(path), "Name another one, or delete it.")
-    with replacing(path) as temporary:
-        with _said(path), closing(sqlite3.connect(temporary, isolation_level=None)) as db:
-            db.executescript(TABLES)
-            first = {"format": FORMAT, "mark": MARK, "id": secrets.token_hex(8), "version": 0, "scrub": 0}
-            rows = [*first.items(), ("settings", dict(settings))]
-            db.executemany("INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in rows])
+    with replacing(path) as temporary, _said(path), closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+        db.executescript(TABLES)
+        first = {"format": FORMAT, "mark": MARK, "id": secrets.token_hex(8), "version": 0, "scrub": 0}
+        rows = [*first.items(), ("settings", dict(settings))]
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in rows])
 
 
 @contextmanager

@@ -70,9 +70,13 @@ def load_index(folder: Path, embed: Embed | None = None) -> Index:
             passages.append(Passage(row["id"], row["text"], Span(*row["span"]), meta=row["meta"]))
     vectors = folder / "vectors.npy"
     dense = np.load(vectors, mmap_mode="r", allow_pickle=False) if vectors.exists() else None
+    return Index(passages, dense, embed, wording_of(folder))
+
+
+def wording_of(folder: Path) -> Wording:
+    """What counts as a word in a kept index."""
     said = folder / "words.json"
-    wording = Wording(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else Wording()
-    return Index(passages, dense, embed, wording)
+    return Wording(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else Wording()
 
 
 def indexed(passage: Passage) -> str:

@@ -12,6 +12,7 @@ from sharpen.runtime.choosing import adjusted, answer_in
 from sharpen.runtime.composing import compose
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines, embeds, give_back
+from sharpen.runtime.streaming import streamed
 
 __all__ = [
     "Answers",
@@ -26,4 +27,5 @@ __all__ = [
     "embeds",
     "give_back",
     "prompts",
+    "streamed",
 ]

@@ -47,7 +47,8 @@ class Engines:
     """Opens models and indexes when they are first asked for.
 
     At most ``held`` models stay in memory, the least recently used one is let go: arms come one after the other, and
-    each tuned arm is a set of weights of its own. ``leaves_out`` says of an index which passages may not be found.
+    each tuned arm is a set of weights of its own. ``leaves_out`` says of an index which passages may not be found;
+    ``lent`` are indexes that are not the store's, such as a living collection at one version.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Engines:
         held: int = 2,
         leaves_out: Mapping[Ref, Callable[[Passage], bool]] | None = None,
         rerankers: Callable[[Ref], Reranker] | None = None,
+        lent: Mapping[Ref, Index] | None = None,
     ) -> None:
         self.store = store
         self.held = held
         self.leaves_out = leaves_out or {}
+        self.lent = lent or {}
         self._opener = opener
         self._embedder = embedder
         self._open_reranker = rerankers
@@ -105,12 +108,12 @@ class Engines:
                 del self._models[key]
 
     def index(self, ref: Ref) -> Index:
-        """Return an index of the store."""
+        """Return an index of the store, or one that was lent."""
         from sharpen.retrieval import load_index
 
         with self._opening:
             if ref not in self._indexes:
-                index = load_index(self.store.path(ref), self.embed)
+                index = self.lent.get(ref) or load_index(self.store.path(ref), self.embed)
                 self._indexes[ref] = index.without(self.leaves_out[ref]) if ref in self.leaves_out else index
             return self._indexes[ref]
 

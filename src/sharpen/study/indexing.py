@@ -164,9 +164,10 @@ def remove(name: str, sources: Sequence[str], progress: Progress = silent) -> In
 
 
 def _matching(asked: str, settings: Mapping[str, Any], known: Mapping[str, tuple[int, str, str]]) -> list[str]:
-    names = {asked}
-    if settings.get("root"):
-        names.add(source_of(Path(asked), Path(settings["root"])))
+    root = Path(settings.get("documents") or settings.get("root") or ".")
+    # As a shell names a file of the folder that it was made of; no pattern, which would mean another folder's.
+    below = not set("*?[") & set(asked) and Path(asked).resolve().is_relative_to(root)
+    names = {asked, source_of(Path(asked), root)} if below else {asked}
     return [s for s, (_, f, _) in known.items() if any(n in (s, f) or fnmatchcase(s, n) for n in names)]
 
 
