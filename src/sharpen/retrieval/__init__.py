@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sharpen.retrieval.access import Access, read_access
 from sharpen.retrieval.chunking import Chunking, chunk
-from sharpen.retrieval.collecting import Change, scrub, update
+from sharpen.retrieval.collecting import Change, scrub, take_out, update
 from sharpen.retrieval.collection import Collection, create
 from sharpen.retrieval.index import Index, build, build_passages, load_index, wording_of
 from sharpen.retrieval.marking import nearest_sentence, snippet, word_marks
@@ -30,6 +30,7 @@ __all__ = [
     "read_access",
     "scrub",
     "snippet",
+    "take_out",
     "update",
     "word_marks",
     "wording_of",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,8 @@ def update(
         version = collection.version
         if not put and not out and not told:
             return Change(unchanged=len(new), version=version)
+        if put and before["embeddings"] and embed is None:
+            raise RuntimeError("this collection has vectors, and nothing was given that makes them")
         tell("cutting passages", 0, None)
         rows = [(d, file, chunk([d], sizes)) for d, file in put]
         embedded = _embed(collection, [p for _, _, some in rows for p in some], embed, tell) if embed else 0
@@ -97,6 +100,17 @@ def update(
         )
         scrub(collection)
     return change
+
+
+def take_out(collection: Collection | Path, sources: Iterable[str], tell: Progress = silent) -> Change:
+    """Take documents out by their sources."""
+    out = frozenset(sources)
+    opened = Collection(collection) if isinstance(collection, Path) else collection
+    try:
+        return update(opened, {}, None, lambda source, _: source in out, tell=tell)
+    finally:
+        if opened is not collection:
+            opened.close()
 
 
 def _by_source(files: Mapping[str, Sequence[Document]]) -> dict[str, tuple[Document, str]]:

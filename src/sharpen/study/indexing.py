@@ -16,7 +16,7 @@ from sharpen import config
 from sharpen.data import load, prepare
 from sharpen.errors import Problem, UserError
 from sharpen.models import open_model
-from sharpen.retrieval import Access, Change, Chunking, Collection, Index, create, update
+from sharpen.retrieval import Access, Change, Chunking, Collection, Index, create, take_out, update
 from sharpen.store import read_yaml
 from sharpen.study.allowing import rules_of_case
 from sharpen.study.fitting import OUTSIDE, Fitted, fit, read_files, source_of
@@ -156,7 +156,7 @@ def remove(name: str, sources: Sequence[str], progress: Progress = silent) -> In
         do = "See sharpen index stats --all --json for what there is."
         raise UserError([Problem("nothing in the collection is called so.", s, do) for s in unknown])
     out = {s for found in wanted.values() for s in found}
-    change = update(collection, {}, None, lambda source, _: source in out, tell=progress)
+    change = take_out(collection, out, progress)
     root = Path(settings["root"]) if settings.get("root") else None
     there = [s for s in out if root and (root / known[s][1]).exists()]
     said = f"{len(there)} of the files are still there: sharpen index build takes them in again."
