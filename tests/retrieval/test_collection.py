@@ -7,8 +7,12 @@ import random
 import resource
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +354,54 @@ def test_vectors_are_float32_of_the_model(made: Collection) -> None:
     index, _ = made.index(None, Counting())
     assert index.vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(index.vectors, axis=1), 1)
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from sharpen.models.fake import FakeModel
+from sharpen.retrieval import Collection, update
+from sharpen.types import Document
+folder, path = Path(sys.argv[1]), Path(sys.argv[2])
+texts = {p.name: p.read_text() for p in sorted(folder.glob("*.md"))}
+print("ready", flush=True)
+update(Collection(path), {n: [Document(n, t, n)] for n, t in texts.items()}, FakeModel().embed, lambda s, _: True)
+"""
+
+
+@pytest.mark.full
+def test_kill_9_at_random_times_of_an_update_loses_nothing(tmp_path: Path) -> None:
+    """A process of its own is killed from outside, wherever it is; the same update then goes on to its end."""
+    sources = tmp_path / "docs"
+    sources.mkdir()
+    path, rng, whole = tmp_path / "c.sqlite", random.Random(5), 1.0
+    create(path, SETTINGS)
+    now: dict[str, Document] = {}
+    kills = 0
+    for turn in range(40):
+        new = dict(now) | {f"d{rng.randrange(400)}.md": document("x", rng.randrange(10**6)) for _ in range(150)}
+        new = {s: Document(s, d.text, s) for s, d in new.items() if rng.random() > 0.1}
+        for old in sources.glob("*.md"):
+            old.unlink()
+        for name, d in new.items():
+            (sources / name).write_text(d.text)
+        command = [sys.executable, "-c", COMMAND, str(sources), str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            began = time.monotonic()
+            if turn % 4:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(rng.random() * whole)
+                process.kill()
+            killed_it = process.wait() != 0
+        if not turn % 4:
+            whole = time.monotonic() - began
+        kills += killed_it
+        collection = Collection(path)
+        assert collection.db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        is_new = collection.known().keys() == new.keys()
+        assert same(collection, frozen(tmp_path, (new if is_new else now).values())), turn
+        now = new if is_new else now
+        collection.close()
+    assert kills > 10

@@ -179,6 +179,26 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_a_table_is_a_document_a_row_and_one_that_is_gone_goes(plain: Path, tmp_path: Path) -> None:
+    table = tmp_path / "faq.csv"
+    table.write_text("source,text\npay,Pay rises in May.\nleave,Leave is asked for.\n")
+    assert set(build(table, "faq", Making(embeddings="")).change.added) == {"leave", "pay"}
+    table.write_text("source,text\npay,Pay falls in June.\n")
+    change = add("faq", [table]).change
+    assert (change.changed, change.removed) == (("pay",), ("leave",))
+
+
+def test_a_use_case_without_examples_yet_has_its_rules_kept(plain: Path, tmp_path: Path) -> None:
+    data = "{documents: docs, privacy: {how: mask}, sources: [{match: a.md, consent: false}]}"
+    (tmp_path / "usecase.yaml").write_text(f"name: early\nmodel: 'fake:'\nembeddings: 'fake:'\ndata: {data}\n")
+    (plain / "sub" / "b.md").write_text("Basil is sold by basil@example.org.")
+    found = build(tmp_path, "early")
+    assert (found.change.added, list(found.left_out)) == (("sub/b.md",), ["a.md"])
+    assert "[EMAIL]" in search("early", "basil").passages[0].text
+    (tmp_path / "usecase.yaml").write_text("no: longer: yaml")
+    assert list(add("early", [plain / "a.md"]).left_out) == ["a.md"], "what was said last holds"
+
+
 def test_building_again_brings_it_to_what_the_folder_is(plain: Path) -> None:
     (plain / "a.md").write_text("Amber is brown.")
     (plain / "sub" / "b.md").unlink()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sharpen.retrieval.access import Access, read_access
 from sharpen.retrieval.chunking import Chunking, chunk
 from sharpen.retrieval.collecting import Change, scrub, take_out, update
-from sharpen.retrieval.collection import Collection, create
+from sharpen.retrieval.collection import Collection, create, version_of
 from sharpen.retrieval.index import Index, build, build_passages, load_index, wording_of
 from sharpen.retrieval.marking import nearest_sentence, snippet, word_marks
 from sharpen.retrieval.wording import Wording
@@ -32,6 +32,7 @@ __all__ = [
     "snippet",
     "take_out",
     "update",
+    "version_of",
     "word_marks",
     "wording_of",
 ]

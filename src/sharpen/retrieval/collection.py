@@ -83,6 +83,11 @@ def _meaning(error: Exception, path: Path) -> tuple[str, str, str]:
     return f"is no collection, or damaged: {said}.", str(path), "Delete it and build it anew: sharpen index build"
 
 
+def version_of(name: Ref) -> int:
+    """The version in the name of what was searched."""
+    return int(name.partition("@")[2].partition("#")[0])
+
+
 class Collection:
     """An open collection. Threads may share it; processes each open their own.
 
@@ -258,7 +263,6 @@ class Collection:
 
         One of a version that is no more is not kept, nor is one kept where the file may only be read.
         """
-        version = int(name.partition("@")[2].partition("#")[0])
         said = "INSERT OR REPLACE INTO answers SELECT ?, ? FROM meta WHERE key = 'version' AND CAST(value AS INT) = ?"
         with suppress(UserError), self.speaking():
-            self.db.execute(said, (key, answer, version))
+            self.db.execute(said, (key, answer, version_of(name)))

@@ -40,8 +40,11 @@ def rules_today(use_case: UseCase, base: Path) -> Rules:
 
 def rules_of_case(file: Path, settings: Mapping[str, Any]) -> Rules:
     """What is allowed now of a collection's sources, by the use case that it was made of; else by how it was then."""
-    with suppress(UserError):  # it is gone, or is being written
-        return Rules(config.load(file).data.sources)
+    with suppress(UserError, ValueError):  # it is gone, or is being written
+        raw = read_yaml(file)
+        if isinstance(raw, dict) and isinstance(raw.get("data"), dict):
+            now = {**settings["data"], "sources": raw["data"].get("sources") or ()}
+            return Rules(Data.model_validate(now).sources)
     return Rules(Data.model_validate(settings["data"]).sources)
 
 

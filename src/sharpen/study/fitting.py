@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from sharpen.data.asked import about_of, asked_of
 from sharpen.data.documents import files_below, left_out, read_document
 from sharpen.data.governing import allowed_documents
 from sharpen.data.protecting import Shield, key_of, look, said_of
-from sharpen.data.reading import Note, tidy
+from sharpen.data.reading import Note, RowReader, open_reader, tidy
+from sharpen.data.shelving import documents_of
 from sharpen.data.tidying import Tidied, tidy_documents
 from sharpen.errors import Problem
 from sharpen.inputs import Data, Duplicates
@@ -42,16 +43,16 @@ def source_of(path: Path, root: Path) -> str:
 def read_files(given: Sequence[Path], named: Callable[[Path], str], progress: Progress = silent) -> Fitted:
     """Read files, and all files below folders; ``named`` says what the documents of each are called."""
     made = Fitted()
-    files = [(f, root) for root in given for f in files_below(root)]
+    files = [f for root in given for f in files_below(root)]
     for root in given:
         if root.is_dir():
             notes, problems = left_out(root)
             made.notes += notes
             made.problems += problems
-    for n, (path, _) in enumerate(files):
+    for n, path in enumerate(files):
         progress("reading documents", n, len(files))
         name = tidy(named(path).encode("utf-8", "backslashreplace").decode())
-        for found in read_document(path, name):
+        for found in _read(path, name, path in given):
             if isinstance(found, Document):
                 made.files.setdefault(name, []).append(found)
             elif isinstance(found, Problem):
@@ -61,6 +62,14 @@ def read_files(given: Sequence[Path], named: Callable[[Path], str], progress: Pr
     if files:
         progress("reading documents", len(files), len(files))
     return made
+
+
+def _read(path: Path, name: str, alone: bool) -> Iterator[Document | Problem | Note]:
+    """A file; a table, whose rows are documents, only where it is named itself."""
+    reader = open_reader(path) if alone else None
+    if isinstance(reader, RowReader):
+        return documents_of(reader.rows(path, name), name)
+    return read_document(path, name)
 
 
 def fit(read: Fitted, settings: Mapping[str, Any]) -> Fitted:

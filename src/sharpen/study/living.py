@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sharpen.errors import UserError
-from sharpen.retrieval import Collection, Wording, wording_of
+from sharpen.retrieval import Collection, Wording, version_of, wording_of
 from sharpen.runtime.cache import key_of
 from sharpen.runtime.engines import BY_MEANING
 from sharpen.study.asking import answered, example_of, program_of
@@ -55,7 +55,7 @@ def ask_living(
 
     setting, program = program_of(run, arm, lend)
     ((collection, ref),) = found
-    version = int(ref.partition("@")[2].partition("#")[0])
+    version = version_of(ref)
     engines = setting.engines()
     # What the use case of the run leaves out is not a part of the name, and changes with the day.
     key = "" if setting.leaves_out else key_of(program, example, engines.identity_of(program))
