@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,21 @@ def test_personal_data_are_masked_in_all_that_is_indexed(towns: Path) -> None:
     assert held(towns, "@example.org") == []
 
 
+def test_an_archive_of_a_use_case_is_one_file_whose_documents_may_go(towns: Path) -> None:
+    archive = towns.parent / "documents" / "more.zip"
+
+    def pack(*names: str) -> None:
+        with zipfile.ZipFile(archive, "w") as z:
+            for name in names:
+                z.writestr(f"{name}.md", f"# {name}\n\nThe {name} is made of glass.\n")
+
+    pack("kiosk", "arcade")
+    build(towns, "towns")
+    assert [s for s in open_collection("towns").known() if "zip" in s] == ["more.zip/arcade.md", "more.zip/kiosk.md"]
+    pack("kiosk")
+    assert add("towns", [archive]).change.removed == ("more.zip/arcade.md",)
+
+
 def test_a_plain_folder_says_that_personal_data_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
@@ -220,6 +236,19 @@ def test_a_file_keeps_its_name_however_it_is_named_and_one_from_elsewhere_stays(
     found = remove("c", ["sub/*"])
     assert found.change.removed == ("sub/b.md",)
     assert any("still there" in n for n in found.notes)
+
+
+def test_a_file_that_says_nothing_any_more_is_gone(plain: Path) -> None:
+    (plain / "a.md").write_text("---\ntitle: Amber\n---\n")
+    assert add("c", [plain / "a.md"]).change.removed == ("a.md",)
+
+
+def test_two_files_of_one_name_are_no_document(plain: Path, tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "far.md").write_text(f"From {folder}.")
+    with pytest.raises(UserError, match="two documents are called far.md"):
+        add("c", [tmp_path / "x" / "far.md", tmp_path / "y" / "far.md"])
 
 
 def test_a_pattern_is_one_of_sources_and_never_of_more(plain: Path) -> None:

@@ -52,13 +52,17 @@ def read_files(given: Sequence[Path], named: Callable[[Path], str], progress: Pr
     for n, path in enumerate(files):
         progress("reading documents", n, len(files))
         name = tidy(named(path).encode("utf-8", "backslashreplace").decode())
+        before = len(made.problems)
+        documents = []
         for found in _read(path, name, path in given):
             if isinstance(found, Document):
-                made.files.setdefault(name, []).append(found)
+                documents.append(found)
             elif isinstance(found, Problem):
                 made.problems.append(found)
             elif isinstance(found, Note):
                 made.notes.append(f"{found.where}: {found.what}" if found.where else found.what)
+        if documents or len(made.problems) == before:  # one that says nothing now takes what it said away
+            made.files.setdefault(name, []).extend(documents)
     if files:
         progress("reading documents", len(files), len(files))
     return made

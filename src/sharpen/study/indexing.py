@@ -14,6 +14,7 @@ from typing import Any
 
 from sharpen import config
 from sharpen.data import load, prepare
+from sharpen.data.lineage import file_of, names_below
 from sharpen.errors import Problem, UserError
 from sharpen.models import open_model
 from sharpen.retrieval import Access, Change, Chunking, Collection, Index, create, take_out, update, version_of
@@ -21,7 +22,7 @@ from sharpen.store import read_yaml
 from sharpen.study.allowing import rules_of_case
 from sharpen.study.fitting import OUTSIDE, Fitted, fit, read_files, source_of
 from sharpen.study.setting import store_root, weights_of
-from sharpen.types import Passage, Progress, Ref, silent
+from sharpen.types import Document, Passage, Progress, Ref, silent
 
 SUFFIX = ".sqlite"
 FOLDER = "collections"
@@ -305,7 +306,11 @@ def _of_use_case(file: Path, settings: dict[str, Any], progress: Progress) -> Fi
         root = base / uc.data.documents
         return fit(read_files([root], lambda p: source_of(p, root.resolve()), progress), settings)
     data = load(prepare(uc.data, base, store_root(base) / "data", progress))
-    return Fitted({d.source: [d] for d in data.documents}, {}, list(data.problems), list(data.notes))
+    names = dict.fromkeys(names_below(base / uc.data.documents)) if uc.data.documents else {}
+    files: dict[str, list[Document]] = {}
+    for d in data.documents:
+        files.setdefault(file_of(d.source, names), []).append(d)
+    return Fitted(files, {}, list(data.problems), list(data.notes))
 
 
 def refused_today(settings: Mapping[str, Any]) -> Callable[[str], bool]:
