@@ -299,7 +299,7 @@ def test_vectors_that_were_made_before_a_kill_are_not_made_again(made: Collectio
     embed = Counting()
     total = update(made, many, embed).embedded
     everything = made.db.execute("SELECT count(*) FROM vectors").fetchone()[0]
-    assert embed.n == total == everything - 512, "two batches of 256 were kept"
+    assert embed.n == total == everything - 384, "three batches of 128 were kept"
 
 
 def test_a_full_disk_leaves_the_collection_as_it_was(made: Collection, tmp_path: Path) -> None:

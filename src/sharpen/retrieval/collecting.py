@@ -20,7 +20,7 @@ from sharpen.store import locked
 from sharpen.types import Document, Passage, Progress, digest, silent
 
 log = logging.getLogger("sharpen.retrieval")
-BATCH = 256  # passages that are embedded, and kept, at once
+BATCH = 128  # passages that are embedded, and kept, at once
 Gone = Callable[[str, str], bool]
 
 
