@@ -145,6 +145,18 @@ def test_what_is_no_longer_allowed_is_not_found_and_what_is_expired_is_purged(
     assert held(towns, f"{LAMP} teal") == []
 
 
+def test_a_collection_elsewhere_is_purged_with_the_others(towns: Path, tmp_path: Path) -> None:
+    painted(towns, "teal")
+    far = tmp_path / "far.sqlite"
+    build(towns, str(far))
+    assert LAMP.encode() in far.read_bytes()
+    towns.write_text(towns.read_text() + "  sources: [{match: town3.md, consent: false}]\n")
+    gc.purge(towns.parent, yes=True)
+    assert LAMP.encode() not in far.read_bytes()
+    far.unlink()
+    gc.purge(towns.parent, yes=True)
+
+
 def test_personal_data_are_masked_in_all_that_is_indexed(towns: Path) -> None:
     towns.write_text(towns.read_text() + "  privacy: {how: mask}\n")
     first, second = (towns.parent / "documents" / f"town{n}.md" for n in (1, 2))

@@ -82,7 +82,7 @@ def search(name: str, query: str, asked: tuple[int, str, str], as_json: bool) ->
         print(json.dumps({"version": found.version, "how": found.how, "passages": rows}, ensure_ascii=False, indent=1))
         return
     if not found.passages:
-        say("Nothing was found.")
+        say("Nothing was found." if found.version else "Nothing was found: nothing is in it yet. sharpen index build")
     for n, (p, places) in enumerate(zip(found.passages, marks, strict=True), 1):
         head = f" · {p.meta['section']}" if p.meta.get("section") else ""
         say(f"[{n}] {p.span.source}, characters {p.span.start} to {p.span.end}{head}  ({p.score:.3f})")

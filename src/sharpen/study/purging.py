@@ -22,7 +22,7 @@ from sharpen.retrieval import Collection, take_out
 from sharpen.store import Store
 from sharpen.study.allowing import rules_of_case, rules_today
 from sharpen.study.folder import RunFolder
-from sharpen.study.indexing import FOLDER, SUFFIX
+from sharpen.study.indexing import known_collections
 from sharpen.techniques import refs
 
 COST = (
@@ -110,7 +110,7 @@ def _gone(rules: Rules) -> Gone:
 def _living(store: Store, base: Path) -> list[tuple[Path, str]]:
     """Documents of a use case's collections that are of a source that is gone."""
     found = []
-    for file in sorted((store.root / FOLDER).glob(f"*{SUFFIX}")):
+    for file in known_collections(store.root):
         with closing(Collection(file)) as collection:
             settings = collection.settings
             if not settings.get("usecase") or Path(settings["usecase"]).parent != base:
