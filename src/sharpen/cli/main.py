@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from sharpen.cli.indexing import Groups, index_app
 from sharpen.cli.prompting import prompts_app
 from sharpen.cli.queueing import data_app
 from sharpen.errors import MissingExtra, PluginError, UserError
@@ -32,6 +33,7 @@ store_app = typer.Typer(help="Look after kept artefacts.", no_args_is_help=True,
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(prompts_app, name="prompts")
+app.add_typer(index_app, name="index")
 app.add_typer(store_app, name="store")
 
 AGAIN = 3.0  # seconds after which an interruption that nobody noticed is raised again
@@ -86,12 +88,23 @@ def ask(
     run: RunFolderArgument,
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     arm: Annotated[str | None, typer.Option("--arm", help="Another arm than the chosen one.")] = None,
+    index: Annotated[
+        str | None, typer.Option("--index", metavar="NAME", help="Search this collection, not the run's snapshot.")
+    ] = None,
+    groups: Groups = "",
+    steps: Annotated[bool, typer.Option("--steps", help="Show what came before the answer.")] = False,
+    stream: Annotated[
+        bool | None, typer.Option("--stream/--no-stream", help="Show it as it is written; default: on a terminal.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Ask the winner of a run, and see the passages that it used."""
+    from sharpen.cli.ask import Asking
     from sharpen.cli.ask import ask as command
+    from sharpen.cli.index import groups_of
 
-    command(run, question, arm, as_json)
+    streams = sys.stdout.isatty() if stream is None else stream
+    command(run, question, Asking(arm, index, groups_of(groups), steps, streams, as_json))
 
 
 @app.command()

@@ -65,7 +65,7 @@ def purge(directory: Path, yes: bool) -> None:
         raise UserError("there is no store here.", str(store.root), "Name a use case's folder: sharpen store gc DIR")
     runs = known_runs(store, base)[0]
     own = [run for run in runs if RunFolder(run).settings()[1] == base]
-    found = purging.to_purge(store, own, [run for run in runs if run not in own])
+    found = purging.to_purge(store, own, [run for run in runs if run not in own], base)
     if yes:
         purging.purge(store, found)
     then = " (deleted)" if yes else "; --yes deletes them"

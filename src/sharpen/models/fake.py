@@ -53,7 +53,7 @@ def _overlap(a: Sequence[str], b: Sequence[str]) -> float:
 class FakeModel:
     """See the module's page."""
 
-    can = frozenset({"generate", "score", "embed", "tune"})
+    can = frozenset({"generate", "score", "embed", "stream", "tune"})
     context = 8192
 
     def __init__(self, ref: str = "fake:", memory: Sequence[tuple[str, str]] = ()) -> None:
@@ -91,6 +91,13 @@ class FakeModel:
                 continue
             done = "length" if len(text.split()) > limit else "stop"
             yield i, Completion(cut, (), (), n, 0, len(cut.split()), 0.0, 0.0, done)
+
+    def stream(self, request: Generate) -> Iterator[tuple[str, Completion | None]]:
+        """Answer word by word; the last comes with the completion."""
+        ((_, completion),) = self.generate([request])
+        *first, last = re.findall(r"\S+\s*", completion.text) or [""]
+        yield from ((piece, None) for piece in first)
+        yield last, completion
 
     def score(self, requests: Sequence[Rank]) -> Iterator[tuple[int, Likelihoods]]:
         """A choice is likely when worked examples or memory that resemble the question have it."""

@@ -88,13 +88,17 @@ def load_index(folder: Path, embed: Embed | None = None) -> Index:
     passages = _read(folder / "passages.jsonl")
     vectors = folder / "vectors.npy"
     dense = np.load(vectors, mmap_mode="r", allow_pickle=False) if vectors.exists() else None
-    said = folder / "words.json"
-    wording = Wording(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else Wording()
-    index = Index(passages, dense, embed, wording)
+    index = Index(passages, dense, embed, wording_of(folder))
     index.graph = folder.parent.parent / "work" / f"graph-{folder.name}" / "graph.usearch"
     if (folder / "parts.jsonl").exists():
         index.search_in(_read(folder / "parts.jsonl"), json.loads((folder / "parts.json").read_text(encoding="utf-8")))
     return index
+
+
+def wording_of(folder: Path) -> Wording:
+    """What counts as a word in a kept index."""
+    said = folder / "words.json"
+    return Wording(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else Wording()
 
 
 def _write(path: Path, passages: Sequence[Passage]) -> None:

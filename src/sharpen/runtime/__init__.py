@@ -12,6 +12,7 @@ from sharpen.runtime.choosing import adjusted, answer_in
 from sharpen.runtime.composing import compose, fill, slots_of
 from sharpen.runtime.drivers import answer, batch, prompts
 from sharpen.runtime.engines import Engines, embeds, give_back
+from sharpen.runtime.streaming import streamed
 from sharpen.runtime.structured import from_field, held, in_field, invalid
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "invalid",
     "prompts",
     "slots_of",
+    "streamed",
 ]

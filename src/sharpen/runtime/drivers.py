@@ -63,7 +63,7 @@ def _carry_out(requests: list[Any], engines: Engines) -> Iterator[tuple[int, Any
     yield from model.generate(requests) if isinstance(first, Generate) else model.score(requests)
 
 
-def _one(request: Any, engines: Engines) -> Any:
+def carry_out_one(request: Any, engines: Engines) -> Any:
     """Carry out one request to its end."""
     results = [result for _, result in _carry_out([request], engines)]
     if len(results) != 1:
@@ -88,7 +88,7 @@ async def answer(
     while True:
         if on_request:
             on_request(request)
-        result = await asyncio.to_thread(_one, request, engines)
+        result = await asyncio.to_thread(carry_out_one, request, engines)
         try:
             request = run.send(result)
         except StopIteration as stop:

@@ -47,7 +47,8 @@ class Engines:
     """Opens models and indexes when they are first asked for.
 
     At most ``held`` models stay in memory, the least recently used one is let go: arms come one after the other, and
-    each tuned arm is a set of weights of its own. ``leaves_out`` says of an index which passages may not be found.
+    each tuned arm is a set of weights of its own. ``leaves_out`` says of an index which passages may not be found;
+    ``lent`` are indexes that are not the store's, such as a living collection at one version.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Engines:
         held: int = 2,
         leaves_out: Mapping[Ref, Callable[[Passage], bool]] | None = None,
         rerankers: Callable[[Ref], Reranker] | None = None,
+        lent: Mapping[Ref, Index] | None = None,
     ) -> None:
         self.store = store
         self.held = held
         self.leaves_out = leaves_out or {}
+        self.lent = lent or {}
         self._opener = opener
         self._embedder = embedder
         self._open_reranker = rerankers
@@ -105,20 +108,23 @@ class Engines:
                 del self._models[key]
 
     def index(self, ref: Ref) -> Index:
-        """Return an index of the store."""
-        from sharpen.retrieval import OWN_EMBEDDER, load_index
-
+        """Return an index of the store, or one that was lent."""
         with self._opening:
             if ref not in self._indexes:
-                folder = self.store.path(ref)
-                embed: Callable[..., Any] = self.embed
-                if (folder / OWN_EMBEDDER).is_dir():  # a trained one: what it embedded only it can search
-                    from sharpen.models.embedder import open_embedder
-
-                    embed = open_embedder(str(folder / OWN_EMBEDDER)).embed
-                index = load_index(folder, embed)
+                index = self.lent.get(ref) or self._kept(ref)
                 self._indexes[ref] = index.without(self.leaves_out[ref]) if ref in self.leaves_out else index
             return self._indexes[ref]
+
+    def _kept(self, ref: Ref) -> Index:
+        from sharpen.retrieval import OWN_EMBEDDER, load_index
+
+        folder = self.store.path(ref)
+        if not (folder / OWN_EMBEDDER).is_dir():
+            return load_index(folder, self.embed)
+        from sharpen.models.embedder import open_embedder
+
+        # A trained one: what it embedded only it can search.
+        return load_index(folder, open_embedder(str(folder / OWN_EMBEDDER)).embed)
 
     def reranker(self, ref: Ref) -> Reranker:
         """Return what reads questions and passages together, opening it if need be."""

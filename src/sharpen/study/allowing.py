@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sharpen import config
 from sharpen.config import UseCase
@@ -22,6 +23,7 @@ from sharpen.data.gathering import items_of
 from sharpen.data.governing import Rules
 from sharpen.data.lineage import lines_of
 from sharpen.errors import UserError
+from sharpen.inputs import Data
 from sharpen.store import read_yaml
 from sharpen.study.folder import RunFolder
 from sharpen.study.setting import Setting
@@ -34,6 +36,16 @@ ANEW = "sharpen run builds it anew without them."
 def rules_today(use_case: UseCase, base: Path) -> Rules:
     """What is allowed now of the sources of a run, by the present use case beside it."""
     return Rules(_present(use_case, base).data.sources)
+
+
+def rules_of_case(file: Path, settings: Mapping[str, Any]) -> Rules:
+    """What is allowed now of a collection's sources, by the use case that it was made of; else by how it was then."""
+    with suppress(UserError, ValueError):  # it is gone, or is being written
+        raw = read_yaml(file)
+        if isinstance(raw, dict) and isinstance(raw.get("data"), dict):
+            now = {**settings["data"], "sources": raw["data"].get("sources") or ()}
+            return Rules(Data.model_validate(now).sources)
+    return Rules(Data.model_validate(settings["data"]).sources)
 
 
 def _present(use_case: UseCase, base: Path) -> UseCase:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sharpen.config import arm_name, validate
 from sharpen.errors import UserError
 from sharpen.models import is_too_long, public_name
-from sharpen.runtime import batch, embeds
+from sharpen.runtime import Engines, batch, embeds, streamed
 from sharpen.study.allowing import allow
 from sharpen.study.engine import engines_written
 from sharpen.study.folder import RunFolder
@@ -16,18 +17,44 @@ from sharpen.study.reading import read_report
 from sharpen.study.setting import Setting, resolve
 from sharpen.types import Answer, Example, Message, System, silent
 
+Lend = Callable[[Setting, System], System]
+"""What lends a program another index than that of its run."""
 
-def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
+
+def ask(run: Path | str, question: str, arm: str | None = None, tell: Callable[[str], None] | None = None) -> Answer:
     """Answer a question with the chosen arm of a finished run, through the same path that was evaluated.
+
+    ``tell`` hears the answer as it is written, where the engine can.
 
     Raises:
         UserError: there is no such run or arm, the arm has no program (its answers were given), or no answer came.
     """
+    example = example_of(question)
+    setting, program = program_of(run, arm)
+    return answered(program, example, setting.engines(), tell)
+
+
+def example_of(question: str) -> Example:
+    """A question as it is asked.
+
+    Raises:
+        UserError: it is no text.
+    """
     if any("\ud800" <= c <= "\udfff" for c in question):
         raise UserError("the question holds half a character.", do="Ask it in a terminal whose encoding is UTF-8.")
-    setting, program = program_of(run, arm)
-    example = Example("asked", (Message("user", question),))
-    _, answer = next(batch(program, [example], setting.engines()))  # also within a notebook's own event loop
+    return Example("asked", (Message("user", question),))
+
+
+def answered(program: System, example: Example, engines: Engines, tell: Callable[[str], None] | None) -> Answer:
+    """Answer a question, told as it is written where someone hears it.
+
+    Raises:
+        UserError: no answer came.
+    """
+    if tell:
+        answer = streamed(program, example, engines, tell)
+    else:
+        _, answer = next(batch(program, [example], engines))  # also within a notebook's own event loop
     if answer.error:
         again = "Ask again; where it stays so, see whether the model is there."
         do = "Ask a shorter question, or another arm." if is_too_long(answer.error) else again
@@ -35,11 +62,11 @@ def ask(run: Path | str, question: str, arm: str | None = None) -> Answer:
     return answer
 
 
-def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System]:
+def program_of(run: Path | str, arm: str | None = None, lend: Lend | None = None) -> tuple[Setting, System]:
     """Return the setting of a run and the program of one of its arms, by default the chosen one.
 
     Where nothing was chosen, the baseline is meant: it is what there is today. What ``data.sources`` no longer allows
-    is left out of it and of its searches.
+    is left out of it and of its searches, also of those in an index that ``lend`` puts in the place of the run's.
     """
     folder = RunFolder(Path(run))
     report = read_report(run)
@@ -55,7 +82,7 @@ def program_of(run: Path | str, arm: str | None = None) -> tuple[Setting, System
     setting = resolve(uc, (), silent, base)
     setting.engines_of = engines_written(folder) or {}
     _as_it_was(folder, setting, programs[name])
-    return setting, allow(setting, folder, programs[name])
+    return setting, allow(setting, folder, lend(setting, programs[name]) if lend else programs[name])
 
 
 def _as_it_was(folder: RunFolder, setting: Setting, program: System) -> None:

@@ -18,9 +18,11 @@ from sharpen import config
 from sharpen.data.governing import Rules
 from sharpen.data.lineage import lines_of
 from sharpen.errors import UserError
+from sharpen.retrieval import Collection, take_out
 from sharpen.store import Store
-from sharpen.study.allowing import rules_today
+from sharpen.study.allowing import rules_of_case, rules_today
 from sharpen.study.folder import RunFolder
+from sharpen.study.indexing import known_collections
 from sharpen.techniques import refs
 
 COST = (
@@ -37,16 +39,18 @@ class Purge:
     data: tuple[Path, ...]
     indexes: tuple[str, ...]
     answers: tuple[str, ...]
+    living: tuple[tuple[Path, str], ...] = ()  # documents of collections: the file, and the source in it
 
     def __str__(self) -> str:
-        counts = (len(self.data), "prepared data"), (len(self.indexes), "indexes"), (len(self.answers), "answers")
+        counts = [(len(self.data), "prepared data"), (len(self.indexes), "indexes"), (len(self.answers), "answers")]
+        counts += [(len(self.living), "documents of collections")] if self.living else []
         return ", ".join(f"{what} {n}" for n, what in counts)
 
     def __bool__(self) -> bool:
-        return bool(self.data or self.indexes or self.answers)
+        return bool(self.data or self.indexes or self.answers or self.living)
 
 
-def to_purge(store: Store, runs: Sequence[Path], others: Sequence[Path] = ()) -> Purge:
+def to_purge(store: Store, runs: Sequence[Path], others: Sequence[Path] = (), base: Path | None = None) -> Purge:
     """Find what the runs of a use case left in the store of sources that their use case no longer allows at all.
 
     A source is purged that is expired or whose consent was withdrawn; one whose use was only narrowed is not.
@@ -55,6 +59,7 @@ def to_purge(store: Store, runs: Sequence[Path], others: Sequence[Path] = ()) ->
         store: that the runs used.
         runs: of the use case.
         others: runs of other use cases, whose indexes stay.
+        base: the folder of the use case, whose collections in the store are looked through; None: none are.
     """
     data: list[Path] = []
     theirs = {ref for run in others for program in RunFolder(run).programs().values() for ref in refs(program)}
@@ -68,7 +73,8 @@ def to_purge(store: Store, runs: Sequence[Path], others: Sequence[Path] = ()) ->
         judges.append(gone)
         data += [f for f in _prepared(store, folder) if any(gone(*names) for names in _kept(f))]
     indexes = [ref for ref in tried if any(_holds(store.path(ref) / "passages.jsonl", gone) for gone in judges)]
-    return Purge(tuple(dict.fromkeys(data)), tuple(indexes), tuple(_citing(store, judges)))
+    living = tuple(_living(store, base)) if base else ()
+    return Purge(tuple(dict.fromkeys(data)), tuple(indexes), tuple(_citing(store, judges)), living)
 
 
 def purge(store: Store, found: Purge) -> None:
@@ -77,6 +83,8 @@ def purge(store: Store, found: Purge) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for ref in found.indexes:
         shutil.rmtree(store.path(ref), ignore_errors=True)
+    for file in dict.fromkeys(file for file, _ in found.living):
+        take_out(file, [source for f, source in found.living if f == file])
     path = store.root / "answers.sqlite"
     if found.answers:
         with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
@@ -97,6 +105,19 @@ def _gone(rules: Rules) -> Gone:
         return all(said) and "not allowed" not in said[0]
 
     return gone
+
+
+def _living(store: Store, base: Path) -> list[tuple[Path, str]]:
+    """Documents of a use case's collections that are of a source that is gone."""
+    found = []
+    for file in known_collections(store.root):
+        with closing(Collection(file)) as collection:
+            settings = collection.settings
+            if not settings.get("usecase") or Path(settings["usecase"]).parent != base:
+                continue
+            gone = _gone(rules_of_case(Path(settings["usecase"]), settings))
+            found += [(file, source) for source in collection.known() if gone(source, "")]
+    return found
 
 
 def _prepared(store: Store, folder: RunFolder) -> list[Path]:

@@ -14,6 +14,7 @@ from sharpen.data import Dataset
 from sharpen.errors import Problem, UserError
 from sharpen.metrics import open_metric
 from sharpen.models import is_hosted, open_model, open_reranker, pull
+from sharpen.retrieval import Index
 from sharpen.runtime import Answers, Engines
 from sharpen.store import Lines, Store
 from sharpen.study.augmenting import kind_of
@@ -51,6 +52,7 @@ class Setting:
     file: Path | None = None
     settings: Sequence[str] = ()
     leaves_out: dict[Ref, Callable[[Passage], bool]] = field(default_factory=dict)  # of indexes, see allowing.py
+    lent: dict[Ref, Index] = field(default_factory=dict)  # indexes that are not the store's, see living.py
 
     def placed(self, problems: Sequence[Problem]) -> list[Problem]:
         """The same problems, with file and line where they name one of its keys: ``arms: lora``."""
@@ -94,7 +96,7 @@ class Setting:
 
     def engines(self) -> Engines:
         """Engines over the study's store."""
-        return Engines(self.store, self.opener, self.embedder, self._held(), self.leaves_out, self.reranker)
+        return Engines(self.store, self.opener, self.embedder, self._held(), self.leaves_out, self.reranker, self.lent)
 
     def _held(self) -> int:
         """How many models may stay open: the arms take turns, and opening a tuned one again costs seconds."""
