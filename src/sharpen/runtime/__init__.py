@@ -9,8 +9,9 @@ from __future__ import annotations
 from sharpen.runtime.answering import answering
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.choosing import adjusted, answer_in
+from sharpen.runtime.citing import dropped
 from sharpen.runtime.composing import compose
-from sharpen.runtime.drivers import answer, batch, prompts
+from sharpen.runtime.drivers import answer, batch, found_for, prompts
 from sharpen.runtime.engines import Engines, embeds, give_back
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "answering",
     "batch",
     "compose",
+    "dropped",
     "embeds",
+    "found_for",
     "give_back",
     "prompts",
 ]

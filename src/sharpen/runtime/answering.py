@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 from sharpen.metrics import parse
 from sharpen.runtime.choosing import adjusted, answer_in
+from sharpen.runtime.citing import citing
 from sharpen.runtime.composing import compose, fill, nearest, texts_of, told
 from sharpen.runtime.finding import finding
 from sharpen.runtime.structured import invalid, json_in, mended, within
@@ -31,7 +31,6 @@ from sharpen.types import (
 
 WARMTH = 0.7
 """The temperature at which several answers are drawn where a program names none (Wang et al. 2023)."""
-CITED = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
 
 def answering(program: System, example: Example) -> Generator[Request, Any, Answer]:
@@ -137,7 +136,7 @@ def _written(
         messages = mended(messages, completion.text, why, decoding.schema)
     last = said[-1]
     text = json_in(last.text) if valid else answer_in(last.text, decoding.choices, decoding.one_line)
-    text, citations, findings = _citing(text, found) if program.prompt.cites else (text, tuple(p.id for p in found), ())
+    text, citations, findings = citing(text, found) if program.prompt.cites else (text, tuple(p.id for p in found), ())
     return Answer(
         text=within(text, decoding.words),
         raw=last.text,
@@ -150,14 +149,6 @@ def _written(
         error=last.error,
         valid=valid,
     )
-
-
-def _citing(text: str, found: Sequence[Passage]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The answer without its marks, the passages that it names, and what it names that does not exist."""
-    numbers = [int(n) for m in CITED.finditer(text) for n in re.findall(r"\d+", m[1])]
-    there = dict.fromkeys(found[n - 1].id for n in numbers if 0 < n <= len(found))
-    lost = dict.fromkeys(n for n in numbers if not 0 < n <= len(found))
-    return CITED.sub("", text).strip(), tuple(there), tuple(f"there is no passage {n} that it cites" for n in lost)
 
 
 def elected(drawn: Sequence[Answer]) -> Answer:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.support import cited
 from sharpen.techniques._options import count, counts
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Demo, Example, Passage, System, Task, Technique
@@ -65,7 +66,10 @@ def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -
     if program.retriever is not None:
         r = program.retriever
         found = bench.engines.index(r.index).search([e.question for e in examples], r.k, r.how)
-    return [Demo(e.question, e.targets[0], passages, e.id) for e, passages in zip(examples, found, strict=True)]
+    said = [
+        cited(e.targets[0], p) if program.prompt.cites else e.targets[0] for e, p in zip(examples, found, strict=True)
+    ]
+    return [Demo(e.question, a, passages, e.id) for e, a, passages in zip(examples, said, found, strict=True)]
 
 
 def _varied(order: list[Example], bench: Bench) -> list[Example]:
