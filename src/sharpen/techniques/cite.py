@@ -21,7 +21,7 @@ from sharpen.types import System, Task, Technique
 WORDINGS = (
     "After each statement, name the passage that it rests on by its number in square brackets, like [1].",
     "End the answer with the number of the passage that it comes from, in square brackets. Example: Paris [2]",
-    "The passages are numbered. Answer, and cite: write the answer and then the passage's number, like this: answer [1]",
+    "The passages are numbered. Write the answer and then the number of its passage, like this: answer [1]",
 )
 
 
