@@ -98,7 +98,7 @@ def threshold(scores: Sequence[float], keeps: float) -> float:
     """
     j = math.floor((1 - keeps) * (len(scores) + 1) + 1e-9)
     if j < 1:
-        needed = math.ceil(1 / (1 - keeps)) - 1
+        needed = math.ceil(1 / (1 - keeps) - 1e-9) - 1
         what = f"keeps={keeps} needs {needed} dev questions that have an answer, and there are {len(scores)}."
         raise NotAvailable(what, do="Make dev larger, or keeps smaller.")
     return sorted(scores)[j - 1]
