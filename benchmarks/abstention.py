@@ -1,9 +1,10 @@
-"""What a threshold of the search refuses: ``python benchmarks/abstention.py --work DIR``, to ``results/abstention.json``.
+"""What a threshold of the search refuses: ``python benchmarks/abstention.py --work DIR``.
 
 ClapNQ's dev set: 300 questions whose answer stands in one of 600 passages, 300 whose answer stands in none of them
 (each of those brings a passage of its own that is about the matter). The threshold of the technique ``refuse`` is
 calibrated on one half of the answerable questions (by the hash of their ids); told is what it does to the other half
-and to all that have no answer. No model answers: a question that is answered counts as right where its passage comes
+and to all that have no answer. Written to
+``results/abstention.json``. No model answers: a question that is answered counts as right where its passage comes
 first. ``--lexical`` leaves out the embeddings, and writes nothing.
 """
 

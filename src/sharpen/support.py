@@ -64,7 +64,7 @@ def sentences(text: str) -> list[str]:
 
 def support(sentence: str, passage: str) -> float:
     """How far a passage says what a sentence says, from 0 to 1, by words."""
-    said = _carried(sentence)
+    said = carried(sentence)
     if not said.words or not _names(sentence) <= _known(passage):
         return 0.0
     each = _each(passage)
@@ -130,7 +130,7 @@ def text_of(passage: Passage) -> str:
 
 
 @dataclass(frozen=True)
-class _Said:
+class Said:
     """The words of a sentence that carry meaning, as stems; its numbers; and whether it denies something."""
 
     words: frozenset[str]
@@ -139,16 +139,17 @@ class _Said:
 
 
 @lru_cache(4096)
-def _carried(text: str) -> _Said:
+def carried(text: str) -> Said:
+    """What a sentence carries."""
     words = [w.lower() for w in _WORD.findall(re.sub(r"n ?['’]t\b", " not", text))]
     numbers = frozenset(w.replace(",", "") for w in words if w[0].isdigit())
     kept = frozenset(stem(w) for w in words if w not in _COMMON and w not in _NOT and not w[0].isdigit())
-    return _Said(kept | numbers, numbers, any(w in _NOT for w in words))
+    return Said(kept | numbers, numbers, any(w in _NOT for w in words))
 
 
 @lru_cache(512)
-def _each(passage: str) -> tuple[_Said, ...]:
-    return tuple(map(_carried, sentences(passage) or [""]))
+def _each(passage: str) -> tuple[Said, ...]:
+    return tuple(map(carried, sentences(passage) or [""]))
 
 
 @lru_cache(512)

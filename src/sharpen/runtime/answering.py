@@ -11,7 +11,7 @@ from sharpen.metrics import parse
 from sharpen.runtime.choosing import adjusted, answer_in
 from sharpen.runtime.citing import citing
 from sharpen.runtime.composing import compose, fill, nearest, texts_of, told
-from sharpen.runtime.finding import finding
+from sharpen.runtime.finding import finding, noticed_in
 from sharpen.runtime.structured import invalid, json_in, mended, within
 from sharpen.types import (
     Answer,
@@ -51,10 +51,12 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         slots[step.name] = parse(reply.text, step.one_line)
     if found is None:
         found = yield from finding(program.retriever, example, slots)
+    noticed = noticed_in(program, found)
     wrote = {step.name: slots[step.name] for step in program.steps}
     refusal = program.refusal
     if refusal and max((p.score for p in found), default=float("-inf")) < refusal.least:
-        return Answer(refusal.text, passages=found, completions=tuple(said), steps=wrote, finish="refused")
+        made = Answer(refusal.text, passages=found, completions=tuple(said), steps=wrote, finish="refused")
+        return replace(made, findings=noticed)
     demos = program.demos
     if program.shots is not None:
         s = program.shots
@@ -67,7 +69,8 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         one = yield from _drawn(program, messages, n, found)
         drawn.append(one)
     made = elected(drawn)
-    return replace(made, completions=(*said, *made.completions), seconds=_sum((*said, *made.completions)), steps=wrote)
+    findings, said = (*noticed, *made.findings), [*said, *made.completions]
+    return replace(made, completions=tuple(said), seconds=_sum(said), steps=wrote, findings=findings)
 
 
 def _asked(program: System, step: Step, slots: Mapping[str, str], found: Sequence[Passage]) -> Generate:
