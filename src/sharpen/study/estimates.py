@@ -274,6 +274,7 @@ class Estimator:
         if draft.k:
             gold, none = replace(draft, k=1), replace(draft, k=0)
             self.oracles = self.ask(gold, sketch.test) + self.ask(none, sketch.test)
+            asked += self.ask(none, len(bench.dev) + sketch.test)  # for the diagnosis, at most: what it answers wrongly
         whole = sketch.load(draft).whole
         one = whole / max(s.prompt, 1e-6) + draft.said / max(s.answer_alone, 1e-6)
         if self.ranks:
