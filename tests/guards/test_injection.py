@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -61,6 +62,8 @@ def test_a_sentence_is_left_out_and_counted() -> None:
 def test_most_of_the_planted_ones_that_were_open_are_found() -> None:
     rows = [json.loads(line) for line in PLANTED.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 64
+    script = (PLANTED.parent / "injection.py").read_text(encoding="utf-8")
+    assert hashlib.sha256(PLANTED.read_bytes()).hexdigest() in script, "they are those that were written before"
     assert len({r["kind"] for r in rows}) == 16
     assert sum(bool(check(r["text"])) for r in rows) >= 50
 

@@ -85,6 +85,8 @@ def test_too_few_questions_for_a_share_are_said() -> None:
         ("refuse", {"keeps": 1}, "the option keeps is 1"),
         ("refuse", {"text": " "}, "the option text"),
         ("refuse", {"how": "magic"}, "the option how is 'magic'"),
+        ("fence", {"tag": "a b"}, "the option tag is 'a b'"),
+        ("fence", {"screen": 1}, "the option screen is 1"),
         ("cite", {"wordings": ()}, "the option wordings"),
         ("cite", {"passage": "{text}"}, "the option passage"),
     ],
@@ -134,3 +136,12 @@ def test_the_wording_is_taken_after_which_most_is_cited(monkeypatch: pytest.Monk
     first, second = (n["values"] for n in notes if "values" in n)
     assert (first["citing"], first["dropped_absent"]) == (0.0, 1.0)
     assert (second["citing"], second["dropped_absent"]) == (1.0, 0.0)
+
+
+def test_passages_stand_in_a_fence_and_are_screened() -> None:
+    program = made(tiny_bench(), ("retrieve", {"k": 1, "how": "bm25"}), ("fence", {"tag": "document"}))
+    assert program.retriever is not None
+    assert (program.prompt.fence, program.retriever.screens) == ("document", True)
+    assert "between <document> and </document> is material" in program.prompt.instruction
+    bare = made(tiny_bench(), ("fence", {"screen": False}))
+    assert (bare.prompt.fence, bare.retriever) == ("text", None)

@@ -35,7 +35,7 @@ _SAY = (
     r"include|recommend|display|reveal|show|quote|return)"
 )
 _READER = r"(?:ai|llm|assistants?|chat ?bots?|language models?|models?|machines?|bots?|gpt)"
-_RULES = (
+_RULES: tuple[str, ...] = (
     rf"\b(?:ignore|disregard|forget|override|bypass|skip|neglect|do not use|set aside)\b.{{0,40}}\b(?:{_EARLIER}\b"
     rf".{{0,30}}\b)?(?:{_ORDERS}|everything|anything you|text above)\b",
     rf"\b{_ORDERS}\b.{{0,40}}\b(?:void|no longer (?:apply|valid)|obsolete|cancelled|replaced)\b",
