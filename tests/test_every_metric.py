@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sharpen import parts
 from sharpen.metrics import open_metric
-from sharpen.types import Answer, Completion, Example, Message, Score
+from sharpen.types import Answer, Completion, Example, Message, Passage, Score, Span
 
 METRICS = sorted(parts.all_parts("metric"))
 FORM = {n for n in METRICS if getattr(parts.module(parts.find("metric", n)), "REFERENCES", True) is False}
 
 
 def example(i: int, target: str) -> Example:
-    return Example(str(i), (Message("user", f"Question {i}?"),), targets=(target,), labels=(target,))
+    gold = (Span(target, 0, 9),)
+    return Example(str(i), (Message("user", f"Question {i}?"),), targets=(target,), labels=(target,), gold=gold)
+
+
+def holding(text: str) -> tuple[Passage, ...]:
+    """A passage that holds what is said, for metrics that look at passages."""
+    return (Passage(text, text, Span(text, 0, 9)),)
 
 
 def answer(text: str, **more: Any) -> Answer:
@@ -25,10 +32,16 @@ def answer(text: str, **more: Any) -> Answer:
     )
 
 
+def read(text: str, passage: str) -> Answer:
+    """An answer that cites the one passage that it was given."""
+    return replace(answer(text), raw=f"{text} [1]", passages=holding(passage))
+
+
 TARGETS = ["Paris", "14 days", "Ünïcödé 日本語 🦆", "the", "a b c d", "Paris"]
 SAID = ["paris", "It takes 14 days.", "ünïcödé 日本語 🦆", "", "a b x d", "\ud800 \x00 \u202e"]
 EXAMPLES = [example(i, t) for i, t in enumerate(TARGETS)]
 ANSWERS = [answer(t) for t in SAID]
+READ = [read(t, target) for t, target in zip(SAID, TARGETS, strict=True)]
 
 
 def alike(a: Score, b: Score) -> bool:
@@ -65,8 +78,8 @@ def test_values_are_within_bounds_and_the_right_answer_is_not_worse(name: str) -
     low, high = metric.bounds
     for s in metric.score(EXAMPLES, ANSWERS):
         assert s.value is None or low <= s.value <= high
-    right = metric.score(EXAMPLES[:2], [answer(t) for t in TARGETS[:2]])
-    wrong = metric.score(EXAMPLES[:2], [answer("nonsense")] * 2)
+    right = metric.score(EXAMPLES[:2], [read(t, t) for t in TARGETS[:2]])
+    wrong = metric.score(EXAMPLES[:2], [read("nonsense", "something else")] * 2)
     assert all((r.value or 0) >= (w.value or 0) for r, w in zip(right, wrong, strict=True))
     if high == 1 and name not in FORM:
         assert [r.value for r in right] == [1, 1]
@@ -76,7 +89,7 @@ def test_values_are_within_bounds_and_the_right_answer_is_not_worse(name: str) -
 @pytest.mark.parametrize("name", METRICS)
 def test_a_failed_answer_is_not_judged_and_says_why(name: str) -> None:
     metric = open_metric(name)
-    scores = metric.score(EXAMPLES, [*ANSWERS[:-1], Answer("", error="the server hung up")])
+    scores = metric.score(EXAMPLES, [*READ[:-1], Answer("", error="the server hung up")])
     assert scores[-1].value is None
     assert "hung up" in scores[-1].why
     assert math.isfinite(metric.aggregate(scores))
@@ -95,7 +108,7 @@ def test_an_example_without_reference_is_not_a_zero(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_stats_add_up_to_the_metric(name: str) -> None:
     metric = open_metric(name)
-    scores = metric.score(EXAMPLES, ANSWERS)
+    scores = metric.score(EXAMPLES, READ)
     if metric.aggregate_stats is None:
         values = [s.value for s in scores if s.value is not None]
         assert metric.aggregate(scores) == pytest.approx(sum(values) / len(values))
@@ -110,6 +123,6 @@ def test_stats_add_up_to_the_metric(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_weights_count(name: str) -> None:
     metric = open_metric(name)
-    scores = metric.score(EXAMPLES, ANSWERS)
+    scores = metric.score(EXAMPLES, READ)
     doubled = metric.aggregate([*scores, scores[0]])
     assert metric.aggregate(scores, [2, 1, 1, 1, 1, 1]) == pytest.approx(doubled)

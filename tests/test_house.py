@@ -16,7 +16,7 @@ import sharpen
 SRC = Path(sharpen.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
 
-HALL = ("nouns", "programs", "types", "errors", "parts", "store", "inputs", "config", "stemming")
+HALL = ("nouns", "programs", "types", "errors", "parts", "store", "inputs", "config", "stemming", "support")
 ROOMS = ("tasks", "models", "guards", "data", "prompts", "retrieval", "metrics", "runtime", "tuning")
 ROOMS += ("techniques", "floors", "evaluation", "study")
 PORCHES = ("cli", "web", "testing", "__main__")

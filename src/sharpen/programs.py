@@ -51,7 +51,8 @@ class Retriever:
     query of its own, whose lists are joined. With a ``reranker`` (a model that reads question and passage together) it
     puts the first ``fetch`` in order. ``where`` names values that a passage's ``meta`` must have. ``order``:
     best_first, best_last or ends (the best at both ends). ``words`` is the most that all passages together may have; 0:
-    no limit. ``least`` is the score below which a passage is not given; None: all are.
+    no limit. ``least`` is the score below which a passage is not given; None: all are. ``screens``: sentences of
+    passages that instruct the model are left out, and the answer's findings say so.
     """
 
     index: Ref
@@ -64,6 +65,7 @@ class Retriever:
     order: str = "best_first"
     words: int = 0
     least: float | None = None
+    screens: bool = False
 
 
 @dataclass(frozen=True)

@@ -257,6 +257,7 @@ def full_report() -> dict[str, Any]:
             "reader_miss": 146,
             "broken_by_context": 3,
         },
+        "diagnosis": diagnosed(),
         "winner": "retrieve + lora",
         "verdict": "better",
         "verdict_text": "retrieve + lora is better than the baseline by 0.446 (0.375 to 0.517; adjusted p 0.00005). "
@@ -320,11 +321,44 @@ def full_report() -> dict[str, Any]:
     }
 
 
+def diagnosed() -> dict[str, Any]:
+    def some(value: float) -> dict[str, Any]:
+        return {"value": value, "low": value - 0.061, "high": value + 0.049}
+
+    names = [f"{m}@{k}" for k in (1, 3, 5, 10) for m in ("recall", "precision", "ndcg")] + ["mrr@10", "given"]
+    causes = {"right": 161, "refused": 4, "retrieval_miss": 37, "reader_miss": 149, "broken_by_context": 5}
+    counts = {"answered_right": 161, "answered_wrong": 186, "refused_right": 12, "refused_wrong": 4}
+    part = {
+        "n": 356,
+        "search": {name: some(0.3 + i / 37) for i, name in enumerate(names)},
+        "causes": {c: {"count": n, **some(n / 356)} for c, n in causes.items()},
+        "citations": {"answers": 350, "citing": 207, "shown": 219, "absent": 21, "unsupported": 33},
+        "abstention": {
+            "n": 370,
+            **counts,
+            "answered_unanswerable": 7,
+            "precision": 0.75,
+            "recall": 0.6316,
+            "f1": 0.6857,
+            "curve": [{"coverage": 0.9, "risk": 0.4713}, {"coverage": 0.5, "risk": 0.3371}],
+            "area": 0.391,
+        },
+    }
+    tried = {"what": "retrieve", "candidate": "k=2", "n": 180, "round": 0, "recall": 0.8611}
+    shown = {"cause": "reader_miss", "id": "d1", "question": "What <b>colour</b>?", "targets": ["red & blue"]}
+    row = {"arm": "retrieve + lora", "k": 2, "how": "hybrid", "dev": part, "test": copy.deepcopy(part)}
+    row["swept"] = [{**tried, "values": {"exact_match": 0.4412, "token_f1": 0.5217}}]
+    row["examples"] = [{**shown, "answer": "blue", "without_passages": "", "passages": ["It is <i>red</i> & blue."]}]
+    bare = {"n": 0, "search": {}, "causes": {}, "citations": None, "abstention": None}
+    none = {"arm": "retrieve", "k": 1, "how": "bm25", "dev": bare, "test": bare, "swept": [], "examples": []}
+    return {"metric": "exact_match", "ks": [1, 3, 5, 10], "arms": [row, none]}
+
+
 def only_baseline() -> dict[str, Any]:
     report = full_report()
     report["arms"] = report["arms"][:1]
     report |= {"verdict": "keep_baseline", "winner": "baseline", "judged_only": None, "floors": [], "oracles": []}
-    report |= {"failures": None, "levers": [], "seeds": [], "examples": [], "looks_at_this_test": 1}
+    report |= {"failures": None, "diagnosis": None, "levers": [], "seeds": [], "examples": [], "looks_at_this_test": 1}
     report["race"] |= {"dropped": {}}
     return report
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from sharpen.runtime.answering import answering
 from sharpen.runtime.cache import Answers, answer_all
 from sharpen.runtime.choosing import adjusted, answer_in
+from sharpen.runtime.citing import dropped
 from sharpen.runtime.composing import compose, fill, slots_of
-from sharpen.runtime.drivers import answer, batch, prompts
+from sharpen.runtime.drivers import answer, batch, found_for, prompts
 from sharpen.runtime.engines import Engines, embeds, give_back
 from sharpen.runtime.streaming import streamed
 from sharpen.runtime.structured import from_field, held, in_field, invalid
@@ -25,8 +26,10 @@ __all__ = [
     "answering",
     "batch",
     "compose",
+    "dropped",
     "embeds",
     "fill",
+    "found_for",
     "from_field",
     "give_back",
     "held",

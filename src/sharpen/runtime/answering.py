@@ -10,8 +10,9 @@ from typing import Any
 
 from sharpen.metrics import parse
 from sharpen.runtime.choosing import adjusted, answer_in
+from sharpen.runtime.citing import citing
 from sharpen.runtime.composing import compose, fill, nearest, slots_of, texts_of
-from sharpen.runtime.finding import finding
+from sharpen.runtime.finding import finding, noticed_in
 from sharpen.runtime.structured import from_field, held, in_field, invalid, json_in, mended, within
 from sharpen.types import (
     Answer,
@@ -33,7 +34,6 @@ from sharpen.types import (
 
 WARMTH = 0.7
 """The temperature at which several answers are drawn where a program names none (Wang et al. 2023)."""
-CITED = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
 
 def answering(program: System, example: Example) -> Generator[Request, Any, Answer]:
@@ -57,12 +57,12 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         slots[step.name] = parse(reply.text, step.one_line)
     if found is None:
         found = yield from finding(program.retriever, example, slots)
+    noticed = noticed_in(program, found)
     wrote = {step.name: slots[step.name] for step in program.steps}
     refusal = program.refusal
     if refusal and refused(refusal, found, wrote):
-        return Answer(
-            refusal.text, passages=found, completions=tuple(said), seconds=_sum(said), steps=wrote, finish="refused"
-        )
+        made = Answer(refusal.text, passages=found, completions=tuple(said), seconds=_sum(said), steps=wrote)
+        return replace(made, finish="refused", findings=noticed)
     demos = program.demos
     if program.shots is not None:
         s = program.shots
@@ -76,7 +76,8 @@ def answering(program: System, example: Example) -> Generator[Request, Any, Answ
         one = yield from _drawn(program, messages, n, found)
         drawn.append(one)
     made = elected(drawn)
-    return replace(made, completions=(*said, *made.completions), seconds=_sum((*said, *made.completions)), steps=wrote)
+    findings, said = (*noticed, *made.findings), [*said, *made.completions]
+    return replace(made, completions=tuple(said), seconds=_sum(said), steps=wrote, findings=findings)
 
 
 def _asked(program: System, step: Step, slots: Mapping[str, str], found: Sequence[Passage]) -> Generate:
@@ -165,7 +166,7 @@ def _written(
         text = from_field(text, decoding.field) if decoding.field else json_in(text)
     if not valid or decoding.choices:
         text = answer_in(text, decoding.choices, decoding.one_line)
-    text, citations, findings = _citing(text, found) if program.prompt.cites else (text, tuple(p.id for p in found), ())
+    text, citations, findings = citing(text, found) if program.prompt.cites else (text, tuple(p.id for p in found), ())
     stays = held(text, decoding.avoid)
     return Answer(
         text=within(text, decoding.words),
@@ -179,14 +180,6 @@ def _written(
         error=last.error,
         valid=valid,
     )
-
-
-def _citing(text: str, found: Sequence[Passage]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The answer without its marks, the passages that it names, and what it names that does not exist."""
-    numbers = [int(n) for m in CITED.finditer(text) for n in re.findall(r"\d+", m[1])]
-    there = dict.fromkeys(found[n - 1].id for n in numbers if 0 < n <= len(found))
-    lost = dict.fromkeys(n for n in numbers if not 0 < n <= len(found))
-    return CITED.sub("", text).strip(), tuple(there), tuple(f"there is no passage {n} that it cites" for n in lost)
 
 
 def elected(drawn: Sequence[Answer]) -> Answer:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sharpen.runtime.answering import answering
+from sharpen.runtime.composing import slots_of
 from sharpen.runtime.engines import Engines
-from sharpen.types import Answer, Example, Generate, Judge, Message, Passage, Rank, Search, System
+from sharpen.runtime.finding import finding
+from sharpen.types import Answer, Example, Generate, Judge, Message, Passage, Rank, Retriever, Search, System
 
 Run = Generator[Any, Any, Answer]
 
@@ -94,6 +96,29 @@ async def answer(
         except StopIteration as stop:
             done: Answer = stop.value
             return done
+
+
+def found_for(
+    retriever: Retriever, examples: Sequence[Example], steps: Sequence[Mapping[str, str]], engines: Engines
+) -> list[tuple[Passage, ...]]:
+    """Return what a retriever gives for each question; ``steps`` is what the steps before the search wrote for it."""
+    runs = [finding(retriever, e, {**slots_of(e), **wrote}) for e, wrote in zip(examples, steps, strict=True)]
+    waiting = {i: next(run) for i, run in enumerate(runs)}
+    done: dict[int, tuple[Passage, ...]] = {}
+    while waiting:
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for i, request in waiting.items():
+            groups[_key(request)].append(i)
+        following: dict[int, Any] = {}
+        for members in groups.values():
+            for at, result in _carry_out([waiting[i] for i in members], engines):
+                i = members[at]
+                try:
+                    following[i] = runs[i].send(result)
+                except StopIteration as stop:
+                    done[i] = stop.value
+        waiting = following
+    return [done[i] for i in range(len(examples))]
 
 
 def prompts(

@@ -6,8 +6,10 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.guards.contradiction import contradictions
+from sharpen.guards.injection import LEFT_OUT, SCREENED, screened
 from sharpen.runtime.composing import fill
-from sharpen.types import Example, Judge, Passage, Request, Retriever, Search
+from sharpen.types import Example, Judge, Passage, Request, Retriever, Search, System
 
 FUSED = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
@@ -22,7 +24,7 @@ def finding(
         return ()
     if r.how == "gold":
         given: tuple[Passage, ...] = yield Search(r.index, example.question, r.k, r.how, example.gold)
-        return given
+        return screened(given) if r.screens else given
     # Only what a step wrote has lines that are queries each; a question of several lines is one.
     lines = {**slots, **{name: " ".join(slots.get(name, "").split()) for name in ("question", "history")}}
     queries = list(dict.fromkeys(line.strip() for line in fill(r.query, lines).splitlines() if line.strip()))
@@ -36,7 +38,14 @@ def finding(
         scores: tuple[float, ...] = yield Judge(r.reranker, example.question, passages)
         order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
         passages = tuple(replace(passages[i], score=round(float(scores[i]), 6)) for i in order)
-    return given_of(r, passages)
+    return screened(given_of(r, passages)) if r.screens else given_of(r, passages)
+
+
+def noticed_in(program: System, given: Sequence[Passage]) -> tuple[str, ...]:
+    """What the answer's findings say of the passages: what was left out of them, and, where they are cited, what of
+    one contradicts another."""
+    said = tuple(LEFT_OUT.format(p.meta[SCREENED], n) for n, p in enumerate(given, 1) if p.meta.get(SCREENED))
+    return (*said, *(contradictions(given) if program.prompt.cites else ()))
 
 
 def given_of(retriever: Retriever, passages: Sequence[Passage]) -> tuple[Passage, ...]:

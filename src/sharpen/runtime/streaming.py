@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sharpen.runtime.answering import CITED, answering
+from sharpen.runtime.answering import answering
 from sharpen.runtime.choosing import answer_in
 from sharpen.runtime.drivers import carry_out_one
 from sharpen.runtime.engines import Engines
+from sharpen.support import CITED
 from sharpen.types import Answer, Completion, Example, Generate, System
 
 CERTAIN = 40

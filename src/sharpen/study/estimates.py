@@ -311,6 +311,7 @@ class Estimator:
         if draft.k:
             gold, none = replace(draft, k=1), replace(draft, k=0)
             self.oracles = self.ask(gold, sketch.test) + self.ask(none, sketch.test)
+            asked += self.ask(none, len(bench.dev) + sketch.test)  # for the diagnosis, at most: what it answers wrongly
         whole = sketch.load(draft).whole
         one = self._answer(draft, whole, 1 / max(s.answer_alone, 1e-6), draft.calls.votes)
         latency = (min(QUESTIONS, len(bench.train)) + 2) * one

@@ -18,7 +18,8 @@ def oracle_programs(program: System) -> dict[str, System]:
         return {}
     # As many passages as the program itself gets would dilute the gold one; it is given alone.
     gold = replace(program.retriever, how="gold", k=1)
-    return {"gold passage": replace(program, retriever=gold), "no passage": replace(program, retriever=None)}
+    asked = replace(program, refusal=None)  # neither has a score that could say that nothing fits
+    return {"gold passage": replace(asked, retriever=gold), "no passage": replace(asked, retriever=None)}
 
 
 def failures(

@@ -24,6 +24,7 @@ from sharpen.study import preflight
 from sharpen.study.assembling import assemble
 from sharpen.study.building import Builder, Built
 from sharpen.study.dev import DevRace, race_on_dev
+from sharpen.study.diagnosis import diagnosis
 from sharpen.study.engine import check_engine, choose_engines
 from sharpen.study.environment import code_hash, environment, machine
 from sharpen.study.folder import RunFolder, arm_folder
@@ -140,6 +141,7 @@ def _run(setting: Setting, found: preflight.Found) -> Report:
     for place in {id(s.folder): s.folder for s in (setting, *settings) if s.folder}.values():
         spent.update(place.spent())
     asked = {"requests": requested(made, ready[0].data, ready[0].built, ready[0].bench), "data_page": PAGE}
+    asked["diagnosis"] = diagnosis(made, [r.bench for r in ready])
     report = {**assemble(made), **asked, "hours": round(folder.hours(), 4), "spent_seconds": dict(spent)}
     folder.write_json("report.json", report)
     _write_page(folder)
@@ -318,6 +320,8 @@ def keep_answers(folder: RunFolder, made: Results) -> None:
                     "raw": a.raw,
                     "scores": {m.name: s[i].value for m, s in zip(made.setting.metrics, scores, strict=True)},
                     "passages": [p.id for p in a.passages],
+                    "citations": list(a.citations),
+                    "findings": list(a.findings),
                     "error": a.error,
                 }
                 lines.append(json.dumps(row, ensure_ascii=False))

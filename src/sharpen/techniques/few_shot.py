@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sharpen.support import cited
 from sharpen.techniques._finding import passages
 from sharpen.techniques._options import count, counts
 from sharpen.techniques._worked import with_steps
@@ -64,7 +65,10 @@ def usable(bench: Bench) -> list[Example]:
 def demonstrations(program: System, examples: Sequence[Example], bench: Bench) -> list[Demo]:
     """Turn training examples into worked ones, with passages where the program retrieves and what its steps write."""
     found = passages(program, examples, bench)
-    demos = [Demo(e.question, e.targets[0], given, e.id) for e, given in zip(examples, found, strict=True)]
+    said = [
+        cited(e.targets[0], p) if program.prompt.cites else e.targets[0] for e, p in zip(examples, found, strict=True)
+    ]
+    demos = [Demo(e.question, a, given, e.id) for e, a, given in zip(examples, said, found, strict=True)]
     return with_steps(program, demos, bench)
 
 

@@ -15,7 +15,21 @@ from sharpen.models import open_model, open_reranker
 from sharpen.runtime import Engines
 from sharpen.techniques import Bench, NotAvailable
 from sharpen.testing.tiny import TASKS, tiny_bench, tiny_examples
-from sharpen.types import Answer, Completion, Decoding, Generate, Message, Metric, Model, Rank, Score, System, plain
+from sharpen.types import (
+    Answer,
+    Completion,
+    Decoding,
+    Generate,
+    Message,
+    Metric,
+    Model,
+    Passage,
+    Rank,
+    Score,
+    Span,
+    System,
+    plain,
+)
 
 Factory = Callable[[], Any]
 
@@ -174,9 +188,14 @@ def check_metric(metric: str | Factory, base: Path | None = None) -> None:
     """
     name, factory, _ = _made("metric", metric, base)
     judge: Metric = factory()
-    examples = [replace(e, labels=e.labels or e.targets[:1]) for e in tiny_examples("classification")]
+    place = Span("tiny", 0, 1)
+    examples = [replace(e, labels=e.labels or e.targets[:1], gold=(place,)) for e in tiny_examples("classification")]
     said = [e.targets[0] if i % 2 else "something else" for i, e in enumerate(examples)]
-    answers = [Answer(t, t, completions=(Completion(t, prompt_tokens=3, seconds=0.1),), seconds=0.1) for t in said]
+    calls = [(Completion(t, prompt_tokens=3, seconds=0.1),) for t in said]
+    answers = [
+        Answer(t, f"{t} [1]", passages=(Passage(t, t, place),), completions=c, seconds=0.1)
+        for t, c in zip(said, calls, strict=True)
+    ]
     scores = judge.score(examples, answers)
     _must(isinstance(judge.name, str) and isinstance(judge.higher_is_better, bool), name, "has a name and a direction")
     _must(len(scores) == len(answers) and all(isinstance(s, Score) for s in scores), name, "one Score an answer")
