@@ -7,7 +7,8 @@ s-labs' validation file. Of the first group half (an even sha256) was looked at 
 ``prompt_linter.json`` holds what a reader said; texts are known by the first 12 digits of their sha256:
 
 * ``labelled``: 130 prompts of the other half, drawn by hash (40 alpaca, 40 kto, 25 dpo, 25 s-labs), read and labelled
-  with the rules they break before the linter was run on any of them. The same person wrote the rules, knowing them;
+  with the rules they break before the linter was run on any of them. One reader, who had read them before writing the
+  rules, and who mended rules after the first run: what is printed for them now is no held-out figure;
 * ``first``: hits of the first run on the other half, the first 20 of a rule by hash (10 of P002 to P006), right or not;
 * ``fresh``: the same for the second group, after what ``first`` showed was mended.
 
