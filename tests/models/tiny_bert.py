@@ -7,9 +7,13 @@ from pathlib import Path
 
 
 def write_bert(
-    folder: Path, pooling: str = "mean_tokens", prompts: dict[str, str] | None = None, dense: bool = False
+    folder: Path,
+    pooling: str = "mean_tokens",
+    prompts: dict[str, str] | None = None,
+    dense: bool = False,
+    spread: float = 0.3,
 ) -> Path:
-    """Write a tiny random BERT in sentence-transformers' format."""
+    """Write a tiny random BERT in sentence-transformers' format; ``spread`` is that of its weights."""
     import torch
     from tiny_model import tokenizer
     from transformers import BertConfig, BertModel
@@ -23,7 +27,7 @@ def write_bert(
         num_attention_heads=4,
         intermediate_size=48,
         max_position_embeddings=64,
-        initializer_range=0.3,
+        initializer_range=spread,
         pad_token_id=2,
     )
     BertModel(config).save_pretrained(folder)
