@@ -6,7 +6,8 @@ from pathlib import Path
 
 import sharpen
 
-ARMS = "arms=[baseline, 'chain(max_new_tokens=20) + structured(retries=1)', \"reason(ask='Think.') + vote(n=3)\"]"
+CHAINED = "'chain(max_new_tokens=20) + structured(retries=1, examples=0)'"
+ARMS = f"arms=[baseline, {CHAINED}, \"reason(ask='Think.') + vote(n=3)\"]"
 METRICS = "metrics=[exact_match, valid_json, 'within_words(words=3)']"
 
 

@@ -162,6 +162,24 @@ def test_json_is_asked_for_and_its_field_is_the_answer() -> None:
     assert json.loads(model.asked[-1].messages[2].content) == {"answer": 'say "so"'}
 
 
+def test_a_model_that_keeps_the_form_only_where_it_sees_it_is_shown_it() -> None:
+    def reply(request: Generate) -> str:
+        seen = any(m.role == "assistant" and m.content.startswith("{") for m in request.messages)
+        asked = next(q for q in known if q in question(request))
+        return json.dumps({"answer": known[asked]}) if seen else "I do not write JSON."
+
+    on, _ = bench(reply)
+    known = targets(on)
+    made = improved("structured(retries=0)", on)
+    assert len(made.demos) == 2
+    assert {d.example_id for d in made.demos} <= {e.id for e in on.train}
+    assert all(a.valid for a in on.answer(made, on.dev))
+    assert not improved("structured(retries=0, examples=0)", on).demos
+    with_own = improved("few_shot(k=1, draws=1) + structured(retries=0)", on)
+    assert len(with_own.demos) == 1
+    assert not improved("structured(retries=0)", replace(on, train=())).demos
+
+
 def test_classes_are_the_only_values_and_are_read_out_of_the_json() -> None:
     on, _ = bench(lambda r: '{"answer": "Refund"}' if len(r.messages) < 4 else '{"answer": "refund"}', "classification")
     made = improved("structured(retries=1)", on)

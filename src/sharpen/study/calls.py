@@ -59,7 +59,7 @@ def tried(step: str, options: Mapping[str, Any], calls: Calls, retrieves: bool) 
         calls = replace(calls, tries=tries)
         if step == "avoid":
             return [calls] * 2
-        return [replace(calls, form=JSON, written=True)] * (1 if given["schema"] else 2)
+        return [replace(calls, form=JSON, written=True)] * ((1 if given["schema"] else 2) + bool(given["examples"]))
     if step == "chain":
         from sharpen.techniques.chain import READY
 

@@ -56,7 +56,9 @@ def check_first(condition: str = "", text: str = UNANSWERABLE, max_new_tokens: i
         candidates = []
         for ask in asks:
             step = Step(name, ask, max_new_tokens=most, one_line=True)
-            candidates.append((ask[-60:], replace(program, steps=(*program.steps, step), refusal=refusal)))
+            candidates.append(
+                (" ".join(ask.splitlines()[-1:]), replace(program, steps=(*program.steps, step), refusal=refusal))
+            )
         made = bench.best(candidates, "check_first")
         _note(made, bench)
         return made

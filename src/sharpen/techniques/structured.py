@@ -2,8 +2,9 @@
 
 Without a schema of one's own it is ``{"answer": "…"}``, for classes with the classes as its only values; the answer
 that is judged is then that field, so that the form costs no score by itself. With one, the whole JSON is the answer,
-and the references of the data are expected to be such JSON. How the form is told is chosen on dev. The metric
-``valid_json`` and the report say which share of the answers keeps its schema.
+and the references of the data are expected to be such JSON. How the form is told is chosen on dev: by its shape, by its
+schema, and, where the program shows no examples, with a few training examples in that form, without which small models
+hardly ever keep it. The metric ``valid_json`` and the report say which share of the answers keeps its schema.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 from sharpen.errors import UserError
 from sharpen.techniques._options import count
-from sharpen.techniques.bench import Bench
+from sharpen.techniques.bench import Bench, NotAvailable
+from sharpen.techniques.few_shot import demonstrations, usable
 from sharpen.types import System, Task, Technique
 
 TEXTS = ("schema",)
@@ -30,17 +32,21 @@ def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
     return None if "generate" in can else "the model cannot write JSON: it only chooses"
 
 
-def structured(schema: str | Mapping[str, Any] = "", retries: int = 1, max_new_tokens: int = 0) -> Technique:
+def structured(
+    schema: str | Mapping[str, Any] = "", retries: int = 1, max_new_tokens: int = 0, examples: int = 2
+) -> Technique:
     """Return the technique.
 
     Args:
         schema: a JSON Schema, as text, as a file that holds it, or as Python literals; empty: one field, the answer.
         retries: how often an answer that does not keep it is asked for anew.
         max_new_tokens: the most tokens of the JSON; 0: the task's and 24 more, for one's own schema at least 160.
+        examples: how many worked examples are tried where the program shows none; 0: none.
     """
     own = read_schema(schema) if schema else ""
     again = count("retries", retries, least=0)
     most = count("max_new_tokens", max_new_tokens, least=0, most=100_000)
+    shown = count("examples", examples, least=0)
 
     def improve(program: System, bench: Bench) -> System:
         before = program.decoding
@@ -63,12 +69,25 @@ def structured(schema: str | Mapping[str, Any] = "", retries: int = 1, max_new_t
         for name, told in _tellings(form, not own, before.choices):
             prompt = replace(program.prompt, instruction=f"{said} {told}".strip())
             candidates.append((name, replace(program, prompt=prompt, decoding=decoding)))
+        if shown and not program.demos and program.shots is None:
+            candidates += _with_examples(candidates[0][1], bench, shown)
         made = bench.best(candidates, "structured")
         answers = bench.answer(made, bench.dev, "valid on dev")
         bench.note("valid on dev", {"valid": sum(a.valid is True for a in answers), "n": len(answers)})
         return made
 
     return improve
+
+
+def _with_examples(program: System, bench: Bench, n: int) -> list[tuple[str, System]]:
+    """The program with worked examples, where train has some that can be shown."""
+    try:
+        pool = usable(bench)
+    except NotAvailable:
+        return []
+    chosen = bench.rng("structured").sample(pool, min(n, len(pool)))
+    demos = tuple(demonstrations(program, chosen, bench))
+    return [(f"shown by {len(demos)} examples", replace(program, demos=demos))]
 
 
 def plain_schema(choices: tuple[str, ...] = ()) -> str:
