@@ -50,6 +50,10 @@ def ask(run: Path, question: str, arm: str | None, as_json: bool) -> None:
     if answer.label_scores:
         order = sorted(answer.label_scores, key=lambda c: -answer.label_scores[c])
         say(f"Chosen among {len(order)} classes; next would be: {', '.join(order[1:3])}.", sys.stderr)
+    for finding in answer.findings:
+        say(f"Mind: {finding}.", sys.stderr)
+    some = set(answer.citations) < {p.id for p in answer.passages}  # of a program that cites none in particular: all
     for n, passage in enumerate(answer.passages, 1):
-        say(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}")
+        cited = ", cited" if some and passage.id in answer.citations else ""
+        say(f"\n[{n}] {passage.span.source}, characters {passage.span.start} to {passage.span.end}{cited}")
         say("    " + passage.text.replace("\n", "\n    "))
