@@ -14,6 +14,7 @@ from typing import Any
 
 from sharpen.evaluation import Rule, compare
 from sharpen.metrics import Judge, bounds_of
+from sharpen.metrics.abstaining import refused
 from sharpen.metrics.ranking import hits, holds, ndcg_at, precision_at, recall_at, reciprocal_rank
 from sharpen.runtime import dropped, found_for
 from sharpen.study.abstention import abstained
@@ -180,7 +181,7 @@ def cited(answers: Sequence[Answer]) -> dict[str, int]:
     """How many answers cite, how many citations are shown, and how many were dropped."""
     lost = [dropped(a.findings) for a in answers]
     return {
-        "answers": sum(a.finish != "refused" for a in answers),
+        "answers": sum(not refused(a) for a in answers),
         "citing": sum(bool(a.citations) for a in answers),
         "shown": sum(len(a.citations) for a in answers),
         "absent": sum(absent for absent, _ in lost),
@@ -199,7 +200,7 @@ def _given(asked: _Asked, i: int) -> bool:
 def _cause(asked: _Asked, i: int) -> str:
     if _right(asked.scores[i]):
         return "right"
-    if asked.answers[i].finish == "refused":
+    if refused(asked.answers[i]):
         return "refused"
     if asked.without[i][1] >= ENOUGH:
         return "broken_by_context"

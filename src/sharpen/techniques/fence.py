@@ -2,8 +2,9 @@
 
 Questions and passages stand within a tag that they cannot end, the instruction says that what stands there is material,
 and sentences of passages that instruct the model (:mod:`sharpen.guards.injection`) are left out, which the answer's
-findings say. Nothing is chosen on dev: it is a guard and not a gain. Put it before ``lora``, which then learns the
-fence. A model may still follow what the screen does not see; how often stands in ``benchmarks/results/injection.json``.
+findings say. Nothing is chosen on dev: it is a guard and not a gain. Put it after ``retrieve``, whose passages are
+screened, and before ``lora``, which then learns the fence. A model may still follow what the screen does not see;
+what it marks, and how many are followed, is measured by ``benchmarks/injection.py``.
 """
 
 from __future__ import annotations
