@@ -18,6 +18,8 @@ NAMES = sorted(n for n, p in parts.all_parts("technique").items() if p.origin ==
 SUMS = ["few_shot + lora", "retrieve + few_shot", "retrieve + lora", "nearest_shots + lora", "instruct + few_shot"]
 SUMS += ["retrieve + nearest_shots", "retrieve + instruct + few_shot + lora", "few_shot + retrieve"]
 SUMS += ["retrieve + rerank(model='fake:', fetch=(3, 5))", "retrieve + rerank(model='fake:') + few_shot + lora"]
+SUMS += ["retrieve(k=2) + expand + rerank(model='fake:') + order(words=(20, 0)) + few_shot"]
+SUMS += ["retrieve(chunk=('paragraphs', 'meaning'), parent=(0, 50)) + order"]
 
 
 def a_sum(does: str) -> Technique:
