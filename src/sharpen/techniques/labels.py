@@ -27,8 +27,8 @@ def rules(program: System, answers: Sequence[Answer]) -> list[tuple[System, list
     judged = [a for a in answers if a.label_scores]
     if not program.decoding.choices or program.decoding.by_text or not judged:
         return [(program, list(answers))]
-    sums = np.array([a.completions[0].logprobs for a in judged])
-    lengths = np.maximum(np.array([a.completions[0].tokens for a in judged]), 1)
+    sums = np.array([a.completions[-1].logprobs for a in judged])
+    lengths = np.maximum(np.array([a.completions[-1].tokens for a in judged]), 1)
     made = []
     for per_token in (False, True):
         scores = sums / lengths if per_token else sums
@@ -48,7 +48,7 @@ def again(answer: Answer, decoding: Decoding) -> Answer:
     """Decide anew from what the model said."""
     if not answer.label_scores:
         return answer
-    said = answer.completions[0]
+    said = answer.completions[-1]  # a program's steps come before
     scores = adjusted(decoding, said.logprobs, said.tokens)
     text = decoding.choices[int(np.argmax(scores))]
     return replace(answer, text=text, raw=text, label_scores=dict(zip(decoding.choices, scores, strict=True)))
