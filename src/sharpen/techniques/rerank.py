@@ -30,7 +30,7 @@ def rerank(
         k: how many passages are given; several numbers are tried on dev, and more are taken only where they are clearly
             better.
         fetch: how many are read; several numbers are compared.
-        model: a sequence classification model: pypi:package#folder, or a folder of safetensors.
+        model: a sequence classification model: pypi:package#folder, hf:org/name, or the full path of a folder.
     """
     ks, fetches = counts("k", k), counts("fetch", fetch)
     if type(model) is not str or not model:
