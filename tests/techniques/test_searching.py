@@ -113,10 +113,10 @@ def test_earlier_turns_are_searched_for_where_they_say_what_is_meant() -> None:
     bench.train, bench.dev = (tuple(map(talking, part)) for part in (bench.train, bench.dev))
     notes = noted(bench)
     made = improved(bench, FOUND, ("expand", {"how": ["history", "rewrite"]}))
-    shares = {f["how"]: f["at_1"] for kind, f in notes if kind == "recall" and f.get("what") == "expand"}
+    shares = {f["how"]: f["at_2"] for kind, f in notes if kind == "recall" and f.get("what") == "expand"}
     assert set(shares) == {"as asked", "history", "rewrite"}
     assert shares["history"] > shares["as asked"]
-    assert retriever(made).query == "{history} {question}"
+    assert retriever(made).query == "{question}\n{history} {question}"
     assert made.steps == ()
 
 

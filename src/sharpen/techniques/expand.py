@@ -3,12 +3,13 @@
 For a program that retrieves: ``retrieve + expand``. The ways, of which the one is taken that finds most gold passages
 (where none is known, whose answers on dev are best; the question as it is stays among them):
 
-* ``history``: the earlier turns and the question are searched for, as one text;
-* ``rewrite``: what the model writes is searched for, the question so that it stands alone;
-* ``several``: the model writes it in three other ways, all of which are searched for as well;
-* ``answer``: so is a made-up passage that would answer it, line by line (Gao et al. 2023, "HyDE").
+* ``history``: the earlier turns and the question, as one text;
+* ``rewrite``: the question so that it stands alone, as the model writes it;
+* ``several``: the question in three other ways, as the model writes them;
+* ``answer``: a made-up passage that would answer it, line by line (Gao et al. 2023, "HyDE").
 
-Several lists are joined by reciprocal ranks. What the model writes costs a call a question; ``history`` costs nothing.
+All are searched for beside the question, and the lists joined by reciprocal ranks. What the model writes costs a call a
+question; ``history`` costs a search.
 """
 
 from __future__ import annotations
@@ -69,9 +70,8 @@ def expand(how: str | Sequence[str] = WAYS, tokens: int = 96) -> Technique:
 def _searching(program: System, how: str, tokens: int) -> System:
     """The program that searches for more than it did."""
     assert program.retriever is not None
-    r, written = program.retriever, f"{{{NAME}}}"
-    joined = f"{r.query}\n{written}"
-    query = {"history": "{history} {question}", "rewrite": written}.get(how, joined)
-    retriever = replace(r, query=query, fetch=r.fetch or max(r.k, DEPTH) if query == joined else r.fetch)
+    r = program.retriever
+    more = "{history} {question}" if how == "history" else f"{{{NAME}}}"
+    retriever = replace(r, query=f"{r.query}\n{more}", fetch=r.fetch or max(r.k, DEPTH))
     steps = () if how == "history" else (Step(NAME, ASKED[how], max_new_tokens=tokens, one_line=how == "rewrite"),)
     return replace(program, steps=(*program.steps, *steps), retriever=retriever)
