@@ -53,7 +53,7 @@ def test_hyphens_are_underscores() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "says"),
     [
-        ("technique", "retreive", "there is no technique called 'retreive'. Did you mean retrieve?"),
+        ("technique", "retreive", "there is no technique called 'retreive'. Did you mean retrieve or tune_retriever?"),
         ("metric", "exact-macth", "Did you mean exact_match?"),
         ("floor", "zzzz", "There are: "),
         ("task", "", "There are: "),

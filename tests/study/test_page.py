@@ -838,7 +838,7 @@ COLUMNS = {
     "tokens an answer": ("tokens_per_answer",),
     "calls an answer": ("calls_per_answer",),
     "keeps schema": ("valid",),
-    "refused": ("n_refused",),
+    "refused": ("n_refused", "count"),
     "median seconds": ("p50_seconds",),
     "p95 seconds": ("p95_seconds",),
     "memory GB": ("memory_gb",),

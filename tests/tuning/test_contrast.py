@@ -103,6 +103,30 @@ contrast(open_embedder(sys.argv[1], train=True), pairs(), OPTIONS, Path(sys.argv
 """
 
 
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    from sharpen.tuning.contrast import contrast
+
+    folder = write_bert(tmp_path / "base", spread=0.05)
+
+    def train(work: str, at: int = 0) -> None:
+        def tell(stage: str, done: float, total: float | None) -> None:
+            if done == at:
+                raise KeyboardInterrupt
+
+        contrast(open_embedder(str(folder), train=True), pairs(), OPTIONS, tmp_path / work, tell)
+
+    train("whole")
+    with pytest.raises(KeyboardInterrupt):
+        train("stopped", 6)
+    assert [p.name for p in (tmp_path / "stopped").iterdir()] == ["checkpoint-4"]
+    train("stopped")
+    one, other = (load_file(tmp_path / work / "tuned" / "model.safetensors") for work in ("whole", "stopped"))
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+@pytest.mark.full
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 

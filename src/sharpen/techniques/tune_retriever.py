@@ -22,7 +22,7 @@ from sharpen.runtime import fill, give_back, slots_of
 from sharpen.techniques._options import count
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.tuning.pairs import Pair, PairOptions
-from sharpen.types import Example, Passage, Retriever, System, Task, Technique, digest
+from sharpen.types import Example, Passage, Retriever, System, Technique, digest
 
 EMBEDS = True
 LEAST = 32
@@ -33,11 +33,6 @@ SHORT = 3
 """Letters of an answer below which it stands in too many passages to say anything."""
 NEARLY = 0.95
 """The share of the right passage's similarity above which another passage may be right as well."""
-
-
-def applies(program: System, task: Task, can: frozenset[str]) -> str | None:
-    """It improves a search."""
-    return None if program.retriever is not None else "there is no search before it in the sum: write retrieve + it"
 
 
 def tune_retriever(
