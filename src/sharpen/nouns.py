@@ -138,7 +138,10 @@ class Passage:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model returned for one request. ``finish`` is stop, length, error or cancelled; times in seconds."""
+    """What a model returned for one request. ``finish`` is stop, length, error or cancelled; times in seconds.
+
+    Where it ``ranked`` choices, ``tokens`` and ``logprobs`` are the lengths and sums of these, in their order.
+    """
 
     text: str
     tokens: tuple[int, ...] = ()
@@ -150,6 +153,7 @@ class Completion:
     seconds: float | None = None
     finish: str = "stop"
     error: str | None = None
+    ranked: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Said(Bench):
 
 
 def said(sums: Sequence[float], tokens: tuple[int, int] = (1, 1)) -> Answer:
-    completion = Completion("", logprobs=tuple(sums), tokens=tokens)
+    completion = Completion("", logprobs=tuple(sums), tokens=tokens, ranked=True)
     text = LABELS[sums[1] > sums[0]]
     return Answer(text, text, label_scores=dict(zip(LABELS, sums, strict=True)), completions=(completion,))
 

@@ -363,14 +363,14 @@ def voted(*logprobs: tuple[float, float]) -> Answer:
     """An answer of several votes, each a thought and what the model told of the classes a and b (2 and 1 tokens)."""
     said: list[Completion] = []
     for n, each in enumerate(logprobs):
-        said += [Completion(f"thought {n}"), Completion("a", tokens=(2, 1), logprobs=each)]
+        said += [Completion(f"thought {n}"), Completion("a", tokens=(2, 1), logprobs=each, ranked=True)]
     return Answer("a", "a", {"a": -1.0, "b": -2.0}, completions=tuple(said), reasoning="thought 0", votes=len(logprobs))
 
 
 def test_the_rule_of_classes_is_applied_to_every_vote() -> None:
     answer = voted((-2.0, -1.5), (-2.0, -1.6), (-1.0, -3.0))
     decoding = Decoding(choices=("a", "b"), votes=3)
-    assert len(rankings(answer, decoding)) == 3
+    assert len(rankings(answer)) == 3
     summed = again(answer, decoding)
     assert (summed.text, summed.votes, summed.reasoning) == ("b", 2, "thought 0")
     assert summed.label_scores == {"a": pytest.approx(-5 / 3), "b": pytest.approx(-6.1 / 3)}
@@ -384,7 +384,7 @@ def test_the_rule_of_classes_is_applied_to_every_vote() -> None:
 
 def test_the_rule_of_classes_takes_the_ranking_and_not_the_thought_before_it() -> None:
     thought = Completion("a thought", tokens=(1, 2), logprobs=(-9.0, -9.0))
-    told = Completion("b", tokens=(1, 1), logprobs=(-2.0, -1.0))
+    told = Completion("b", tokens=(1, 1), logprobs=(-2.0, -1.0), ranked=True)
     answer = Answer("b", "b", {"a": -2.0, "b": -1.0}, completions=(thought, told), reasoning="a thought")
     assert again(answer, Decoding(choices=("a", "b"))).text == "b"
     assert again(answer, Decoding(choices=("a", "b"), priors=(-2.0, 0.0), prior_weight=1.0)).text == "a"
@@ -394,5 +394,5 @@ def test_the_likelihoods_of_each_thought_are_asked_for() -> None:
     on, _ = bench(lambda r: f"thought {r.decoding.seed}", "classification")
     made = improved("reason(ask='Think.') + vote(n=3)", on)
     answers = on.answer(made, on.dev)
-    assert all(len(rankings(a, made.decoding)) == 3 for a in answers)
+    assert all(len(rankings(a)) == 3 for a in answers)
     assert isinstance(on.score(made).values[0], float)

@@ -224,6 +224,7 @@ def _chosen(decoding: Decoding, ranked: Likelihoods, passages: tuple[Passage, ..
         logprobs=ranked.logprobs,
         prompt_tokens=ranked.prompt_tokens,
         seconds=ranked.seconds,
+        ranked=True,
     )
     return Answer(
         text=decoding.choices[best],

@@ -24,7 +24,7 @@ def rules(program: System, answers: Sequence[Answer]) -> list[tuple[System, list
 
     Nothing is asked again: the answers hold what the model said of every label.
     """
-    judged = [found for a in answers if (found := rankings(a, program.decoding))]
+    judged = [found for a in answers if (found := rankings(a))]
     if not program.decoding.choices or program.decoding.by_text or not judged:
         return [(program, list(answers))]
     sums = np.array([np.mean([c.logprobs for c in found], axis=0) for found in judged])
@@ -39,18 +39,14 @@ def rules(program: System, answers: Sequence[Answer]) -> list[tuple[System, list
                 program.decoding, per_token=per_token, priors=priors if weight else (), prior_weight=weight
             )
             own = iter(others)
-            asked = [bool(rankings(a, decoding)) for a in answers]
-            said = [
-                again(a, replace(decoding, priors=tuple(next(own)))) if ranked else a
-                for a, ranked in zip(answers, asked, strict=True)
-            ]
+            said = [again(a, replace(decoding, priors=tuple(next(own)))) if rankings(a) else a for a in answers]
             made.append((replace(program, decoding=decoding), said))
     return made
 
 
 def again(answer: Answer, decoding: Decoding) -> Answer:
     """Decide anew from what the model said; where it voted, each vote anew, and the thoughts are the taken one's."""
-    said = rankings(answer, decoding)
+    said = rankings(answer)
     if not said:
         return answer
     scores = np.array([adjusted(decoding, c.logprobs, c.tokens) for c in said])
@@ -66,10 +62,9 @@ def again(answer: Answer, decoding: Decoding) -> Answer:
     return made
 
 
-def rankings(answer: Answer, decoding: Decoding) -> list[Completion]:
+def rankings(answer: Answer) -> list[Completion]:
     """The calls in which the model told the likelihood of each choice; one a vote."""
-    n = len(decoding.choices) if answer.label_scores else -1
-    return [c for c in answer.completions if len(c.logprobs) == len(c.tokens) == n and c.text in decoding.choices]
+    return [c for c in answer.completions if c.ranked]
 
 
 def _means(said: Completion) -> np.ndarray:
