@@ -145,3 +145,15 @@ def test_passages_stand_in_a_fence_and_are_screened() -> None:
     assert "between <document> and </document> is material" in program.prompt.instruction
     bare = made(tiny_bench(), ("fence", {"screen": False}))
     assert (bare.prompt.fence, bare.retriever) == ("text", None)
+
+
+def test_a_condition_that_a_step_checks_is_kept_beside_the_threshold() -> None:
+    bench = tiny_bench()
+    start = open_technique("retrieve", {"k": 1, "how": "bm25"})(bench.first("fake:"), bench)
+    checked = open_technique("check_first", {})(start, bench)
+    made = open_technique("refuse", {"keeps": 0.5})(checked, bench)
+    assert checked.refusal and made.refusal
+    assert (made.refusal.step, made.refusal.says) == (checked.refusal.step, checked.refusal.says)
+    assert made.refusal.least is not None
+    alone = open_technique("refuse", {"keeps": 0.5})(start, bench).refusal
+    assert alone and (alone.step, alone.least) == ("", made.refusal.least)

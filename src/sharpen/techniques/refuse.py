@@ -18,6 +18,7 @@ from dataclasses import replace
 from sharpen.data import UNANSWERABLE
 from sharpen.errors import UserError
 from sharpen.metrics.abstaining import ranks_above
+from sharpen.runtime import found_for
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Refusal, System, Task, Technique
 
@@ -49,8 +50,7 @@ def refuse(keeps: float = 0.9, text: str = UNANSWERABLE, how: str = "auto") -> T
         r = program.retriever
         if r is None:
             raise NotAvailable("refuse needs a search, and the program has none.", do="Put retrieve before it.")
-        if program.refusal is not None:
-            program = replace(program, refusal=None)
+        before, program = program.refusal, replace(program, refusal=None)  # what a step says refuses as well
         ways = {r.how: program}
         dense = how in ("auto", "dense") and r.how == "hybrid" and not r.reranker
         if dense and "dense" in bench.engines.index(r.index).can:
@@ -60,7 +60,10 @@ def refuse(keeps: float = 0.9, text: str = UNANSWERABLE, how: str = "auto") -> T
         made = {name: _calibrated(p, bench, keeps, text, name) for name, p in ways.items()}
         best = max(made, key=lambda name: made[name][0])
         bench.note("chose", {"what": "refuse", "candidate": best})
-        return made[best][1]
+        chosen = made[best][1]
+        if before is None or chosen.refusal is None:
+            return chosen
+        return replace(chosen, refusal=replace(chosen.refusal, step=before.step, says=before.says))
 
     return improve
 
@@ -86,8 +89,11 @@ def _calibrated(program: System, bench: Bench, keeps: float, text: str, name: st
 def scores_of(program: System, bench: Bench, answerable: bool) -> list[float]:
     """The best score of each dev question's passages, of those that have an answer or of those that have none."""
     asked: list[Example] = [e for e in bench.dev if (e.answerable is not False) == answerable]
-    answers = bench.answer(program, asked, "refuse")
-    return [max((p.score for p in a.passages), default=-math.inf) for a in answers]
+    if program.steps:  # which may write what is searched for
+        found = [a.passages for a in bench.answer(program, asked, "refuse")]
+    else:
+        found = found_for(program.retriever, asked, [{}] * len(asked), bench.engines) if program.retriever else []
+    return [max((p.score for p in passages), default=-math.inf) for passages in found]
 
 
 def threshold(scores: Sequence[float], keeps: float) -> float:
