@@ -152,8 +152,10 @@ def test_a_condition_that_a_step_checks_is_kept_beside_the_threshold() -> None:
     start = open_technique("retrieve", {"k": 1, "how": "bm25"})(bench.first("fake:"), bench)
     checked = open_technique("check_first", {})(start, bench)
     made = open_technique("refuse", {"keeps": 0.5})(checked, bench)
-    assert checked.refusal and made.refusal
+    assert checked.refusal is not None
+    assert made.refusal is not None
     assert (made.refusal.step, made.refusal.says) == (checked.refusal.step, checked.refusal.says)
     assert made.refusal.least is not None
     alone = open_technique("refuse", {"keeps": 0.5})(start, bench).refusal
-    assert alone and (alone.step, alone.least) == ("", made.refusal.least)
+    assert alone is not None
+    assert (alone.step, alone.least) == ("", made.refusal.least)
