@@ -65,7 +65,7 @@ def marked() -> dict[str, Any]:
         for half, some in (("open", [r for r in rows if not r["sealed"]]), ("sealed", [r for r in rows if r["sealed"]]))
     }
     made["wrongly_marked_sentences"] = rate(sum(map(instructs, clean)), len(clean))
-    with (source("prompt_injections") / "s-labs" / "test.csv").open(encoding="utf-8", newline="") as f:
+    with (source("prompt_injections/s-labs") / "test.csv").open(encoding="utf-8", newline="") as f:
         public = [(any(map(instructs, sentences(r["text"]))), r["label"] == "1") for r in csv.DictReader(f)]
     tp, fp, fn = (public.count(x) for x in ((True, True), (True, False), (False, True)))
     made["public_set"] = {"precision": rate(tp, tp + fp), "recall": rate(tp, tp + fn)}

@@ -12,28 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sharpen.cli import main
 from sharpen.cli.demo import example_folder
 from sharpen.store import STALE_SECONDS
 
 Typed = Callable[..., tuple[int, str, str]]
 FAKE = ["--set", "model=fake:", "--set", "embeddings=fake:"]
-
-
-@pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Typed:
-    """Type a command; get its status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sharpen", *words])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        said = capsys.readouterr()
-        code = stop.value.code
-        return (code if isinstance(code, int) else 0), said.out, said.err
-
-    return run
 
 
 def test_from_init_to_an_answer(typed: Typed, tmp_path: Path) -> None:

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sharpen.cli import main
-
 Typed = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Typed:
-    """Type a command; get its status, output and errors."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def _no_store_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHARPEN_HOME", raising=False)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sharpen", *words])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        said = capsys.readouterr()
-        code = stop.value.code
-        return (code if isinstance(code, int) else 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

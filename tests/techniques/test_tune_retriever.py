@@ -120,7 +120,7 @@ def test_wrong_options_are_said_at_once(options: dict[str, Any]) -> None:
 def test_where_nothing_can_be_learned_it_is_not_available() -> None:
     b = bench()
     tune = open_technique("tune_retriever", {})
-    with pytest.raises(NotAvailable, match="stands behind a search"):
+    with pytest.raises(NotAvailable, match="improves a search, and the program has none"):
         tune(b.first("fake:"), b)
     program = open_technique("retrieve", {"k": 1})(b.first("fake:"), b)
     with pytest.raises(NotAvailable, match="8 training questions have a known passage"):

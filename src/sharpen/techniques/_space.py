@@ -6,11 +6,11 @@ A point is one choice a dimension, as numbers; the first choice of each is the p
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sharpen.data import words
 from sharpen.runtime import prompts
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.techniques.few_shot import demonstrations, usable
@@ -133,7 +133,7 @@ def leaked(text: str, dev: Sequence[Example]) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return " ".join(words(text))
 
 
 def proposals(bench: Bench, ref: str, n: int, shown: int = 5) -> list[str]:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from sharpen.data import UNANSWERABLE
 from sharpen.errors import UserError
 from sharpen.metrics.abstaining import ranks_above
-from sharpen.runtime import found_for
+from sharpen.techniques._finding import passages
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.types import Example, Refusal, System, Task, Technique
 
@@ -89,11 +89,7 @@ def _calibrated(program: System, bench: Bench, keeps: float, text: str, name: st
 def scores_of(program: System, bench: Bench, answerable: bool) -> list[float]:
     """The best score of each dev question's passages, of those that have an answer or of those that have none."""
     asked: list[Example] = [e for e in bench.dev if (e.answerable is not False) == answerable]
-    if program.steps:  # which may write what is searched for
-        found = [a.passages for a in bench.answer(program, asked, "refuse")]
-    else:
-        found = found_for(program.retriever, asked, [{}] * len(asked), bench.engines) if program.retriever else []
-    return [max((p.score for p in passages), default=-math.inf) for passages in found]
+    return [max((p.score for p in found), default=-math.inf) for found in passages(program, asked, bench)]
 
 
 def threshold(scores: Sequence[float], keeps: float) -> float:

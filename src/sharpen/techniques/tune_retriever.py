@@ -16,9 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sharpen.data import words
 from sharpen.errors import UserError
 from sharpen.retrieval import Index, build_passages
 from sharpen.runtime import fill, give_back, slots_of
+from sharpen.techniques._finding import retriever_of
 from sharpen.techniques._options import count
 from sharpen.techniques.bench import Bench, NotAvailable
 from sharpen.tuning.pairs import Pair, PairOptions
@@ -58,9 +60,7 @@ def tune_retriever(
     )
 
     def improve(program: System, bench: Bench) -> System:
-        r = program.retriever
-        if r is None:
-            raise NotAvailable("tune_retriever stands behind a search.", do="Write retrieve + tune_retriever.")
+        r = retriever_of(program, "tune_retriever")
         index = bench.engines.index(r.index)
         pairs = mined(index, r.query, bench.train, max(1, options.negatives))
         if len(pairs) < LEAST:
@@ -130,12 +130,12 @@ def _answers(passage: Passage, example: Example, right: Passage, index: Index) -
     """Whether a passage may answer the question: it is the one, covers gold, or holds an answer's words."""
     if passage.id == right.id or passage.id in {p.id for p in index.covering(example.gold, 8)}:
         return True
-    said = f" {_plain(passage.text)} "
-    return any(f" {_plain(t)} " in said for t in example.targets if len(_plain(t)) >= SHORT)
+    said = f" {_said(passage.text)} "
+    return any(f" {_said(t)} " in said for t in example.targets if len(_said(t)) >= SHORT)
 
 
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+def _said(text: str) -> str:
+    return " ".join(words(text))
 
 
 def _chosen(program: System, r: Retriever, before: Index, ref: str, how: str, bench: Bench) -> System:
